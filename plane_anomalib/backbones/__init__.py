@@ -1,0 +1,1 @@
+"""Frozen point and text encoders."""

@@ -1,0 +1,1 @@
+"""Point-cloud data: items and batches, file formats, datasets."""

@@ -1,0 +1,1 @@
+"""Thin, typed point-cloud geometry over well-kept libraries; knows no model."""

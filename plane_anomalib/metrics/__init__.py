@@ -1,0 +1,1 @@
+"""Exact, rank-based metrics on raw scores."""

@@ -1,0 +1,1 @@
+"""Synthetic defects: what PLANE is trained on."""
