@@ -14,9 +14,6 @@ from typing import Any, ClassVar, cast
 import torch
 from anomalib.data.dataclasses.generic import (
     FieldDescriptor,
-    UpdateMixin,
-    _InputFields,
-    _OutputFields,
 )
 from anomalib.data.dataclasses.torch.base import Batch, DatasetItem
 from torch import Tensor
@@ -54,21 +51,25 @@ class _Validators:
     validate_anomaly_map = staticmethod(_to_float)
 
     @staticmethod
-    def validate_mask_path(mask_path: Any) -> Any:  # noqa: ANN401 - text or a list of it
+    def validate_mask_path(mask_path: Any) -> Any:
         """Accept the path (item) or paths (batch) as they are."""
         return mask_path
 
     @staticmethod
-    def validate_explanation(explanation: Any) -> Any:  # noqa: ANN401 - text or a list of it
+    def validate_explanation(explanation: Any) -> Any:
         """Accept the text (item) or texts (batch) as they are."""
         return explanation
+
+
+# A data descriptor that dataclasses read through the class, so one object serves both classes.
+_OPTIONAL_IMAGE: Any = FieldDescriptor(validator_name="validate_image")
 
 
 @dataclass(kw_only=True)
 class _NoImage:
     """Overrides anomalib's compulsory image by an optional one that stays empty."""
 
-    image: FieldDescriptor[Tensor | None] = FieldDescriptor(validator_name="validate_image")
+    image: FieldDescriptor[Tensor | None] = _OPTIONAL_IMAGE
 
 
 def _check_points(points: Tensor) -> Tensor:
