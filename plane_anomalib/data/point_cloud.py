@@ -81,7 +81,7 @@ def _check_points(points: Tensor) -> Tensor:
 
 
 @dataclass(kw_only=True)
-class PointCloudItem(_NoImage, _Validators, DatasetItem):  # type: ignore[misc]
+class PointCloudItem(_NoImage, _Validators, DatasetItem):
     """One cloud.
 
     Attributes:
@@ -116,7 +116,7 @@ class PointCloudItem(_NoImage, _Validators, DatasetItem):  # type: ignore[misc]
 
 
 @dataclass(kw_only=True)
-class PointCloudBatch(_NoImage, _Validators, Batch):  # type: ignore[misc]
+class PointCloudBatch(_NoImage, _Validators, Batch):
     """Clouds packed end to end.
 
     Attributes:
