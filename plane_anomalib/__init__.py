@@ -1,5 +1,29 @@
-"""PLANE and other 3D point-cloud anomaly detectors for anomalib."""
+"""PLANE and other 3D point-cloud anomaly detectors for anomalib.
 
+After `import plane_anomalib`, anomalib knows the models and datasets of this package by name. The
+import itself is cheap: torch and anomalib are imported when something that needs them is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plane_anomalib.registry import DATASETS, MODELS, register, register_when_imported
 from plane_anomalib.version import __version__
 
-__all__ = ["__version__"]
+__all__ = ["DATASETS", "MODELS", "__version__", "register"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a model or dataset when it is first asked for: `plane_anomalib.Plane`."""
+    for registry in (MODELS, DATASETS):
+        if name in registry.entries:
+            return registry.get(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *MODELS.names, *DATASETS.names})
+
+
+register_when_imported()

@@ -1,0 +1,136 @@
+"""anomalib's command line, with what point clouds need added to it.
+
+Models that are not for point clouds keep anomalib's behaviour: every addition asks first.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from pydoc import locate
+from typing import Any
+
+from anomalib.cli.cli import AnomalibCLI
+from anomalib.data import AnomalibDataModule
+from jsonargparse import ArgumentParser, Namespace
+
+from plane_anomalib.cli.failures import one_sentence_errors
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.registry import DATASETS, MODELS
+
+DEFAULT_DATA = "ProceduralShapes"
+
+_UNKNOWN_NAME = re.compile(
+    r'Parser key "(?P<key>model|data)":.*Expected a dot import path string: (?P<name>\w+)\n', re.S
+)
+
+
+class PointCloudCLI(AnomalibCLI):
+    """`anomalib` for point clouds.
+
+    What it adds: built-in data when a point-cloud model is given none, `predict` on files and
+    folders of clouds, `--seed_everything` (parsed and never used upstream) handed on to the model
+    and the data, and errors of one sentence.
+
+    Args:
+        args: What was typed, without the program's name; default `sys.argv[1:]`.
+        run: Run the subcommand at once.
+    """
+
+    def __init__(self, args: Sequence[str] | None = None, run: bool = True) -> None:
+        self._typed = list(sys.argv[1:] if args is None else args)
+        with one_sentence_errors():
+            super().__init__(args, run)
+
+    def add_subcommands(self, **kwargs: Any) -> None:
+        """Add anomalib's subcommands, and better words for unknown names."""
+        super().add_subcommands(**kwargs)
+        stock_error = self.parser.error
+
+        def error(message: str, ex: Exception | None = None) -> None:
+            unknown = _UNKNOWN_NAME.search(message)
+            if unknown:
+                self._refuse_unknown(unknown["key"], unknown["name"])
+            stock_error(message, ex)
+
+        self.parser.error = error
+
+    def before_instantiate_classes(self) -> None:
+        """Complete what was parsed, if it names a point-cloud model."""
+        super().before_instantiate_classes()
+        section = self.config[self.subcommand]
+        if not isinstance(section, Namespace) or not _is_point_cloud_model(section.get("model")):
+            return
+        if self.subcommand in {*self.subcommands(), "train"} and section.get("data") is None:
+            sys.stderr.write(
+                f"No --data given: using {DEFAULT_DATA}, built-in shapes that are made on first "
+                f"use (others: {', '.join(n for n in DATASETS.names if n != DEFAULT_DATA)}).\n"
+            )
+            section["data"] = _parsed_datamodule(DEFAULT_DATA)
+        if isinstance(section.get("data"), str | Path):
+            _require_path(Path(section["data"]))
+        _hand_on_seed(section)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        """Read a path given to `predict` as point clouds; anomalib would look for images."""
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        if "data_path" in kwargs and _is_point_cloud_model(self.config[subcommand].get("model")):
+            from plane_anomalib.data.predict import PointCloudPredictDataset
+
+            kwargs["dataset"] = PointCloudPredictDataset(kwargs.pop("data_path"))
+        return kwargs
+
+    def _refuse_unknown(self, key: str, name: str) -> None:
+        """Raise a sentence if an unknown name was meant for this package."""
+        registry = MODELS if key == "model" else DATASETS
+        if name in registry.entries:
+            registry.get(name)  # Known and yet not imported: this raises the reason.
+        words = {word.rpartition("=")[2].rpartition(".")[2] for word in self._typed}
+        ours = words.intersection(MODELS.names)
+        if ours or registry.similar(name):
+            raise ConfigurationError(f"--{key}: {registry.unknown(name)}")
+
+
+def _is_point_cloud_model(config: Any) -> bool:
+    from plane_anomalib.models.base import PointCloudMixin
+
+    found = locate(config.class_path) if isinstance(config, Namespace) else None
+    return isinstance(found, type) and issubclass(found, PointCloudMixin)
+
+
+def _parsed_datamodule(name: str) -> Namespace:
+    """A datamodule's class path and default arguments, as if its name had been typed."""
+    datamodule = DATASETS.get(name)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(AnomalibDataModule, "data")
+    class_path = f"{datamodule.__module__}.{datamodule.__qualname__}"
+    return parser.parse_object({"data": {"class_path": class_path}})["data"]
+
+
+def _require_path(path: Path) -> None:
+    """Refuse a `--data` that is neither a datamodule nor a path.
+
+    Raises:
+        ConfigurationError: Nothing is there.
+    """
+    if not path.exists():
+        raise ConfigurationError(
+            f"--data {path}: there is no such file or folder. {DATASETS.unknown(path.name)}"
+        )
+
+
+def _hand_on_seed(section: Namespace) -> None:
+    """Give `--seed_everything NUMBER` to a model and datamodule whose `seed` is at its default."""
+    seed = section.get("seed_everything")
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        return
+    for key in ("model", "data"):
+        config = section.get(key)
+        if not isinstance(config, Namespace) or "seed" not in config.get("init_args", {}):
+            continue
+        parameter = inspect.signature(locate(config.class_path)).parameters.get("seed")  # type: ignore[arg-type]
+        if parameter is not None and config.init_args.seed == parameter.default:
+            config.init_args.seed = seed
