@@ -1,1 +1,10 @@
-"""Exact, rank-based metrics on raw scores."""
+"""Exact, rank-based metrics on raw scores, per category and pooled.
+
+The evaluator, which touches anomalib, is in :mod:`plane_anomalib.metrics.evaluator` and is not
+imported here: the functions below need numpy and scipy only.
+"""
+
+from plane_anomalib.metrics.aupro import au_pro, find_regions
+from plane_anomalib.metrics.functional import BinaryMetrics, binary_metrics
+
+__all__ = ["BinaryMetrics", "au_pro", "binary_metrics", "find_regions"]
