@@ -1,0 +1,139 @@
+"""The built-in point-language model: small, in the package, the same everywhere."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
+from plane_anomalib.backbones.text_encoder import TextEncoderConfig
+from plane_anomalib.backbones.tokenizer import ByteTokenizer
+
+_logger = logging.getLogger(__name__)
+
+#: Twelve blocks, so that PLANE's layers 2, 5, 8 and 11 exist.
+POINTS = PointTransformerConfig(
+    width=192, depth=12, num_heads=6, mlp_ratio=3, stem=64, encoder_width=192
+)
+TEXT = TextEncoderConfig(
+    width=128,
+    depth=4,
+    num_heads=4,
+    context_length=96,
+    vocab_size=ByteTokenizer.vocab_size,
+    joint_dim=192,
+    activation="gelu",
+    tokenizer="bytes",
+)
+
+
+def trained_weights() -> Path:
+    """Where the package keeps the trained weights, if it has any."""
+    return Path(__file__).parents[1] / "assets" / "builtin.safetensors"
+
+
+def create_builtin(seed: int = 0) -> PointLanguageModel:
+    """Return the built-in model with the package's trained weights, or with untrained ones.
+
+    Untrained weights depend on `seed` only, and a warning says that they are untrained.
+
+    Args:
+        seed: Seed of the untrained weights.
+    """
+    path = trained_weights()
+    if path.exists():
+        from plane_anomalib.backbones.load import load_point_language_model
+
+        return load_point_language_model(path)
+    _logger.warning(
+        "The built-in point-language model is UNTRAINED: its weights are random (seed %d) and "
+        "know nothing about shapes or words. Scores come from what is trained on top of it.",
+        seed,
+    )
+    return create_random(POINTS, TEXT, torch.Generator().manual_seed(seed))
+
+
+def create_random(
+    points: PointTransformerConfig,
+    text: TextEncoderConfig,
+    generator: torch.Generator,
+    *,
+    frozen: bool = True,
+) -> PointLanguageModel:
+    """Return an untrained model whose features are well scaled.
+
+    Args:
+        points: Shape of the point encoder.
+        text: Shape of the text encoder.
+        generator: A CPU generator, the only source of randomness.
+        frozen: As in `PointLanguageModel`.
+    """
+    # Modules made on "meta" draw no numbers from torch's global generator.
+    with torch.device("meta"):
+        model = PointLanguageModel(points, text, weights="random", frozen=frozen)
+    depths = {"points": points.depth, "text": text.depth}
+    state = {
+        name: _initial(name, tensor, depths.get(name.split(".")[0], 1), generator)
+        for name, tensor in model.state_dict().items()
+    }
+    model.load_state_dict(state, assign=True)
+    _calibrate(model.points, generator)
+    return model
+
+
+def _initial(name: str, like: Tensor, depth: int, generator: torch.Generator) -> Tensor:
+    """The untrained value of one tensor, by its name."""
+    shape, last = like.shape, name.rsplit(".", 1)[-1]
+    if last == "num_batches_tracked":
+        return torch.zeros(shape, dtype=like.dtype)
+    if last == "running_var" or (last == "weight" and len(shape) == 1):
+        return torch.ones(shape)
+    noise = torch.randn(shape, generator=generator)
+    if last in {"bias", "running_mean"}:
+        # Spread thresholds let the first layers tell near points from far ones.
+        spread = last == "bias" and ("encoder.norm" in name or "position.0" in name)
+        return 0.5 * noise if spread else torch.zeros(shape)
+    if len(shape) == 3 or "token_embedding" in name or name == "text.position":
+        return 0.02 * noise
+    fan_in = shape[0] if "projection" in name else shape[1]
+    scale = fan_in**-0.5
+    if name.endswith(("attn.proj.weight", "mlp.fc2.weight")):
+        scale *= (2 * depth) ** -0.5
+    elif name.endswith("position.2.weight"):
+        # The position is added before every block: its share must not grow with the depth.
+        scale *= 2 / depth
+    return scale * noise
+
+
+def _calibrate(encoder: PointTransformer, generator: torch.Generator) -> None:
+    """Set the statistics of the batch normalisations from smooth synthetic clouds."""
+    points = _synthetic_clouds(8, 2048, generator)
+    _, index = encoder.group(points, num_groups=128)
+    centers = points.gather(1, index[:, :, :1].flatten(1)[..., None].expand(-1, -1, 3))
+    groups = points.gather(1, index.flatten(1)[..., None].expand(-1, -1, 3))
+    groups = groups.view(*index.shape, 3) - centers[:, :, None]
+    norms = (encoder.encoder.norm1, encoder.encoder.norm2)
+    was_training = encoder.training
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        encoder.encoder.train()(groups.flatten(0, 1))
+    for norm in norms:
+        norm.momentum = 0.1
+    encoder.train(was_training)
+
+
+def _synthetic_clouds(count: int, size: int, generator: torch.Generator) -> Tensor:
+    """Surfaces of `count` lumpy ellipsoids in the unit sphere, (count, size, 3) float32."""
+    directions = torch.randn(count, size, 3, generator=generator)
+    directions = directions / directions.norm(dim=-1, keepdim=True)
+    waves = 4 * torch.randn(count, 3, 4, generator=generator)
+    radius = 1 + 0.1 * torch.sin(directions @ waves).sum(-1, keepdim=True)
+    axes = 0.3 + 0.7 * torch.rand(count, 1, 3, generator=generator)
+    points = directions * radius * axes
+    points = points - points.mean(1, keepdim=True)
+    return points / points.norm(dim=-1).amax(1)[:, None, None]

@@ -1,0 +1,82 @@
+"""The mini-PointNet that turns a group of neighbouring points into one vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+#: Points that pass through the layers at once outside training. Small enough that the widest
+#: activation stays near the processor's cache, large enough that the matrix products stay efficient.
+_POINTS_PER_CHUNK = 8192
+
+
+class MiniPointNet(nn.Module):
+    """Point-BERT's patch embedding: two shared MLPs with a maximum over the group after each.
+
+    The second MLP reads every point beside the maximum of its group. That layer is linear, so the
+    maximum's half of it is computed once per group instead of once per point: the result is the
+    same, with half the work in the widest layer. Outside training the running statistics of the
+    batch normalisations are folded into the layers before them, and groups are taken in chunks, so
+    that memory does not grow with their number.
+
+    Args:
+        in_channels: Channels of a point; 3 for coordinates.
+        stem: Channels of the first layer. The others have 2, 4 and `out_channels`.
+        out_channels: Channels of the group's vector.
+    """
+
+    def __init__(self, in_channels: int, stem: int, out_channels: int) -> None:
+        super().__init__()
+        self.linear1 = nn.Linear(in_channels, stem)
+        self.norm1 = nn.BatchNorm1d(stem)
+        self.linear2 = nn.Linear(stem, 2 * stem)
+        self.linear3 = nn.Linear(4 * stem, 4 * stem)
+        self.norm2 = nn.BatchNorm1d(4 * stem)
+        self.linear4 = nn.Linear(4 * stem, out_channels)
+
+    def forward(self, groups: Tensor) -> Tensor:
+        """Embed every group.
+
+        Args:
+            groups: Points relative to the centre of their group, (G, K, C) float32.
+
+        Returns:
+            One vector per group, (G, out_channels).
+        """
+        if self.training:
+            return self._embed(groups, self._layers())
+        layers = self._layers()
+        size = max(1, _POINTS_PER_CHUNK // groups.shape[1])
+        chunks = [self._embed(chunk, layers) for chunk in groups.split(size)]
+        return chunks[0] if len(chunks) == 1 else torch.cat(chunks)
+
+    def _layers(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Weight and bias of the layers before a normalisation, which is folded in if frozen."""
+        first = self.linear1.weight, self.linear1.bias
+        third = self.linear3.weight, self.linear3.bias
+        if self.training:
+            return first, third
+        return _fold(*first, self.norm1), _fold(*third, self.norm2)
+
+    def _embed(
+        self, groups: Tensor, layers: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
+    ) -> Tensor:
+        num_groups, size, channels = groups.shape
+        (weight1, bias1), (weight3, bias3) = layers
+        x = F.linear(groups.reshape(-1, channels), weight1, bias1)
+        x = self.linear2(F.relu_(self.norm1(x) if self.training else x))
+        width = x.shape[1]
+        # Official checkpoints concatenate [group maximum, point], in this order.
+        shared = F.linear(x.view(num_groups, size, width).amax(1), weight3[:, :width], bias3)
+        x = F.linear(x, weight3[:, width:]).view(num_groups, size, -1) + shared[:, None]
+        x = x.flatten(0, 1)
+        x = self.linear4(F.relu_(self.norm2(x) if self.training else x))
+        return x.view(num_groups, size, -1).amax(1)
+
+
+def _fold(weight: Tensor, bias: Tensor, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of the linear layer that equals `norm` applied after the given one."""
+    assert norm.running_mean is not None and norm.running_var is not None  # noqa: S101, PT018
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return weight * scale[:, None], (bias - norm.running_mean) * scale + norm.bias

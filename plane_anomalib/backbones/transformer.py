@@ -1,0 +1,99 @@
+"""The pre-norm transformer block that the point encoder and the text encoder share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """CLIP's approximation of GELU, `x * sigmoid(1.702 x)`."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+#: The activations a configuration can name.
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gelu": quick_gelu}
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over the tokens of each row.
+
+    Args:
+        width: Channels of a token.
+        num_heads: Attention heads; they share the channels equally.
+        qkv_bias: Whether the query, key and value projections have a bias.
+        causal: Whether a token sees only itself and the tokens before it.
+    """
+
+    def __init__(self, width: int, num_heads: int, *, qkv_bias: bool, causal: bool) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.causal = causal
+        self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Mix the tokens `x` (B, L, W) and return them in the same shape."""
+        batch, length, width = x.shape
+        qkv = self.qkv(x).view(batch, length, 3, self.num_heads, width // self.num_heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        # The fused kernel never holds the (L, L) matrix, so 16,384 tokens fit in memory.
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
+        return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an activation between them, applied to each token.
+
+    Args:
+        width: Channels of a token.
+        hidden: Channels between the layers.
+        activation: A name in `ACTIVATIONS`.
+    """
+
+    def __init__(self, width: int, hidden: int, activation: str) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[activation]
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform the tokens `x` (..., W) and return them in the same shape."""
+        return self.fc2(self.activation(self.fc1(x)))
+
+
+class TransformerBlock(nn.Module):
+    """Attention and MLP, each on the normalised input and added to it.
+
+    Args:
+        width: Channels of a token.
+        num_heads: Attention heads.
+        mlp_ratio: Hidden channels of the MLP per channel of the token.
+        qkv_bias: Whether the query, key and value projections have a bias.
+        activation: A name in `ACTIVATIONS`.
+        causal: Whether a token sees only itself and the tokens before it.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        num_heads: int,
+        *,
+        mlp_ratio: int = 4,
+        qkv_bias: bool = True,
+        activation: str = "gelu",
+        causal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = Attention(width, num_heads, qkv_bias=qkv_bias, causal=causal)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = Mlp(width, mlp_ratio * width, activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform the tokens `x` (B, L, W) and return them in the same shape."""
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
