@@ -20,7 +20,7 @@ from torch import Tensor
 
 from plane_anomalib.errors import ConfigurationError
 
-_PER_POINT = ("points", "gt_mask", "anomaly_map", "pred_mask")
+_PER_POINT = ("points", "features", "gt_mask", "anomaly_map", "pred_mask")
 _PER_CLOUD = ("gt_label", "pred_score", "pred_label")
 _TEXT = ("category", "path", "defect")
 
@@ -86,6 +86,7 @@ class PointCloudItem(_NoImage, _Validators, DatasetItem):
 
     Attributes:
         points: `(N, 3) float32`, in the object's own units.
+        features: `(N, C) float32`, channels that a model's own transform computed, else `None`.
         gt_mask: `(N,) bool`, true on anomalous points; `None` where unknown.
         gt_label: Scalar bool, true for an anomalous cloud; `None` where unknown.
         category: The object's class ("bowl0"); PLANE makes its text prompt of it.
@@ -94,6 +95,7 @@ class PointCloudItem(_NoImage, _Validators, DatasetItem):
     """
 
     points: Tensor
+    features: Tensor | None = None
     category: str = ""
     path: str = ""
     defect: str = ""
@@ -122,6 +124,7 @@ class PointCloudBatch(_NoImage, _Validators, Batch):
     Attributes:
         points: `(sum N, 3) float32`.
         lengths: `(B,) int64`, how many points each cloud has.
+        features: `(sum N, C) float32`, channels that a model's own transform computed, or `None`.
         gt_mask: `(sum N,) bool`; `None` if any cloud's point truth is unknown.
         gt_label: `(B,) bool`; `None` if any cloud's label is unknown.
         anomaly_map: `(sum N,) float32`, one score per input point, in input order.
@@ -137,6 +140,7 @@ class PointCloudBatch(_NoImage, _Validators, Batch):
 
     points: Tensor
     lengths: Tensor
+    features: Tensor | None = None
     category: Sequence[str] = ()
     path: Sequence[str] = ()
     defect: Sequence[str] = ()
