@@ -60,7 +60,7 @@ class _Finder:
             spec = find_spec(fullname, path, target) if find_spec else None
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, self)  # type: ignore[arg-type]
+                    spec.loader = _Loader(spec.loader, self)
                 return spec
         return None
 
@@ -104,7 +104,7 @@ def _extend_command_line() -> None:
     command_line = sys.modules.get("anomalib.cli.cli")
     if command_line is None:
         return
-    loggers = import_module("anomalib.loggers")
+    loggers: Any = import_module("anomalib.loggers")
     configure_logger = loggers.configure_logger
 
     def configure_logger_and_extend(*args: Any, **kwargs: Any) -> None:

@@ -1,0 +1,47 @@
+# make demo    install, train PLANE on the built-in shapes, test it, say where the pictures are
+# make test    install, run the tests
+# make lint    install, run ruff and mypy
+# make bench   install, measure speed and memory
+# make clean   remove what tests, tools and the demo leave behind (the environment stays)
+#
+# Each works by itself on a fresh clone; a second call installs nothing. Options:
+#   VENV=/path          use (or make) this environment instead of .venv
+#   PYTHON=/path        the Python >= 3.11 for a new environment
+#   TORCH_INDEX=...     a package index with CPU-only torch and torchvision (saves about 6 GB)
+#   JOBS=4              processes for the tests
+#   DEMO="..."          further arguments for the demo's `anomalib train`
+
+VENV ?= .venv
+JOBS ?= 2
+DEMO ?=
+export PYTHON TORCH_INDEX
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+
+.PHONY: demo test lint bench clean
+
+demo: $(INSTALLED)
+	$(BIN)/anomalib train --model Plane --default_root_dir results/demo $(DEMO)
+
+test: $(INSTALLED_DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+lint: $(INSTALLED_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED_DEV)
+	set -e; for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
+
+$(INSTALLED): pyproject.toml scripts/setup.sh
+	scripts/setup.sh $(VENV)
+
+$(INSTALLED_DEV): pyproject.toml scripts/setup.sh
+	scripts/setup.sh $(VENV) dev
+
+clean:
+	rm -rf results/demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find plane_anomalib tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
