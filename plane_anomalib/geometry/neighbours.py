@@ -80,8 +80,9 @@ def knn(
 def knn_torch(reference: Tensor, queries: Tensor, k: int) -> Tensor:
     """Find the ``k`` nearest reference points of each query within each cloud of a batch.
 
-    Distances are computed as differences, not by the matrix-product identity, which loses the
-    digits that tell near neighbours apart. Memory is bounded by chunking over queries.
+    On the CPU by kd-tree, elsewhere by distance matrices of bounded size. Distances are computed
+    as differences, not by the matrix-product identity, which loses the digits that tell near
+    neighbours apart.
 
     Args:
         reference: (B, N, 3) float.
@@ -97,6 +98,9 @@ def knn_torch(reference: Tensor, queries: Tensor, k: int) -> Tensor:
     batch, num, _ = reference.shape
     if not 1 <= k <= num:
         raise ConfigurationError(f"k must be between 1 and the {num} reference points, not {k}.")
+    if reference.device.type == "cpu":
+        pairs = zip(reference.detach().numpy(), queries.detach().numpy(), strict=True)
+        return torch.from_numpy(np.stack([knn(cloud, points, k)[1] for cloud, points in pairs]))
     chunk = max(1, _MATRIX_ELEMENTS // (batch * num))
     parts = []
     for block in queries.split(chunk, dim=1):

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.validation import FloatArray, as_points
 
-_CHUNK = 65_536
+_CHUNK = 8_192
 
 
 def patch_normal(points: ArrayLike) -> FloatArray:

@@ -51,11 +51,10 @@ def farthest_point_sampling(
 def _farthest_points(points: Tensor, num: int, current: Tensor, allowed: Tensor) -> Tensor:
     axes = [axis.contiguous() for axis in points.unbind(-1)]
     nearest = torch.full_like(axes[0], float("inf")).masked_fill_(~allowed, -1.0)
-    picked = current.new_empty(points.shape[0], num)
-    picked[:, :1] = current
+    picked = [current]
     # Buffers are reused: allocation and dispatch are what this loop costs.
     distance, difference = torch.empty_like(nearest), torch.empty_like(nearest)
-    for step in range(1, num):
+    for _ in range(1, num):
         torch.sub(axes[0], axes[0].gather(1, current), out=difference)
         torch.mul(difference, difference, out=distance)
         for axis in axes[1:]:
@@ -63,8 +62,8 @@ def _farthest_points(points: Tensor, num: int, current: Tensor, allowed: Tensor)
             distance.addcmul_(difference, difference)
         torch.minimum(nearest, distance, out=nearest)
         current = _argmax(nearest)
-        picked[:, step : step + 1] = current
-    return picked
+        picked.append(current)
+    return torch.cat(picked, dim=1)
 
 
 def _argmax(values: Tensor) -> Tensor:
