@@ -1,0 +1,268 @@
+"""What all our datamodules share: categories, splits, seeded loaders, synthetic validation."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import pandas as pd
+import torch
+from anomalib.data import AnomalibDataModule
+from anomalib.data.utils import TestSplitMode, ValSplitMode
+from torch.utils.data import DataLoader, Sampler
+
+from plane_anomalib.data.cache import CloudCache
+from plane_anomalib.data.categories import category_label, parse_categories
+from plane_anomalib.data.dataset import CloudReader, ItemTransform, PointCloudDataset
+from plane_anomalib.data.sampler import EpochSampler
+from plane_anomalib.data.validation import AnomalyFunction, hold_out, synthetic_rows
+from plane_anomalib.errors import ConfigurationError, DatasetError
+
+__all__ = ["PointCloudDataModule", "PointCloudDataset"]
+
+logger = logging.getLogger(__name__)
+
+CACHE_BYTES = 512 * 2**20
+ValidationSplit = Literal["synthetic", "from_train", "from_test", "same_as_test", "none"]
+
+
+class PointCloudDataModule(AnomalibDataModule):
+    """Base of the datamodules: a subclass says which files there are, in `_scan`.
+
+    The test set is what the folders hold. Validation:
+
+    - `"synthetic"`: of each category's training clouds a share is held out; draws from them, as
+      they are and corrupted by Ano3D, give normal and anomalous clouds (see `data.validation`).
+    - `"from_train"`: the held-out clouds alone, all normal.
+    - `"same_as_test"`, `"from_test"`: look at the test set; thresholds found so are not honest.
+    - `"none"`: every training cloud trains, and nothing is validated.
+
+    Args:
+        root: The dataset's folder.
+        category: `"all"`, a name, names separated by commas, or a list of names.
+        train_batch_size: Clouds per training batch.
+        eval_batch_size: Clouds per validation, test and prediction batch; clouds are large.
+        num_workers: Loader processes; 0 reads in the main process.
+        val_split_mode: See above.
+        val_split_ratio: Share of each category's training clouds (of the test clouds for
+            `"from_test"`) that validates: at least one, never all.
+        val_variants: Draws per held-out cloud and label; by default enough for 16 normal and 16
+            anomalous clouds.
+        samples_per_epoch: Training clouds per epoch, repeated with new randomness; by default each
+            cloud once.
+        seed: Of the order, the transform, the split and the synthetic anomalies.
+
+    Raises:
+        ConfigurationError: An argument has a value that cannot work.
+    """
+
+    train_data: PointCloudDataset
+    val_data: PointCloudDataset
+    test_data: PointCloudDataset
+
+    def __init__(
+        self,
+        root: Path | str,
+        category: str | list[str] = "all",
+        train_batch_size: int = 4,
+        eval_batch_size: int = 1,
+        num_workers: int = 0,
+        val_split_mode: ValidationSplit = "synthetic",
+        val_split_ratio: float = 0.25,
+        val_variants: int | None = None,
+        samples_per_epoch: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        _check_whole("train_batch_size", train_batch_size, 1)
+        _check_whole("eval_batch_size", eval_batch_size, 1)
+        _check_whole("num_workers", num_workers, 0)
+        _check_whole("seed", seed, 0)
+        _check_whole("val_variants", val_variants, 1)
+        _check_whole("samples_per_epoch", samples_per_epoch, 1)
+        if not 0 < val_split_ratio < 1:
+            msg = f"val_split_ratio must be between 0 and 1, not {val_split_ratio}."
+            raise ConfigurationError(msg)
+        super().__init__(
+            train_batch_size=train_batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+            val_split_mode=_val_split_mode(val_split_mode),
+            val_split_ratio=val_split_ratio,
+            test_split_mode=TestSplitMode.FROM_DIR,
+            seed=seed,
+        )
+        self.root = Path(root).expanduser()
+        self.requested = parse_categories(category)
+        self.category = category_label(self.requested)
+        self.val_variants = val_variants
+        self.samples_per_epoch = samples_per_epoch
+        self._train_transform: ItemTransform | None = None
+        self._anomaly: AnomalyFunction | None = None
+
+    @abstractmethod
+    def _scan(self) -> pd.DataFrame:
+        """List every training and test cloud: rows of `dataset.sample_row`, `attrs["task"]` set.
+
+        Raises:
+            DatasetError: The folders are not what they should be.
+        """
+
+    def _reader(self) -> CloudReader:
+        """How a row is read."""
+        return CloudReader()
+
+    @property
+    def categories(self) -> list[str]:
+        """The categories that are loaded, sorted; known after `setup`."""
+        return sorted(set(self.train_data.samples.category) | set(self.test_data.samples.category))
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Per category the number of clouds: train, val, test_good, test_anomalous."""
+        result = {}
+        val = getattr(self, "val_data", None)
+        for category in self.categories:
+            test = self.test_data.samples.query("category == @category")
+            result[category] = {
+                "train": int((self.train_data.samples.category == category).sum()),
+                "val": 0 if val is None else int((val.samples.category == category).sum()),
+                "test_good": int((test.label_index == 0).sum()),
+                "test_anomalous": int((test.label_index == 1).sum()),
+            }
+        return result
+
+    def set_train_transform(self, transform: ItemTransform | None) -> None:
+        """Give training clouds a transform; call it before the loaders are built.
+
+        Args:
+            transform: `(item, generator) -> item`. The generator depends on the seed, the epoch
+                and the cloud, not on the number of workers. It must be picklable.
+        """
+        self._train_transform = transform
+        if hasattr(self, "train_data"):
+            self.train_data.transform = transform
+
+    def set_validation_anomaly(self, anomaly: AnomalyFunction) -> None:
+        """Replace Ano3D as the maker of synthetic validation anomalies, before `setup`."""
+        self._anomaly = anomaly
+
+    def _setup(self, _stage: str | None = None) -> None:
+        samples = self._scan()
+        task = samples.attrs["task"]
+        cache = CloudCache(CACHE_BYTES)
+        for split in ("train", "test"):
+            rows = samples[samples.split == split].reset_index(drop=True)
+            rows.attrs["task"] = task
+            data = PointCloudDataset(
+                rows,
+                reader=self._reader(),
+                name=self.name,
+                category=self.category,
+                seed=self.seed,
+                # Test clouds are read once.
+                cache=cache if split == "train" else None,
+                anomaly=self._anomaly,
+            )
+            setattr(self, f"{split}_data", data)
+        if not len(self.train_data):
+            msg = f"{self.root} holds no training cloud."
+            raise DatasetError(msg)
+        self.set_train_transform(self._train_transform)
+
+    def _create_test_split(self) -> None:
+        """Keep the test set as the folders have it; anomalib would fill it up from training."""
+
+    def _create_val_split(self) -> None:
+        mode = self.val_split_mode
+        if mode == ValSplitMode.SAME_AS_TEST:
+            self.val_data = copy.deepcopy(self.test_data)
+        elif mode == ValSplitMode.FROM_TEST:
+            self.test_data, self.val_data = self._split(self.test_data)
+        elif mode in {ValSplitMode.FROM_TRAIN, ValSplitMode.SYNTHETIC}:
+            self.train_data, self.val_data = self._split(self.train_data)
+            self.val_data.transform = None
+            if mode == ValSplitMode.SYNTHETIC:
+                self._corrupt_validation()
+
+    def _split(self, data: PointCloudDataset) -> tuple[PointCloudDataset, PointCloudDataset]:
+        """Hold some clouds out; a category's only cloud is on both sides, with a warning."""
+        kept, held = hold_out(data.samples, self.val_split_ratio, self.seed)
+        lonely = set(data.samples.category) - set(data.samples.category[held])
+        if lonely:
+            logger.warning(
+                "%s: one cloud only, so it trains and validates: thresholds are optimistic.",
+                ", ".join(sorted(lonely)),
+            )
+            held = sorted({*held, *data.samples.index[data.samples.category.isin(lonely)]})
+        return data.subsample(kept), data.subsample(held)
+
+    def _corrupt_validation(self) -> None:
+        data = self.val_data
+        data.samples = synthetic_rows(data.samples, self.val_variants)
+        data.reader = CloudReader()
+
+    def _update_augmentations(self) -> None:
+        """Leave the clouds alone; anomalib looks for an image `Resize` here."""
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Shuffled by the seed and the epoch."""
+        sampler = EpochSampler(len(self.train_data), self.samples_per_epoch, self.seed)
+        return self._loader(self.train_data, self.train_batch_size, sampler=sampler, persist=True)
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """In the order of the table; empty without validation."""
+        if self.val_split_mode == ValSplitMode.NONE:
+            return []
+        return self._loader(self.val_data, self.eval_batch_size, persist=True)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """In the order of the table.
+
+        Raises:
+            DatasetError: There is no test cloud.
+        """
+        if not len(self.test_data):
+            msg = f"{self.root} holds no test cloud: use `fit` instead of `train`, or add some."
+            raise DatasetError(msg)
+        return self._loader(self.test_data, self.eval_batch_size)
+
+    def _loader(
+        self,
+        data: PointCloudDataset,
+        batch_size: int,
+        *,
+        sampler: Sampler[Any] | None = None,
+        persist: bool = False,
+    ) -> DataLoader[Any]:
+        return DataLoader(
+            data,
+            batch_size=batch_size,
+            sampler=sampler,
+            shuffle=False if sampler is None else None,
+            num_workers=self.num_workers,
+            # A worker keeps its cache only as long as it lives.
+            persistent_workers=persist and self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=self.external_collate_fn or data.collate_fn,
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+
+def _check_whole(name: str, value: int | None, least: int) -> None:
+    if value is None and name in {"val_variants", "samples_per_epoch"}:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        msg = f"{name} must be a whole number of at least {least}, not {value!r}."
+        raise ConfigurationError(msg)
+
+
+def _val_split_mode(value: ValSplitMode | str) -> ValSplitMode:
+    name = value.value if isinstance(value, ValSplitMode) else str(value).lower()
+    if name not in get_args(ValidationSplit):
+        listing = ", ".join(get_args(ValidationSplit))
+        msg = f"val_split_mode must be one of {listing}, not {name!r}."
+        raise ConfigurationError(msg)
+    return ValSplitMode(name)

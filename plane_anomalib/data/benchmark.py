@@ -1,0 +1,126 @@
+"""What the layouts of Anomaly-ShapeNet and Real3D-AD share: `<category>/{train,test,gt}`."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, get_args
+
+import pandas as pd
+
+from plane_anomalib.data.base import PointCloudDataModule
+from plane_anomalib.data.categories import ALL, canonical, category_label, select_categories
+from plane_anomalib.data.dataset import CloudReader, GeometrySource, sample_row
+from plane_anomalib.data.layout import child_directory, defect_from_stem, list_files
+from plane_anomalib.errors import ConfigurationError, DatasetError, PointCloudFileError
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = frozenset({".pcd"})
+_TRUTH_SUFFIXES = frozenset({".txt"})
+
+
+class BenchmarkDataModule(PointCloudDataModule):
+    """A public benchmark on disk.
+
+    Labels come from file names, listings are sorted, and point labels are carried over from the
+    text to the cloud by nearest point, so no order of rows is assumed.
+
+    Args:
+        root: The dataset's folder, or one near it in the tree.
+        category: See `PointCloudDataModule`; the papers' names are understood.
+        geometry_source: `"pcd"` or `"gt"`; see `CloudReader`.
+        **loading: See `PointCloudDataModule`.
+    """
+
+    aliases: ClassVar[Mapping[str, str]] = {}
+    unreliable: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(
+        self,
+        root: Path | str,
+        category: str | list[str],
+        geometry_source: GeometrySource,
+        **loading: Any,
+    ) -> None:
+        super().__init__(root, category, **loading)
+        if geometry_source not in get_args(GeometrySource):
+            msg = f"geometry_source must be 'pcd' or 'gt', not {geometry_source!r}."
+            raise ConfigurationError(msg)
+        self.geometry_source: GeometrySource = geometry_source
+        official = self.official_categories
+        self.category = category_label(
+            [canonical(c, self.aliases, official) for c in self.requested]
+        )
+
+    @property
+    @abstractmethod
+    def official_categories(self) -> tuple[str, ...]:
+        """The categories of the published dataset."""
+
+    @abstractmethod
+    def _category_folders(self) -> tuple[dict[str, Path], str | None]:
+        """Category folders by name, and the one that the root points at, if it points at one."""
+
+    def _reader(self) -> CloudReader:
+        return CloudReader(geometry_source=self.geometry_source, unreliable=self.unreliable)
+
+    def _scan(self) -> pd.DataFrame:
+        folders, pointed_at = self._category_folders()
+        requested = self.requested
+        if pointed_at and requested == [ALL]:
+            logger.info("%s is one category; the others beside it are left out.", self.root)
+            requested = [pointed_at]
+        chosen = select_categories(
+            requested,
+            list(folders),
+            where=str(self.root),
+            aliases=self.aliases,
+            official=self.official_categories,
+        )
+        rows = [row for name in chosen for row in _category_rows(name, folders[name])]
+        official = len(set(chosen) & set(self.official_categories))
+        logger.info(
+            "%s: %d clouds of %d categories (%d of the official %d) in %s.",
+            *(self.name, len(rows), len(chosen), official),
+            *(len(self.official_categories), self.root),
+        )
+        samples = pd.DataFrame(rows)
+        samples.attrs["task"] = "segmentation"
+        return samples
+
+
+def _category_rows(category: str, folder: Path) -> Iterator[dict[str, object]]:
+    train = _clouds(folder, "train")
+    test = _clouds(folder, "test")
+    truth_folder = child_directory(folder, "gt")
+    truth = {
+        path.stem.lower(): path
+        for path in list_files(truth_folder or folder / "GT", _TRUTH_SUFFIXES, inside=folder)
+    }
+    for path in train:
+        if (defect := defect_from_stem(path)) != "good":
+            raise PointCloudFileError(
+                path, f"is named a {defect} and lies among the normal clouds of train"
+            )
+        yield sample_row(path, split="train", category=category, defect="good")
+    for path in test:
+        defect = defect_from_stem(path)
+        mask = None if defect == "good" else truth.get(path.stem.lower())
+        if defect != "good" and mask is None:
+            expected = (truth_folder or folder / "GT") / f"{path.stem}.txt"
+            raise PointCloudFileError(
+                path, f"anomalous, but its ground truth {expected} is missing"
+            )
+        yield sample_row(path, split="test", category=category, defect=defect, mask=mask)
+
+
+def _clouds(folder: Path, split: str) -> list[Path]:
+    directory = child_directory(folder, split)
+    files = [] if directory is None else list_files(directory, SUFFIXES, inside=folder)
+    if not files:
+        msg = f"{folder} has no usable .pcd cloud in a {split} folder."
+        raise DatasetError(msg)
+    return files

@@ -1,0 +1,217 @@
+"""A table of clouds, read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+import numpy as np
+import pandas as pd
+import torch
+from anomalib.data import AnomalibDataset
+from numpy.typing import NDArray
+
+from plane_anomalib.data.cache import Arrays, CloudCache
+from plane_anomalib.data.io import read_labelled_points, read_points
+from plane_anomalib.data.labels import TOLERANCE, read_mask
+from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
+from plane_anomalib.data.sampler import Draw
+from plane_anomalib.data.validation import (
+    NOT_SYNTHETIC,
+    AnomalyFunction,
+    default_anomaly,
+    draw_variant,
+    variant_generator,
+)
+from plane_anomalib.errors import PointCloudFileError
+
+ItemTransform = Callable[[PointCloudItem, np.random.Generator], PointCloudItem]
+"""Changes a training cloud; must be picklable if the loader has workers."""
+
+GeometrySource = Literal["pcd", "gt"]
+
+
+class SampleRow(Protocol):
+    """One row of `PointCloudDataset.samples`."""
+
+    image_path: str
+    split: str
+    label_index: int
+    category: str
+    defect: str
+    mask_path: str
+    variant: int
+
+
+def sample_row(
+    path: Path, *, split: str, category: str, defect: str, mask: Path | None = None
+) -> dict[str, object]:
+    """One row of a dataset's table.
+
+    Args:
+        path: The cloud.
+        split: "train" or "test".
+        category: The object's class.
+        defect: "good" or the kind of defect.
+        mask: The ground-truth file of an anomalous cloud.
+    """
+    return {
+        "image_path": str(path),
+        "split": split,
+        "label_index": int(defect != "good"),
+        "category": category,
+        "defect": defect,
+        "mask_path": "" if mask is None else str(mask),
+        "variant": NOT_SYNTHETIC,
+    }
+
+
+@dataclass(frozen=True)
+class CloudReader:
+    """Reads the points and labels of one row.
+
+    Attributes:
+        geometry_source: `"pcd"` reads every cloud from its own file. `"gt"` takes anomalous clouds
+            from the ground-truth text, as most published code does: rounding and row order then
+            differ between good and anomalous clouds and can give the label away.
+        tolerance: See `plane_anomalib.data.labels.transfer_labels`.
+        point_truth: Whether the dataset has point labels.
+        unreliable: Stems whose truth is known to be broken: they fall back to the object's label.
+    """
+
+    geometry_source: GeometrySource = "pcd"
+    tolerance: float = TOLERANCE
+    point_truth: bool = True
+    unreliable: frozenset[str] = frozenset()
+
+    def __call__(self, row: SampleRow) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """Points `(N, 3)` and labels `(N,)`, `None` without point truth.
+
+        Raises:
+            PointCloudFileError: A file is damaged, empty or does not fit the other.
+        """
+        path = Path(row.image_path)
+        if self.geometry_source == "gt" and row.mask_path:
+            cloud = read_labelled_points(row.mask_path)
+            if cloud.labels is None or not cloud.labels.any():
+                raise PointCloudFileError(row.mask_path, "no point is labelled anomalous")
+            return cloud.points, cloud.labels
+        points = read_points(path).points
+        if not len(points):
+            raise PointCloudFileError(path, "holds no usable point")
+        if not self.point_truth:
+            return points, None
+        if not row.label_index:
+            return points, np.zeros(len(points), np.bool_)
+        return points, self._mask(path, Path(row.mask_path), points)
+
+    def _mask(
+        self, path: Path, truth: Path, points: NDArray[np.float32]
+    ) -> NDArray[np.bool_] | None:
+        try:
+            return read_mask(truth, points, tolerance=self.tolerance)
+        except PointCloudFileError:
+            if f"{path.parent.parent.name}/{path.stem}" in self.unreliable:
+                return None
+            raise
+
+
+class PointCloudDataset(AnomalibDataset):
+    """Clouds of one split, read lazily and kept in a bounded cache.
+
+    Args:
+        samples: One row per cloud: `image_path`, `split`, `label_index`, `category`, `defect`,
+            `mask_path`, `variant`; `attrs["task"]` is set.
+        reader: Reads a row.
+        name: The dataset's name, as it appears in paths of results.
+        category: The categories as one string.
+        seed: Seed of every random choice made here.
+        cache: Where clouds read are kept; by default nowhere.
+        transform: Called with each item and a generator that depends on the seed, the epoch and
+            the cloud alone.
+        anomaly: Corrupts the clouds of a synthetic validation set; Ano3D by default.
+    """
+
+    def __init__(
+        self,
+        samples: pd.DataFrame,
+        *,
+        reader: CloudReader,
+        name: str,
+        category: str = "",
+        seed: int = 0,
+        cache: CloudCache | None = None,
+        transform: ItemTransform | None = None,
+        anomaly: AnomalyFunction | None = None,
+    ) -> None:
+        super().__init__()
+        self.samples = samples
+        self.reader = reader
+        self.category = category
+        self.seed = seed
+        self.cache = cache or CloudCache(0)
+        self.transform = transform
+        self.anomaly = anomaly
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        return self._name
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """One row per cloud, sorted by file."""
+        return AnomalibDataset.samples.fget(self)
+
+    @samples.setter
+    def samples(self, samples: pd.DataFrame) -> None:
+        AnomalibDataset.samples.fset(self, samples)
+        # anomalib's own sort is unstable, and validation clouds share their file.
+        order = ["image_path", "label_index", "variant"]
+        self._samples = samples.sort_values(order, ignore_index=True)
+
+    def row(self, index: int) -> SampleRow:
+        """The table's row of a cloud."""
+        return cast("SampleRow", self.samples.iloc[index])
+
+    def __getitem__(self, index: int | Draw) -> PointCloudItem:
+        """Read a cloud.
+
+        Args:
+            index: Its row, or a draw of it by `EpochSampler`.
+
+        Raises:
+            PointCloudFileError: The cloud or its ground truth cannot be used.
+        """
+        draw = index if isinstance(index, Draw) else Draw(int(index))
+        row = self.row(draw.row)
+        key = (row.image_path, row.variant, row.label_index)
+        points, mask, defect = self.cache.get(key, partial(self._load, row))
+        item = PointCloudItem(
+            points=torch.from_numpy(points.copy()),
+            gt_mask=None if mask is None else torch.from_numpy(mask.copy()),
+            gt_label=torch.tensor(bool(row.label_index)),
+            category=row.category,
+            path=row.image_path,
+            defect=defect,
+            mask_path=row.mask_path,
+        )
+        return item if self.transform is None else self.transform(item, draw.generator(self.seed))
+
+    def _load(self, row: SampleRow) -> Arrays:
+        points, mask = self.reader(row)
+        if row.variant == NOT_SYNTHETIC:
+            return points, mask, row.defect
+        name = f"{row.category}/{Path(row.image_path).name}"
+        generator = variant_generator(self.seed, name, row.variant, row.label_index)
+        anomaly = (self.anomaly or default_anomaly()) if row.label_index else None
+        return draw_variant(points, anomaly, generator)
+
+    @property
+    def collate_fn(self) -> Callable[[list[PointCloudItem]], PointCloudBatch]:
+        """Packs items of any sizes end to end."""
+        return PointCloudBatch.collate

@@ -1,0 +1,127 @@
+"""Bring point labels from a ground-truth file onto a cloud, whatever the order of its rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.data.io import read_labelled_points, read_points
+from plane_anomalib.errors import PointCloudFileError
+from plane_anomalib.geometry.neighbours import knn
+
+TEXT_SUFFIXES = frozenset({".txt", ".csv", ".xyz"})
+ARRAY_SUFFIXES = frozenset({".npy"})
+CLOUD_SUFFIXES = frozenset({".pcd", ".ply", ".npz"})
+TRUTH_SUFFIXES = TEXT_SUFFIXES | ARRAY_SUFFIXES | CLOUD_SUFFIXES
+"""Files that can hold point labels."""
+
+# Both benchmarks round the text's coordinates to about 1e-4 of the object; a point's spacing is
+# ten to fifty times the tolerance, so another cloud's labels do not pass.
+TOLERANCE = 1e-3
+
+
+def transfer_labels(
+    points: NDArray[np.float32],
+    truth_points: NDArray[np.float32],
+    truth_labels: NDArray[np.bool_],
+    *,
+    path: Path,
+    tolerance: float = TOLERANCE,
+) -> NDArray[np.bool_]:
+    """Give each point the label of the nearest ground-truth row.
+
+    Neither the order of the rows nor duplicates among them matter (of rows at one place an
+    anomalous one wins), and rows that the cloud does not have are ignored.
+
+    Args:
+        points: The cloud, `(N, 3)`.
+        truth_points: The file's coordinates, `(M, 3)`; M may differ from N.
+        truth_labels: The file's labels, `(M,)`.
+        path: The ground-truth file, for the errors.
+        tolerance: Largest distance from a point to its row, as a share of the cloud's
+            bounding-box diagonal.
+
+    Returns:
+        Labels in the order of `points`, `(N,)`.
+
+    Raises:
+        PointCloudFileError: No row is anomalous, a point has no row within the tolerance, or no
+            anomalous row lies on the cloud.
+    """
+    anomalous = truth_points[truth_labels]
+    if not len(anomalous):
+        raise PointCloudFileError(
+            path,
+            "no point is labelled anomalous, yet its cloud is one of the anomalous",
+            "the last column must hold 1 for anomalous points",
+        )
+    distance = _nearest(truth_points, points)
+    limit = tolerance * float(np.linalg.norm(np.ptp(points, axis=0)))
+    if (worst := float(distance.max())) > limit:
+        raise PointCloudFileError(
+            path,
+            f"does not fit its cloud: a point is {worst:.4g} away from the nearest row, "
+            f"{limit:.4g} is allowed",
+            "the file belongs to another cloud, or to another release of the dataset",
+        )
+    mask = _nearest(anomalous, points) <= distance
+    if not mask.any():
+        raise PointCloudFileError(path, "none of its anomalous rows lies on the cloud")
+    return mask
+
+
+def read_mask(
+    path: Path, points: NDArray[np.float32], *, tolerance: float = TOLERANCE
+) -> NDArray[np.bool_]:
+    """Read the labels of a cloud from any file that can hold them.
+
+    Args:
+        path: Text rows `x y z label`, a `.pcd` or `.ply` with a label field, or a `.npy` with
+            rows `(M, 4)` or, in the cloud's own order, `(N,)`.
+        points: The cloud, `(N, 3)`.
+        tolerance: See `transfer_labels`.
+
+    Returns:
+        Labels in the order of `points`, `(N,)`.
+
+    Raises:
+        PointCloudFileError: The file cannot be read, holds no labels or does not fit the cloud.
+    """
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        rows = _read_array(path)
+        if rows.ndim == 1:
+            return _labels_in_order(path, rows, len(points))
+        coordinates, labels = rows[:, :3].astype(np.float32), rows[:, 3] > 0
+        return transfer_labels(points, coordinates, labels, path=path, tolerance=tolerance)
+    textual = path.suffix.lower() in TEXT_SUFFIXES
+    cloud = read_labelled_points(path) if textual else read_points(path)
+    if cloud.labels is None:
+        raise PointCloudFileError(path, "holds points but no labels", "a label field is needed")
+    return transfer_labels(points, cloud.points, cloud.labels, path=path, tolerance=tolerance)
+
+
+def _read_array(path: Path) -> NDArray[np.float64]:
+    try:
+        rows = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise PointCloudFileError(path, f"is not a readable .npy file: {error}") from error
+    numeric = isinstance(rows, np.ndarray) and rows.dtype.kind in "bifu"
+    if not numeric or not (rows.ndim == 1 or (rows.ndim == 2 and rows.shape[1] == 4)):
+        reason = f"has the shape {np.shape(rows)} instead of (points,) or (points, 4)"
+        raise PointCloudFileError(path, reason)
+    return np.asarray(rows, np.float64)
+
+
+def _labels_in_order(path: Path, labels: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+    if len(labels) != count:
+        reason = f"has {len(labels)} labels for a cloud of {count} usable points"
+        raise PointCloudFileError(path, reason, "give rows of x, y, z, label instead")
+    if not (mask := labels > 0).any():
+        raise PointCloudFileError(path, "no point is labelled anomalous")
+    return mask
+
+
+def _nearest(reference: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    return knn(reference, queries, 1)[0][:, 0]

@@ -1,0 +1,196 @@
+"""Find a dataset's folders and files, whatever level of the tree the user points at."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from plane_anomalib.errors import DatasetError, PointCloudFileError
+
+logger = logging.getLogger(__name__)
+
+NORMAL_NAMES = frozenset({"good", "positive", "normal"})
+TEMPLATE_NAMES = frozenset({"template", "prototype", "temp"})
+_SCAN_MODIFIERS = frozenset({"cut", "copy"})
+_SPLIT_FOLDERS = frozenset({"train", "test", "gt"})
+# Enough for <download folder>/Anomaly-ShapeNet-v2/dataset/pcd.
+_SEARCH_DEPTH = 3
+
+
+def defect_from_stem(path: Path) -> str:
+    """Read the kind of defect from a cloud's file name.
+
+    Only the name counts, never the folders above it: a root called `/data/goods_template` must
+    change nothing. Both benchmarks put the kind last, followed by a number (`bowl0_bulge3`) or by
+    how the scan was edited (`62_sink_cut`).
+
+    Args:
+        path: The cloud's file.
+
+    Returns:
+        `"good"` for a normal cloud, templates included, else the defect as spelt in the name.
+
+    Raises:
+        PointCloudFileError: The name has no kind in it.
+    """
+    tokens = path.stem.lower().split("_")
+    while len(tokens) > 1 and re.sub(r"\d+$", "", tokens[-1]) in _SCAN_MODIFIERS:
+        tokens.pop()
+    kind = re.sub(r"\d+$", "", tokens[-1])
+    if len(tokens) < 2 or not kind.isalpha():
+        raise PointCloudFileError(
+            path,
+            "the file name does not say whether the cloud is good or which defect it has",
+            "expected names like bowl0_positive3.pcd, bowl0_bulge1.pcd or 62_sink_cut.pcd",
+        )
+    return "good" if kind in NORMAL_NAMES | TEMPLATE_NAMES else kind
+
+
+def child_directories(directory: Path) -> list[Path]:
+    """The folders in a folder, sorted; hidden ones and links that lead out are left out."""
+    try:
+        entries = [p for p in directory.iterdir() if not p.name.startswith(".") and p.is_dir()]
+    except PermissionError:
+        return []
+    home = directory.resolve()
+    return sorted(p for p in entries if not p.is_symlink() or p.resolve().is_relative_to(home))
+
+
+def child_directory(parent: Path, name: str) -> Path | None:
+    """The folder `name` in `parent`, in any case (`GT`, `gt`), or `None`.
+
+    Args:
+        parent: An existing folder.
+        name: The name in lower case.
+
+    Raises:
+        DatasetError: Two folders differ in case only.
+    """
+    found = [child for child in child_directories(parent) if child.name.lower() == name]
+    if len(found) > 1:
+        listing = " and ".join(repr(child.name) for child in found)
+        msg = f"{parent} holds {listing}; keep one of them."
+        raise DatasetError(msg)
+    return found[0] if found else None
+
+
+def list_files(directory: Path, suffixes: Collection[str], *, inside: Path) -> list[Path]:
+    """The files of a folder with one of the suffixes, sorted by name.
+
+    Hidden files are left out, and so are symbolic links that lead out of `inside`: a dataset from
+    elsewhere must not make the loader read other files of this machine.
+
+    Args:
+        directory: The folder; it need not exist.
+        suffixes: Lower-case suffixes with their dot.
+        inside: The dataset's root.
+
+    Returns:
+        The files, sorted.
+    """
+    if not directory.is_dir():
+        return []
+    names = (p for p in directory.iterdir() if p.suffix.lower() in suffixes)
+    files = sorted(p for p in names if not p.name.startswith(".") and p.is_file())
+    home = inside.resolve()
+    kept = [p for p in files if p.resolve().is_relative_to(home)]
+    if len(kept) < len(files):
+        logger.warning(
+            "%s: %d links that lead out of %s are not followed; copy the files instead.",
+            directory,
+            len(files) - len(kept),
+            inside,
+        )
+    return kept
+
+
+def is_category(directory: Path, suffixes: Collection[str]) -> bool:
+    """Whether a folder has a `train` or `test` folder with a cloud in it."""
+    return any(
+        child.name.lower() in {"train", "test"} and _holds_file(child, suffixes)
+        for child in child_directories(directory)
+    )
+
+
+def find_collections(root: Path, suffixes: Collection[str]) -> tuple[list[Path], str | None]:
+    """Find the folders whose children are categories, near `root`.
+
+    Args:
+        root: The folder that the user gave: the collection itself, one of its categories or their
+            `train`/`test`/`GT` folder (too low), or up to three levels above it (too high).
+        suffixes: The suffixes of clouds.
+
+    Returns:
+        The collections of the highest level that has any, sorted, and the category pointed at if
+        the root was too low.
+
+    Raises:
+        DatasetError: The root is missing or no folder, or nothing in it looks like the dataset.
+    """
+    if not root.exists():
+        msg = f"the dataset root {root} does not exist."
+        raise DatasetError(msg)
+    if not root.is_dir():
+        msg = f"the dataset root {root} is a file, not a folder."
+        raise DatasetError(msg)
+    for folder in _at_and_above(root):
+        if is_category(folder, suffixes):
+            return [folder.parent], folder.name
+    level = [root]
+    for _ in range(_SEARCH_DEPTH + 1):
+        if found := [
+            f for f in level if any(is_category(c, suffixes) for c in child_directories(f))
+        ]:
+            return found, None
+        level = [child for folder in level for child in child_directories(folder)]
+    msg = (
+        f"no category with {'/'.join(sorted(suffixes))} clouds in its train or test folder was "
+        f"found in {root} or three levels below (it holds: {contents(root)})."
+    )
+    raise DatasetError(msg)
+
+
+def contents(directory: Path) -> str:
+    """What a folder holds, in a few words for an error."""
+    names = sorted(child.name for child in directory.iterdir())
+    listing = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    reachable = {child.name for child in child_directories(directory)}
+    hidden = [c for c in directory.iterdir() if c.is_symlink() and c.name not in reachable]
+    links = f"; {len(hidden)} links that lead out of it are not followed" if hidden else ""
+    return (listing or "nothing") + links
+
+
+def list_categories(collection: Path, suffixes: Collection[str]) -> dict[str, Path]:
+    """The category folders of a collection by name, sorted."""
+    return {c.name: c for c in child_directories(collection) if is_category(c, suffixes)}
+
+
+def only_collection(found: Iterable[Path], preferred: str, root: Path) -> Path:
+    """Choose among several collections: the single one, or the single one of the given name.
+
+    Raises:
+        DatasetError: More than one fits.
+    """
+    candidates = list(found)
+    named = [path for path in candidates if path.name.lower() == preferred]
+    fitting = named or candidates
+    if len(fitting) > 1:
+        listing = ", ".join(str(path) for path in fitting)
+        msg = f"{root} holds several copies of the dataset; set root to one of: {listing}."
+        raise DatasetError(msg)
+    return fitting[0]
+
+
+def _at_and_above(root: Path) -> Iterator[Path]:
+    # A relative root such as "." has no usable parent.
+    absolute = Path(os.path.abspath(root))
+    yield absolute
+    if absolute.name.lower() in _SPLIT_FOLDERS:
+        yield absolute.parent
+
+
+def _holds_file(directory: Path, suffixes: Collection[str]) -> bool:
+    return any(p.suffix.lower() in suffixes for p in directory.iterdir())

@@ -1,0 +1,115 @@
+"""Clouds without labels: one file, or every file under a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES, read_points
+from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
+from plane_anomalib.errors import DatasetError, PointCloudFileError
+
+SUFFIXES = POINT_SUFFIXES | MESH_SUFFIXES
+_TRUTH_FOLDERS = frozenset({"gt", "ground_truth"})
+
+
+class PointCloudPredictDataset(Dataset[PointCloudItem]):
+    """The clouds that `anomalib predict --data <path>` scores.
+
+    Folders are searched with everything below them, sorted; ground-truth folders, hidden files and
+    links that lead out are left out.
+
+    Args:
+        path: A cloud or mesh, or a folder.
+        category: The class of the objects, where the model makes use of it.
+
+    Raises:
+        DatasetError: The path does not exist or holds no cloud.
+        PointCloudFileError: The file is of a kind that cannot be read.
+    """
+
+    name = "predict"
+
+    def __init__(self, path: Path | str, category: str = "") -> None:
+        self.path = Path(path).expanduser()
+        self.category = category
+        if self.path.is_file():
+            if self.path.suffix.lower() not in SUFFIXES:
+                known = ", ".join(sorted(SUFFIXES))
+                raise PointCloudFileError(self.path, "is not a point cloud or mesh", known)
+            self.files = [self.path]
+        elif self.path.is_dir():
+            self.files = sorted(_clouds_below(self.path))
+        else:
+            msg = f"{self.path} does not exist."
+            raise DatasetError(msg)
+        if not self.files:
+            msg = f"{self.path} holds no cloud or mesh ({', '.join(sorted(SUFFIXES))})."
+            raise DatasetError(msg)
+
+    def __len__(self) -> int:
+        """The number of clouds."""
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> PointCloudItem:
+        """Read a cloud.
+
+        Raises:
+            PointCloudFileError: It cannot be read, or has no points.
+        """
+        path = self.files[index]
+        points = read_points(path).points
+        if not len(points):
+            raise PointCloudFileError(path, "holds no usable point")
+        return PointCloudItem(
+            points=torch.from_numpy(points), category=self.category, path=str(path)
+        )
+
+    @property
+    def collate_fn(self) -> Callable[[list[PointCloudItem]], PointCloudBatch]:
+        """Packs items of any sizes end to end."""
+        return PointCloudBatch.collate
+
+
+def predict_dataset(path: Path | str, *args: Any, **kwargs: Any) -> Dataset[Any]:
+    """Choose the dataset for a path: ours if it holds clouds, else anomalib's for images.
+
+    It can stand where anomalib's engine names `PredictDataset`.
+
+    Args:
+        path: A file or folder.
+        *args: Passed on to anomalib's dataset.
+        **kwargs: Passed on to anomalib's dataset.
+    """
+    from anomalib.data import PredictDataset
+    from anomalib.data.utils.image import is_image_file
+
+    target = Path(path).expanduser()
+    files = [target] if target.is_file() else _files_below(target)
+    images = False
+    for file in files:
+        if file.suffix.lower() in {".pcd", ".ply"}:
+            return PointCloudPredictDataset(path)
+        images = images or is_image_file(file)
+    # .txt, .csv and .npy often lie beside images and mean something else there.
+    return PredictDataset(path, *args, **kwargs) if images else PointCloudPredictDataset(path)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for directory, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        yield from (Path(directory) / name for name in sorted(names) if not name.startswith("."))
+
+
+def _clouds_below(folder: Path) -> Iterator[Path]:
+    home = folder.resolve()
+    for file in _files_below(folder):
+        inner = {part.lower() for part in file.relative_to(folder).parts[:-1]}
+        wanted = file.suffix.lower() in SUFFIXES and not inner & _TRUTH_FOLDERS
+        if wanted and file.resolve().is_relative_to(home):
+            yield file
