@@ -1,0 +1,72 @@
+import multiprocessing
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.neighbours import knn, knn_torch
+
+
+def brute_force(reference: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
+    gaps = queries[:, None].astype(np.float64) - reference[None].astype(np.float64)
+    return np.sort(np.sqrt((gaps**2).sum(-1)), axis=1)[:, :k]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 2**32 - 1), st.booleans())
+def test_neighbours_are_the_nearest(num: int, queries: int, seed: int, repeat: bool) -> None:
+    rng = np.random.default_rng(seed)
+    reference = rng.normal(size=(num, 3)).astype(np.float32)
+    if repeat:
+        reference = np.repeat(reference[: max(1, num // 4)], 5, axis=0)
+    k = int(rng.integers(1, len(reference) + 1))
+    places = rng.normal(size=(queries, 3)).astype(np.float32)
+    distances, indices = knn(reference, places, k)
+    assert distances.dtype == np.float32
+    assert indices.dtype == np.int64
+    np.testing.assert_allclose(distances, brute_force(reference, places, k), rtol=1e-5, atol=1e-6)
+    actual = np.linalg.norm(places[:, None] - reference[indices], axis=-1)
+    np.testing.assert_allclose(actual, distances, rtol=1e-4, atol=1e-6)
+    assert all(len(set(row)) == k for row in indices.tolist())
+
+
+def test_batched_neighbours_agree_with_the_tree_cloud_by_cloud() -> None:
+    points = torch.randn(3, 300, 3, generator=torch.Generator().manual_seed(5))
+    found = knn_torch(points, points[:, :40], 7)
+    assert found.shape == (3, 40, 7)
+    for cloud, indices in zip(points.numpy(), found.numpy(), strict=True):
+        np.testing.assert_array_equal(indices, knn(cloud, cloud[:40], 7)[1])
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_an_impossible_number_of_neighbours_is_an_error(k: int) -> None:
+    with pytest.raises(ConfigurationError, match="k must be between 1 and the 3"):
+        knn(np.zeros((3, 3)), np.zeros((1, 3)), k)
+    with pytest.raises(ConfigurationError, match="k must be between 1 and the 3"):
+        knn_torch(torch.zeros(1, 3, 3), torch.zeros(1, 1, 3), k)
+
+
+def test_no_queries_give_no_neighbours() -> None:
+    distances, indices = knn(np.zeros((3, 3)), np.zeros((0, 3)), 2)
+    assert distances.shape == indices.shape == (0, 2)
+
+
+def test_what_is_no_cloud_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"reference must have the shape \(N, 3\)"):
+        knn(np.zeros((3, 2)), np.zeros((1, 3)), 1)
+    with pytest.raises(ConfigurationError, match="reference has 0 points"):
+        knn(np.zeros((0, 3)), np.zeros((1, 3)), 1)
+
+
+def _total(seed: int) -> float:
+    points = np.random.default_rng(seed).normal(size=(20_000, 3)).astype(np.float32)
+    return float(knn(points, points[:5000], 3, workers=2)[0].sum())
+
+
+def test_a_forked_loader_worker_can_search_after_its_parent_did() -> None:
+    expected = _total(0)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(_total, (0,)).get(timeout=60) == expected

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.sampling import (
+    farthest_point_sampling,
+    random_subsample,
+    typical_spacing,
+    voxel_downsample,
+)
+
+
+def naive_farthest(points: np.ndarray, num: int, allowed: np.ndarray, start: int = 0) -> list[int]:
+    picked = [start]
+    while len(picked) < num:
+        gaps = [
+            min(float(np.sum((point - points[i]) ** 2)) for i in picked) if ok else -1.0
+            for point, ok in zip(points, allowed, strict=True)
+        ]
+        picked.append(gaps.index(max(gaps)))
+    return picked
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 12), st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_farthest_points_equal_the_naive_loop(num: int, picks: int, batch: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    # Small integers: distances are exact, and ties and duplicates are frequent.
+    points = rng.integers(-3, 4, (batch, num, 3)).astype(np.float32)
+    found = farthest_point_sampling(torch.from_numpy(points), picks)
+    for cloud, indices in zip(points, found.tolist(), strict=True):
+        assert indices == naive_farthest(cloud, picks, np.ones(num, bool))
+
+
+def test_masked_points_are_never_picked() -> None:
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(4, 50, 3)).astype(np.float32)
+    valid = rng.random((4, 50)) < 0.5
+    valid[:, 0] = [True, False, True, False]
+    found = farthest_point_sampling(torch.from_numpy(points), 40, valid=torch.from_numpy(valid))
+    for cloud, mask, indices in zip(points, valid, found.tolist(), strict=True):
+        assert mask[indices].all()
+        assert indices == naive_farthest(cloud, 40, mask, start=int(mask.argmax()))
+
+
+def test_skip_origin_leaves_points_near_the_origin_alone() -> None:
+    points = torch.tensor([[[0.0, 0, 0], [0.01, 0, 0], [1, 0, 0], [0, 0.03, 0], [0, 0.04, 0]]])
+    assert farthest_point_sampling(points, 3, skip_origin=True).tolist() == [[0, 2, 4]]
+    everything = farthest_point_sampling(points, 5, skip_origin=True)
+    assert set(everything[0].tolist()) == {0, 2, 4}
+    assert set(farthest_point_sampling(points, 5)[0].tolist()) == {0, 1, 2, 3, 4}
+
+
+def test_a_batch_gives_what_its_clouds_give() -> None:
+    points = torch.randn(3, 200, 3, generator=torch.Generator().manual_seed(1))
+    whole = farthest_point_sampling(points, 40)
+    single = [farthest_point_sampling(cloud[None], 40)[0] for cloud in points]
+    assert torch.equal(whole, torch.stack(single))
+
+
+def test_farthest_points_reject_what_is_no_batch_of_clouds() -> None:
+    for points, num in (
+        (torch.zeros(5, 3), 2),
+        (torch.zeros(1, 0, 3), 2),
+        (torch.zeros(1, 4, 3), 0),
+    ):
+        with pytest.raises(ConfigurationError, match="Farthest point sampling"):
+            farthest_point_sampling(points, num)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 40), st.integers(0, 90), st.integers(0, 2**32 - 1))
+def test_random_subsample_repeats_only_when_it_must(size: int, num: int, seed: int) -> None:
+    indices = random_subsample(size, num, np.random.default_rng(seed))
+    assert indices.shape == (num,)
+    assert len(np.unique(indices)) == min(size, num)
+    assert ((indices >= 0) & (indices < size)).all()
+    assert np.array_equal(indices, random_subsample(size, num, np.random.default_rng(seed)))
+
+
+def test_random_subsample_of_nothing_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="empty cloud"):
+        random_subsample(0, 3, np.random.default_rng(0))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.floats(0.05, 3.0), st.integers(0, 2**32 - 1))
+def test_voxels_keep_the_first_point_of_each_cell(num: int, voxel: float, seed: int) -> None:
+    points = np.random.default_rng(seed).normal(size=(num, 3)).astype(np.float32)
+    seen: dict[tuple[int, ...], int] = {}
+    cells = np.floor((points - points.min(0)).astype(np.float64) / voxel).astype(int)
+    for index, cell in enumerate(map(tuple, cells)):
+        seen.setdefault(cell, index)
+    assert voxel_downsample(points, voxel).tolist() == sorted(seen.values())
+
+
+def test_tiny_voxels_in_a_huge_cloud_do_not_overflow() -> None:
+    points = np.array([[0, 0, 0], [1e6, 1e6, 1e6], [0, 0, 0]], np.float32)
+    assert voxel_downsample(points, 1e-6).tolist() == [0, 1]
+
+
+def test_voxel_size_must_be_positive() -> None:
+    with pytest.raises(ConfigurationError, match="voxel size"):
+        voxel_downsample(np.zeros((2, 3)), 0.0)
+
+
+def test_typical_spacing_of_a_grid_is_its_step() -> None:
+    axis = np.arange(8) * 0.25
+    grid = np.stack(np.meshgrid(axis, axis, axis), -1).reshape(-1, 3)
+    assert typical_spacing(grid) == pytest.approx(0.25)
+    assert typical_spacing(grid, np.random.default_rng(0), num=50) == pytest.approx(0.25)
+    assert typical_spacing(np.ones((5, 3))) == 0.0
+    assert typical_spacing(np.ones((1, 3))) == 0.0
