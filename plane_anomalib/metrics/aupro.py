@@ -23,7 +23,7 @@ from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.metrics.functional import RankCounts, rank_counts
 
 SPACING_NEIGHBOURS = 6
-_MAX_PAIRS = 5_000_000
+_MAX_PAIRS = 20_000_000
 
 
 def find_regions(points: ArrayLike, radius_factor: float = 2.5) -> NDArray[np.int32]:
@@ -126,7 +126,7 @@ def au_pro_from_counts(counts: RankCounts, limit: float = 0.3) -> float:
 def _typical_spacing(tree: cKDTree) -> float:
     """Median over the points of the mean distance to their six nearest neighbours."""
     neighbours = min(SPACING_NEIGHBOURS, tree.n - 1)
-    distances, _ = tree.query(tree.data, k=neighbours + 1)
+    distances = np.asarray(tree.query(tree.data, k=neighbours + 1)[0])
     spacing = float(np.median(distances[:, 1:].mean(axis=1)))
     if spacing > 0:
         return spacing
@@ -139,12 +139,15 @@ def _pairs_within(
     tree: cKDTree, radius: float
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Index pairs closer than the radius, a bounded number at a time."""
+    if tree.count_neighbors(tree, radius) <= _MAX_PAIRS:
+        pairs = tree.query_pairs(radius, output_type="ndarray")
+        yield pairs[:, 0], pairs[:, 1]
+        return
     neighbours = tree.query_ball_point(tree.data, radius, return_length=True)
-    part = np.cumsum(neighbours) // _MAX_PAIRS
-    for start, stop in _runs(part):
+    for start, stop in _runs(np.cumsum(neighbours) // _MAX_PAIRS):
         rows = cKDTree(tree.data[start:stop])
-        pairs = rows.sparse_distance_matrix(tree, radius, output_type="ndarray")
-        yield pairs["i"] + start, pairs["j"]
+        found = rows.sparse_distance_matrix(tree, radius, output_type="ndarray")
+        yield found["i"] + start, found["j"]
 
 
 def _runs(part: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
