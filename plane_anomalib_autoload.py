@@ -87,6 +87,11 @@ class _Loader:
             sys.meta_path.remove(self.finder)
         self.loader.exec_module(module)
         try:
+            # The import system binds the module to its package only after this; the callback is
+            # to find it there.
+            package, _, name = self.finder.name.rpartition(".")
+            if package:
+                setattr(sys.modules[package], name, module)
             self.finder.callback()
         except (Exception, SystemExit) as error:  # its host is to go on
             _report(error)

@@ -8,13 +8,15 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from pydoc import locate
 from typing import Any
 
 from anomalib.cli.cli import AnomalibCLI
 from anomalib.data import AnomalibDataModule
+from anomalib.models import AnomalibModule
 from jsonargparse import ArgumentParser, Namespace
 
 from plane_anomalib.cli.failures import one_sentence_errors
@@ -46,17 +48,12 @@ class PointCloudCLI(AnomalibCLI):
             super().__init__(args, run)
 
     def add_subcommands(self, **kwargs: Any) -> None:
-        """Add anomalib's subcommands, and better words for unknown names."""
+        """Add anomalib's subcommands, with better words for what goes wrong in them."""
         super().add_subcommands(**kwargs)
-        stock_error = self.parser.error
-
-        def error(message: str, ex: Exception | None = None) -> None:
-            unknown = _UNKNOWN_NAME.search(message)
-            if unknown:
-                self._refuse_unknown(unknown["key"], unknown["name"])
-            stock_error(message, ex)
-
-        self.parser.error = error
+        for parser in self.subcommand_parsers.values():
+            parser.error = partial(self._parser_error, parser.error)
+        for base in (AnomalibModule, AnomalibDataModule):
+            self.parser.add_instantiator(_instantiate, base)
 
     def before_instantiate_classes(self) -> None:
         """Complete what was parsed, if it names a point-cloud model."""
@@ -83,6 +80,15 @@ class PointCloudCLI(AnomalibCLI):
             kwargs["dataset"] = PointCloudPredictDataset(kwargs.pop("data_path"))
         return kwargs
 
+    def _parser_error(
+        self, stock_error: Callable[..., None], message: str, ex: Exception | None = None
+    ) -> None:
+        """Explain an unknown name if it was meant for this package; leave the rest to anomalib."""
+        unknown = _UNKNOWN_NAME.search(message)
+        if unknown:
+            self._refuse_unknown(unknown["key"], unknown["name"])
+        stock_error(message, ex)
+
     def _refuse_unknown(self, key: str, name: str) -> None:
         """Raise a sentence if an unknown name was meant for this package."""
         registry = MODELS if key == "model" else DATASETS
@@ -92,6 +98,12 @@ class PointCloudCLI(AnomalibCLI):
         ours = words.intersection(MODELS.names)
         if ours or registry.similar(name):
             raise ConfigurationError(f"--{key}: {registry.unknown(name)}")
+
+
+def _instantiate(class_type: type, *args: Any, **kwargs: Any) -> Any:
+    """Make a model or datamodule; jsonargparse would bury its error in a report of its own."""
+    with one_sentence_errors():
+        return class_type(*args, **kwargs)
 
 
 def _is_point_cloud_model(config: Any) -> bool:
