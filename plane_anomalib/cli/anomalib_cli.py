@@ -6,7 +6,6 @@ Models that are not for point clouds keep anomalib's behaviour: every addition a
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,14 +19,12 @@ from anomalib.models import AnomalibModule
 from jsonargparse import ArgumentParser, Namespace
 
 from plane_anomalib.cli.failures import one_sentence_errors
+from plane_anomalib.cli.refusals import explain
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.registry import DATASETS, MODELS
+from plane_anomalib.models.base import PointCloudMixin
+from plane_anomalib.registry import DATASETS
 
 DEFAULT_DATA = "ProceduralShapes"
-
-_UNKNOWN_NAME = re.compile(
-    r'Parser key "(?P<key>model|data)":.*Expected a dot import path string: (?P<name>\w+)\n', re.S
-)
 
 
 class PointCloudCLI(AnomalibCLI):
@@ -83,21 +80,11 @@ class PointCloudCLI(AnomalibCLI):
     def _parser_error(
         self, stock_error: Callable[..., None], message: str, ex: Exception | None = None
     ) -> None:
-        """Explain an unknown name if it was meant for this package; leave the rest to anomalib."""
-        unknown = _UNKNOWN_NAME.search(message)
-        if unknown:
-            self._refuse_unknown(unknown["key"], unknown["name"])
+        """Explain in one sentence what concerns this package; leave the rest to anomalib."""
+        sentence = explain(message, self._typed)
+        if sentence:
+            raise ConfigurationError(sentence)
         stock_error(message, ex)
-
-    def _refuse_unknown(self, key: str, name: str) -> None:
-        """Raise a sentence if an unknown name was meant for this package."""
-        registry = MODELS if key == "model" else DATASETS
-        if name in registry.entries:
-            registry.get(name)  # Known and yet not imported: this raises the reason.
-        words = {word.rpartition("=")[2].rpartition(".")[2] for word in self._typed}
-        ours = words.intersection(MODELS.names)
-        if ours or registry.similar(name):
-            raise ConfigurationError(f"--{key}: {registry.unknown(name)}")
 
 
 def _instantiate(class_type: type, *args: Any, **kwargs: Any) -> Any:
@@ -107,8 +94,6 @@ def _instantiate(class_type: type, *args: Any, **kwargs: Any) -> Any:
 
 
 def _is_point_cloud_model(config: Any) -> bool:
-    from plane_anomalib.models.base import PointCloudMixin
-
     found = locate(config.class_path) if isinstance(config, Namespace) else None
     return isinstance(found, type) and issubclass(found, PointCloudMixin)
 
