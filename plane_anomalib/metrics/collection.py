@@ -3,7 +3,7 @@
 Anomalous and normal points are kept apart from the start, because that is how
 :mod:`plane_anomalib.metrics.functional` wants them. The scores of normal points, the bulk of any
 test set, go to a temporary file once they pass ``memory_bytes``, so that a run over hundreds of
-millions of points needs no more memory than its largest category.
+millions of points holds its anomalous points and one piece of the normal ones at a time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class FloatSpool:
         if self._file is None:
             self._file = tempfile.TemporaryFile(prefix="plane_anomalib_scores_")  # noqa: SIM115
         self._file.seek(self._written * 4)
-        self._file.write(memoryview(np.ascontiguousarray(values)).cast("B"))
+        self._file.write(values.tobytes())
         stored = _Stored(self._written, len(values))
         self._written += len(values)
         return stored
@@ -186,12 +186,17 @@ class ScoreCollection:
     def merge(self, others: Sequence[Sequence[CloudScores]]) -> None:
         """Replace the content by that of several processes, in an order that is always the same.
 
-        A distributed sampler repeats clouds to fill up the last batch: each path counts once.
+        A distributed sampler repeats clouds to fill up the last batch: each counts once. (The path
+        alone does not tell clouds apart, since synthetic ones share the file they were made from.)
         """
-        unique = {(c.category, c.path): c for clouds in others for c in clouds}
+        unique = {
+            repr((c.category, c.path, c.label, c.num_points, c.score)): c
+            for clouds in others
+            for c in clouds
+        }
         self._clouds = [
             replace(cloud, normal=self._spool.put(self.normal(cloud)))
-            for _, cloud in sorted(unique.items(), key=lambda item: item[0])
+            for _, cloud in sorted(unique.items())
         ]
 
     def _regions(self, points: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
