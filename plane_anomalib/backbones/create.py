@@ -5,7 +5,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
-from plane_anomalib.backbones.load import WEIGHT_SUFFIXES, load_point_language_model
+from plane_anomalib.backbones.checkpoint import WEIGHT_SUFFIXES
+from plane_anomalib.backbones.load import load_point_language_model
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.errors import WeightsError
 

@@ -90,7 +90,8 @@ class PointLanguageModel(nn.Module):
         Args:
             points: Coordinates, (B, P, 3) float32, centred and scaled to the unit sphere.
             layers: 0-based blocks whose output to return.
-            num_groups: Groups per cloud, at most P; by default as in pretraining.
+            num_groups: Groups per cloud (P if there are fewer points); by default as in
+                pretraining.
             token_prompts: `token_prompts(layer, batch)` gives tokens (B, n, W) that block `layer`
                 sees before the others and that are left out of every output. Given at every block
                 they are VPT-deep; None lets the outcome of those before pass on, so that tokens at

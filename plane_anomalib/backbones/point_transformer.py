@@ -1,4 +1,4 @@
-"""The point transformer: groups of neighbouring points as tokens, PointBERT and Point-MAE layouts."""
+"""The point transformer: groups of points as tokens, in PointBERT and Point-MAE layouts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class PointFeatures:
 
 
 class PointTransformer(nn.Module):
-    """Encoder of ULIP, Point-BERT and Point-MAE; the layouts differ only in `PointTransformerConfig`.
+    """Encoder of ULIP, Point-BERT and Point-MAE; the layouts differ in the configuration only.
 
     Groups of `group_size` neighbours around farthest-point-sampled centres become tokens through a
     mini-PointNet; pre-norm transformer blocks follow, with the embedded centres added before every
@@ -95,9 +95,7 @@ class PointTransformer(nn.Module):
             self.class_token = nn.Parameter(torch.zeros(1, 1, width))
             self.class_position = nn.Parameter(torch.zeros(1, 1, width))
         self.blocks = nn.ModuleList(
-            TransformerBlock(
-                width, config.num_heads, mlp_ratio=config.mlp_ratio, qkv_bias=False
-            )
+            TransformerBlock(width, config.num_heads, mlp_ratio=config.mlp_ratio, qkv_bias=False)
             for _ in range(config.depth)
         )
         self.norm = nn.LayerNorm(width)
@@ -116,8 +114,8 @@ class PointTransformer(nn.Module):
         Args:
             points: Coordinates, (B, P, 3) float32, centred and scaled as the weights expect.
             layers: 0-based blocks whose output to return.
-            num_groups: Groups per cloud, at most P; by default the configuration's.
-            group_size: Points per group, at most P; by default the configuration's.
+            num_groups: Groups per cloud (P if there are fewer points); by default the configuration's.
+            group_size: Points per group (P if there are fewer); by default the configuration's.
             token_prompts: Prompt tokens by block; they take part in attention and are never
                 returned. See `TokenPrompts`.
 
@@ -125,7 +123,8 @@ class PointTransformer(nn.Module):
             Tokens of the blocks asked for, centres, pooled feature and groups.
 
         Raises:
-            ConfigurationError: If a layer does not exist or `points` has another shape.
+            ConfigurationError: If a layer does not exist, a number is not positive, or `points` has
+                another shape.
         """
         self._check(points, layers)
         centers, group_index = self.group(points, num_groups=num_groups, group_size=group_size)
@@ -172,15 +171,24 @@ class PointTransformer(nn.Module):
 
         Args:
             points: Coordinates, (B, P, 3) float32.
-            num_groups: Groups per cloud, at most P; by default the configuration's.
-            group_size: Points per group, at most P; by default the configuration's.
+            num_groups: Groups per cloud (P if there are fewer points); by default the configuration's.
+            group_size: Points per group (P if there are fewer); by default the configuration's.
 
         Returns:
             Centres (B, G, 3) float32 and the points of each group (B, G, K) int64.
+
+        Raises:
+            ConfigurationError: If a number is not positive.
         """
         total = points.shape[1]
-        num_groups = min(num_groups or self.config.num_groups, total)
-        group_size = min(group_size or self.config.group_size, total)
+        num_groups = self.config.num_groups if num_groups is None else num_groups
+        group_size = self.config.group_size if group_size is None else group_size
+        if min(num_groups, group_size) < 1:
+            raise ConfigurationError(
+                f"The point encoder needs at least one group of one point, not "
+                f"num_groups={num_groups} and group_size={group_size}."
+            )
+        num_groups, group_size = min(num_groups, total), min(group_size, total)
         with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
             points = points.detach().float()
             chosen = farthest_point_sampling(
@@ -189,9 +197,7 @@ class PointTransformer(nn.Module):
             centers = points.gather(1, chosen[..., None].expand(-1, -1, 3))
             return centers, knn_torch(points, centers, group_size)
 
-    def _embed(
-        self, points: Tensor, centers: Tensor, group_index: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _embed(self, points: Tensor, centers: Tensor, group_index: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens and their positions, (B, [1 +] G, W) each."""
         batch, num_groups, size = group_index.shape
         flat = group_index.reshape(batch, -1, 1).expand(-1, -1, 3)

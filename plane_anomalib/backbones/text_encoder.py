@@ -1,4 +1,4 @@
-"""The causal text transformer of CLIP and SLIP, run on embeddings so that prompts can be learned."""
+"""The causal text transformer of CLIP and SLIP, run on embeddings, so that prompts learn."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class ClipTokenizer:
         return [int(token) for token in self._simple_tokenizer.encode(text)]
 
     @cached_property
-    def _simple_tokenizer(self) -> Any:  # noqa: ANN401
+    def _simple_tokenizer(self) -> Any:
         try:
             from open_clip.tokenizer import SimpleTokenizer
         except ImportError as error:

@@ -1,0 +1,82 @@
+"""Tensors from a file, without executing anything in it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plane_anomalib.errors import WeightsError
+
+#: Suffixes of files that weights can be read from.
+WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".safetensors"})
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the tensors of a checkpoint without executing anything in it.
+
+    Args:
+        path: A .safetensors file or a torch checkpoint.
+
+    Returns:
+        Tensors by name, without any leading `module.`, and the metadata of a safetensors file.
+
+    Raises:
+        WeightsError: If the file is missing, damaged, not safe, or holds no tensors.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such weights file.")
+    state: Mapping[str, Any]
+    if path.suffix == ".safetensors":
+        state, metadata = _read_safetensors(path)
+    else:
+        state, metadata = _read_torch(path), {}
+    tensors = {
+        re.sub(r"^(module\.)+", "", str(name)): value
+        for name, value in state.items()
+        if isinstance(value, Tensor)
+    }
+    if not tensors:
+        raise WeightsError(f"{path}: there are no tensors in this file.")
+    return tensors, metadata
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path}: this is not a complete safetensors file ({error}); fetch it again."
+        ) from error
+
+
+def _read_torch(path: Path) -> Mapping[str, Any]:
+    try:
+        # Official checkpoints carry their command line; everything else must be plain tensors.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        reason = str(error).split("\n", 1)[0].strip()
+        raise WeightsError(
+            f"{path}: refused, because reading it could run code or it is no checkpoint: {reason}"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).split("\n", 1)[0].strip()
+        raise WeightsError(
+            f"{path}: this is not a complete torch checkpoint ({reason}); fetch it again."
+        ) from error
+    for key in ("state_dict", "base_model", "model"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"{path}: there are no named tensors in this file.")
+    return content

@@ -1,0 +1,153 @@
+"""Official checkpoints in the names of this package, and the shapes they imply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from plane_anomalib.backbones.point_transformer import PointTransformerConfig
+from plane_anomalib.backbones.text_encoder import TextEncoderConfig
+from plane_anomalib.errors import WeightsError
+
+#: Colour that encoders of coloured points were fed where a cloud has none.
+_CONSTANT_COLOR = 0.4
+_HEAD_WIDTH = 64  # of every official encoder, point and text
+#: Tensors of official checkpoints that no encoder here needs.
+_UNNEEDED = re.compile(r"logit_scale$|image_projection$|visual\.|cls_head\.")
+
+_POINT_NAMES = (
+    (r"^encoder\.first_conv\.0\.", "encoder.linear1."),
+    (r"^encoder\.first_conv\.1\.", "encoder.norm1."),
+    (r"^encoder\.first_conv\.3\.", "encoder.linear2."),
+    (r"^encoder\.second_conv\.0\.", "encoder.linear3."),
+    (r"^encoder\.second_conv\.1\.", "encoder.norm2."),
+    (r"^encoder\.second_conv\.3\.", "encoder.linear4."),
+    (r"^reduce_dim\.", "reduce."),
+    (r"^pos_embed\.", "position."),
+    (r"^cls_token$", "class_token"),
+    (r"^cls_pos$", "class_position"),
+    (r"^blocks\.blocks\.", "blocks."),
+)
+_TEXT_NAMES = (
+    (r"^transformer\.resblocks\.", "text.blocks."),
+    (r"\.attn\.in_proj_", ".attn.qkv."),
+    (r"\.attn\.out_proj\.", ".attn.proj."),
+    (r"\.ln_([12])\.", r".norm\1."),
+    (r"\.mlp\.c_fc\.", ".mlp.fc1."),
+    (r"\.mlp\.c_proj\.", ".mlp.fc2."),
+    (r"^token_embedding\.", "text.token_embedding."),
+    (r"^positional_embedding$", "text.position"),
+    (r"^ln_final\.", "text.norm."),
+    (r"^text_projection$", "text.projection"),
+    (r"^pc_projection$", "point_projection"),
+)
+
+
+def point_language_state(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Rename the tensors of a checkpoint in ULIP's layout to those of `PointLanguageModel`.
+
+    Args:
+        state: Tensors by official name, without `module.`.
+        path: The file, for messages.
+
+    Raises:
+        WeightsError: If one of the two encoders is not there.
+    """
+    if not any(name.startswith("point_encoder.") for name in state):
+        raise WeightsError(
+            f"{path}: this is not a point-language model: no tensor is named point_encoder.*, "
+            f"the first is {min(state)}."
+        )
+    if "token_embedding.weight" not in state:
+        raise WeightsError(
+            f"{path}: this file holds a point encoder but no text encoder; use ULIP's checkpoints "
+            "with slip_vit_b in their names, which hold both."
+        )
+    points = point_state(below(state, "point_encoder."))
+    renamed = {f"points.{name}": tensor for name, tensor in points.items()}
+    for name, tensor in state.items():
+        if not name.startswith("point_encoder.") and not _UNNEEDED.match(name):
+            renamed[_rename(name, _TEXT_NAMES)] = tensor
+    return renamed
+
+
+def point_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of an official point encoder to those of `PointTransformer`.
+
+    An encoder of coloured points becomes the equal one of points of constant colour.
+    """
+    renamed = {}
+    for name, tensor in state.items():
+        if not _UNNEEDED.match(name):
+            is_convolution = name.endswith(".weight") and tensor.ndim == 3
+            renamed[_rename(name, _POINT_NAMES)] = tensor.squeeze(-1) if is_convolution else tensor
+    return _fold_color(renamed)
+
+
+def _fold_color(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    weight, bias = state.get("encoder.linear1.weight"), state.get("encoder.linear1.bias")
+    if weight is None or bias is None or weight.shape[1] != 6:
+        return state
+    bias = bias + _CONSTANT_COLOR * weight[:, 3:].sum(1)
+    return {**state, "encoder.linear1.weight": weight[:, :3], "encoder.linear1.bias": bias}
+
+
+def infer_points(state: Mapping[str, Tensor], path: Path) -> PointTransformerConfig:
+    """Read the shape of a point encoder off its renamed tensors; groups keep their defaults.
+
+    Raises:
+        WeightsError: If a tensor that is needed for it is not there.
+    """
+    width = _size(state, "position.2.weight", 0, path)
+    return PointTransformerConfig(
+        width=width,
+        depth=_depth(state, "blocks."),
+        num_heads=max(1, width // _HEAD_WIDTH),
+        mlp_ratio=_size(state, "blocks.0.mlp.fc1.weight", 0, path) // width,
+        stem=_size(state, "encoder.linear1.weight", 0, path),
+        encoder_width=_size(state, "encoder.linear4.weight", 0, path),
+        class_token="class_token" in state,
+    )
+
+
+def infer_text(state: Mapping[str, Tensor], path: Path) -> TextEncoderConfig:
+    """Read the shape of a text encoder off the renamed tensors of a point-language model.
+
+    Raises:
+        WeightsError: If a tensor that is needed for it is not there.
+    """
+    width = _size(state, "text.position", 1, path)
+    return TextEncoderConfig(
+        width=width,
+        depth=_depth(state, "text.blocks."),
+        num_heads=max(1, width // _HEAD_WIDTH),
+        context_length=_size(state, "text.position", 0, path),
+        vocab_size=_size(state, "text.token_embedding.weight", 0, path),
+        joint_dim=_size(state, "text.projection", 1, path),
+    )
+
+
+def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose name starts with `prefix`, without it."""
+    return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+
+
+def _size(state: Mapping[str, Tensor], name: str, axis: int, path: Path) -> int:
+    tensor = state.get(name)
+    if tensor is None or tensor.ndim <= axis:
+        raise WeightsError(f"{path}: the tensors do not fit the model; missing: {name}.")
+    return int(tensor.shape[axis])
+
+
+def _depth(names: Iterable[str], prefix: str) -> int:
+    found = (re.match(rf"{re.escape(prefix)}(\d+)\.", name) for name in names)
+    return 1 + max((int(match[1]) for match in found if match), default=-1)
+
+
+def _rename(name: str, table: Iterable[tuple[str, str]]) -> str:
+    for pattern, replacement in table:
+        name = re.sub(pattern, replacement, name)
+    return name
