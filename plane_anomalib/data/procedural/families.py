@@ -31,4 +31,4 @@ FAMILIES: dict[str, Callable[[], Field]] = {
     "vase0": vessels.vase,
     "wrench0": machined.wrench,
 }
-"""Category names as the Anomaly-ShapeNet layout spells them, to the function that builds the solid."""
+"""Category name, as the Anomaly-ShapeNet layout spells it, to the builder of its solid."""

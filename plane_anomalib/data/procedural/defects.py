@@ -1,0 +1,51 @@
+"""The seven kinds of defect of Anomaly-ShapeNet, by the names its files use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from plane_anomalib.data.procedural import cuts, grooves, lumps
+from plane_anomalib.data.procedural.surface import Patch, Surface
+
+
+@dataclass(frozen=True)
+class DefectKind:
+    """One kind of defect.
+
+    Attributes:
+        make: Plans one on a surface, for a wanted share of anomalous points.
+        median_share: The share of anomalous points half of the real clouds stay below.
+    """
+
+    make: Callable[[Surface, float, np.random.Generator], Patch]
+    median_share: float
+
+
+DEFECTS: dict[str, DefectKind] = {
+    "bending": DefectKind(cuts.bending, 0.032),
+    "broken": DefectKind(cuts.broken, 0.003),
+    "bulge": DefectKind(lumps.bulge, 0.028),
+    "concavity": DefectKind(lumps.concavity, 0.019),
+    "crak": DefectKind(grooves.crak, 0.005),
+    "hole": DefectKind(cuts.hole, 0.005),
+    "scratch": DefectKind(grooves.scratch, 0.009),
+}
+"""Kind of defect by the name in the file (``crak`` is the data set's spelling)."""
+
+
+def plan_defect(kind: str, surface: Surface, rng: np.random.Generator) -> Patch:
+    """Plan a defect of a size drawn around the median of the real ones.
+
+    Args:
+        kind: A key of `DEFECTS`.
+        surface: The nominal object.
+        rng: Generator.
+
+    Returns:
+        The region that replaces the nominal surface, with its labels.
+    """
+    spread = float(np.exp(np.clip(rng.normal(0.0, 0.25), -0.5, 0.5)))
+    return DEFECTS[kind].make(surface, DEFECTS[kind].median_share * spread, rng)
