@@ -114,8 +114,8 @@ class PointTransformer(nn.Module):
         Args:
             points: Coordinates, (B, P, 3) float32, centred and scaled as the weights expect.
             layers: 0-based blocks whose output to return.
-            num_groups: Groups per cloud (P if there are fewer points); by default the configuration's.
-            group_size: Points per group (P if there are fewer); by default the configuration's.
+            num_groups: Groups per cloud (P if there are fewer points), else as configured.
+            group_size: Points per group (P if there are fewer), else as configured.
             token_prompts: Prompt tokens by block; they take part in attention and are never
                 returned. See `TokenPrompts`.
 
@@ -171,8 +171,8 @@ class PointTransformer(nn.Module):
 
         Args:
             points: Coordinates, (B, P, 3) float32.
-            num_groups: Groups per cloud (P if there are fewer points); by default the configuration's.
-            group_size: Points per group (P if there are fewer); by default the configuration's.
+            num_groups: Groups per cloud (P if there are fewer points), else as configured.
+            group_size: Points per group (P if there are fewer), else as configured.
 
         Returns:
             Centres (B, G, 3) float32 and the points of each group (B, G, K) int64.
