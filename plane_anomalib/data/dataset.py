@@ -104,7 +104,7 @@ class CloudReader:
             raise PointCloudFileError(path, "holds no usable point")
         if not self.point_truth:
             return points, None
-        if not row.label_index:
+        if not row.mask_path:
             return points, np.zeros(len(points), np.bool_)
         return points, self._mask(path, Path(row.mask_path), points)
 
@@ -188,10 +188,19 @@ class PointCloudDataset(AnomalibDataset):
             PointCloudFileError: The cloud or its ground truth cannot be used.
         """
         draw = index if isinstance(index, Draw) else Draw(int(index))
-        row = self.row(draw.row)
+        item = self.untransformed(draw.row)
+        return item if self.transform is None else self.transform(item, draw.generator(self.seed))
+
+    def untransformed(self, index: int) -> PointCloudItem:
+        """Read the cloud of a row as its file has it.
+
+        Raises:
+            PointCloudFileError: The cloud or its ground truth cannot be used.
+        """
+        row = self.row(index)
         key = (row.image_path, row.variant, row.label_index)
         points, mask, defect = self.cache.get(key, partial(self._load, row))
-        item = PointCloudItem(
+        return PointCloudItem(
             points=torch.from_numpy(points.copy()),
             gt_mask=None if mask is None else torch.from_numpy(mask.copy()),
             gt_label=torch.tensor(bool(row.label_index)),
@@ -200,7 +209,6 @@ class PointCloudDataset(AnomalibDataset):
             defect=defect,
             mask_path=row.mask_path,
         )
-        return item if self.transform is None else self.transform(item, draw.generator(self.seed))
 
     def _load(self, row: SampleRow) -> Arrays:
         points, mask = self.reader(row)

@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+
+from plane_anomalib.data.labels import read_mask, transfer_labels
+from plane_anomalib.errors import PointCloudFileError
+from tests.support.trees import dent, surface, write_pcd, write_truth
+
+TRUTH = Path("truth.txt")
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), extra=st.integers(0, 3), duplicates=st.integers(0, 20))
+def test_labels_survive_shuffled_extra_and_duplicate_rows(
+    seed: int, extra: int, duplicates: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    points, mask = dent(surface(rng), rng)
+    rows = np.concatenate([np.arange(200), rng.integers(0, 200, duplicates)])
+    noise = rng.uniform(-1e-4, 1e-4, (len(rows), 3)).astype(np.float32)
+    truth = np.concatenate([points[rows] + noise, rng.normal(size=(extra, 3)) * 9])
+    labels = np.concatenate([mask[rows], rng.random(extra) < 0.5])
+    order = rng.permutation(len(truth))
+    found = transfer_labels(
+        points, truth[order].astype(np.float32), labels[order], path=TRUTH
+    )
+    assert np.array_equal(found, mask)
+
+
+def test_each_point_takes_its_nearest_rows_label(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    points, mask = dent(surface(rng, 300), rng)
+    truth = points + rng.normal(scale=1e-4, size=points.shape).astype(np.float32)
+    labels = mask ^ (rng.random(300) < 0.1)
+    expected = labels[cdist(points, truth).argmin(axis=1)]
+    assert np.array_equal(transfer_labels(points, truth, labels, path=TRUTH), expected)
+
+
+def test_contradicting_rows_at_one_place_count_as_anomalous_in_any_order() -> None:
+    points = surface(np.random.default_rng(0), 50)
+    truth = np.concatenate([points, points[:5]])
+    labels = np.zeros(55, bool)
+    labels[-5:] = True
+    for rows in (slice(None), slice(None, None, -1)):
+        found = transfer_labels(points, truth[rows], labels[rows], path=TRUTH)
+        assert found.nonzero()[0].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_truth_of_another_cloud_is_refused() -> None:
+    rng = np.random.default_rng(1)
+    other, mask = dent(surface(rng), rng)
+    with pytest.raises(PointCloudFileError, match=r"truth\.txt: does not fit its cloud"):
+        transfer_labels(surface(rng), other, mask, path=TRUTH)
+
+
+def test_tolerance_follows_the_objects_size() -> None:
+    rng = np.random.default_rng(2)
+    points, mask = dent(surface(rng, scale=20.0), rng)
+    shifted = points + np.float32(0.01)
+    assert np.array_equal(transfer_labels(points, shifted, mask, path=TRUTH), mask)
+    with pytest.raises(PointCloudFileError, match="0.01732 away from the nearest row"):
+        transfer_labels(points, shifted, mask, path=TRUTH, tolerance=1e-4)
+
+
+def test_truth_without_an_anomalous_row_is_refused() -> None:
+    points = surface(np.random.default_rng(0))
+    with pytest.raises(PointCloudFileError, match="no point is labelled anomalous"):
+        transfer_labels(points, points, np.zeros(200, bool), path=TRUTH)
+
+
+def test_truth_whose_anomalous_rows_lie_elsewhere_is_refused() -> None:
+    points = surface(np.random.default_rng(0))
+    truth = np.concatenate([points, [[9, 9, 9]]]).astype(np.float32)
+    with pytest.raises(PointCloudFileError, match="none of its anomalous rows lies on the cloud"):
+        transfer_labels(points, truth, np.arange(201) == 200, path=TRUTH)
+
+
+@pytest.mark.parametrize("kind", ["comma.txt", "blank.txt", "rows.npy", "column.npy"])
+def test_every_kind_of_file_gives_the_same_mask(tmp_path: Path, kind: str) -> None:
+    rng = np.random.default_rng(4)
+    points, mask = dent(surface(rng), rng)
+    path = tmp_path / kind
+    if kind == "rows.npy":
+        np.save(path, np.column_stack([points, mask])[::-1])
+    elif kind == "column.npy":
+        np.save(path, mask)
+    else:
+        delimiter = "," if kind == "comma.txt" else " "
+        write_truth(path, points, mask, rng=rng, delimiter=delimiter)
+    assert np.array_equal(read_mask(path, points), mask)
+
+
+def test_array_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.ones(7))
+    with pytest.raises(PointCloudFileError, match="has 7 labels for a cloud of 200 usable points"):
+        read_mask(tmp_path / "m.npy", surface(np.random.default_rng(0)))
+
+
+def test_array_of_the_wrong_shape_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.ones((7, 3)))
+    with pytest.raises(PointCloudFileError, match=r"has the shape \(7, 3\) instead of"):
+        read_mask(tmp_path / "m.npy", surface(np.random.default_rng(0)))
+
+
+def test_pickled_array_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.array([{"x": 1}], object), allow_pickle=True)
+    with pytest.raises(PointCloudFileError, match="not a readable .npy file"):
+        read_mask(tmp_path / "m.npy", surface(np.random.default_rng(0)))
+
+
+def test_labels_in_order_without_an_anomalous_one_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "m.npy", np.zeros(200))
+    with pytest.raises(PointCloudFileError, match="no point is labelled anomalous"):
+        read_mask(tmp_path / "m.npy", surface(np.random.default_rng(0)))
+
+
+def test_cloud_without_a_label_field_is_no_ground_truth(tmp_path: Path) -> None:
+    points = surface(np.random.default_rng(0))
+    path = write_pcd(tmp_path / "truth.pcd", points)
+    with pytest.raises(PointCloudFileError, match="holds points but no labels"):
+        read_mask(path, points)
