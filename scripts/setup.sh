@@ -54,7 +54,7 @@ if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv"
 fi
 
-pip=("$venv/bin/python" -m pip --disable-pip-version-check install --quiet)
+pip=("$venv/bin/python" -m pip --disable-pip-version-check install --quiet --quiet)
 if ! "$venv/bin/python" -c 'import torch, torchvision' 2>/dev/null; then
     echo "Installing torch and the rest into $venv: some minutes, several GB (less with TORCH_INDEX=...) ..."
     if [ -n "${TORCH_INDEX:-}" ]; then
