@@ -92,8 +92,6 @@ def cloud_picture(
     panels: Sequence[Panel] = ("input", "truth", "score", "prediction"),
     size: int = 300,
     theme: Theme = LIGHT,
-    up: str = "z",
-    rotation: NDArray[np.float32] | None = None,
 ) -> Image:
     """Draw one cloud, a panel per question, all from the same direction.
 
@@ -103,8 +101,6 @@ def cloud_picture(
         panels: What to show, from left to right.
         size: Side of a panel in pixels.
         theme: Background and text colours.
-        up: The object's axis that points up.
-        rotation: `(3, 3)` from object to camera; chosen by `best_rotation` if left out.
 
     Returns:
         An RGB picture `number of panels x size` wide and `size + 96` high.
@@ -113,9 +109,7 @@ def cloud_picture(
 
     coloured = {panel: panel_colours(cloud, panel, scale) for panel in panels}
     shown = {panel: values for panel, values in coloured.items() if values is not None}
-    if rotation is None:
-        rotation = best_rotation(cloud, what_matters(cloud, scale), up)
-    rendering = render(cloud, rotation, size)
+    rendering = render(cloud, _rotation(cloud, scale), size)
     picture = Image.new("RGB", (size * max(len(shown), 1), size + 96), theme.background)
     draw = ImageDraw.Draw(picture)
     for place, (panel, values) in enumerate(shown.items()):
@@ -129,6 +123,12 @@ def cloud_picture(
             _legend(draw, _legend_entries(cloud, panel), foot, theme)
     _headline(draw, cloud, picture.width, theme)
     return picture
+
+
+def _rotation(cloud: ShownCloud, scale: ScoreScale) -> NDArray[np.float32]:
+    if cloud.rotation is not None:
+        return cloud.rotation
+    return best_rotation(cloud, what_matters(cloud, scale))
 
 
 def _paste(
@@ -228,7 +228,6 @@ def contact_sheet(
     size: int = 170,
     title: str = "",
     theme: Theme = LIGHT,
-    up: str = "z",
 ) -> Image:
     """Draw many clouds small, the panels of each one above the other.
 
@@ -240,7 +239,6 @@ def contact_sheet(
         size: Side of one panel in pixels.
         title: A line on top.
         theme: Background and text colours.
-        up: The object's axis that points up.
     """
     from PIL import Image, ImageDraw
 
@@ -257,7 +255,7 @@ def contact_sheet(
     draw.text((12, 24), _fitted(draw, title, picture.width - 24, 17), theme.text, _font(17), "lm")
     for number, cloud in enumerate(clouds):
         corner = (number % columns * size, top + number // columns * tile)
-        _tile(picture, cloud, scale, present, corner, size, theme, up)
+        _tile(picture, cloud, scale, present, corner, size, theme)
     if "score" in present:
         width = min(420, picture.width - 24)
         _score_bar(draw, scale, (12, picture.height - 36, width), theme)
@@ -272,12 +270,11 @@ def _tile(
     corner: tuple[int, int],
     size: int,
     theme: Theme,
-    up: str,
 ) -> None:
     from PIL import ImageDraw
 
     left, top = corner
-    rendering = render(cloud, best_rotation(cloud, what_matters(cloud, scale), up), size)
+    rendering = render(cloud, _rotation(cloud, scale), size)
     for row, panel in enumerate(panels):
         values = panel_colours(cloud, panel, scale)
         if values is not None:

@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from plane_anomalib.visualization.shown import ShownCloud
 
 _MARGIN = 0.06
+_DISC = 1.9  # radius in spacings; closes the gaps of a random sample
 _LIGHT = np.array([-0.42, 0.55, 0.72], dtype=np.float32)
 _AZIMUTHS = tuple(float(azimuth) for azimuth in range(35, 395, 45))
 _ELEVATIONS = (28.0, 62.0, -20.0)
@@ -101,7 +102,7 @@ def _visible(
     flat = (camera[:, :2] - (low + high)[:2] / 2) * scale
     order = np.argsort(camera[:, 2])
     if radius is None:
-        radius = float(np.clip(0.8 * cloud.spacing * scale, 1.5, (_MARGIN - 0.01) * side))
+        radius = float(np.clip(_DISC * cloud.spacing * scale, 1.5, (_MARGIN - 0.01) * side))
     reach = int(np.ceil(radius))
     steps = np.arange(-reach, reach + 1)
     dx, dy = (axis.ravel() for axis in np.meshgrid(steps, steps))

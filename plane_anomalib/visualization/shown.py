@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+
+from plane_anomalib.geometry.normals import point_normals
+from plane_anomalib.geometry.sampling import typical_spacing, voxel_downsample
 
 _NEIGHBOURS = 12
 
@@ -30,6 +33,7 @@ class ShownCloud:
         anomalous: The object's true label, or `None`.
         called_anomalous: The object's predicted label, or `None`.
         num_points: How many points the whole cloud has.
+        rotation: `(3, 3) float32`, object to camera, to look at it first; `None` to choose.
     """
 
     name: str
@@ -44,33 +48,35 @@ class ShownCloud:
     anomalous: bool | None = None
     called_anomalous: bool | None = None
     num_points: int = 0
+    rotation: NDArray[np.float32] | None = None
 
     @cached_property
     def normals(self) -> NDArray[np.float32]:
-        """`(N, 3) float32` unit normals, their sign arbitrary (shading takes either side)."""
-        return self._surface[0]
+        """`(N, 3) float32` unit normals; shading takes either side, so their sign is free."""
+        return point_normals(self.points, k=_NEIGHBOURS)
 
     @cached_property
     def spacing(self) -> float:
         """Typical distance between neighbouring points, in the object's units."""
-        return self._surface[1]
+        return typical_spacing(self.points)
 
-    @cached_property
-    def _surface(self) -> tuple[NDArray[np.float32], float]:
-        return _fit_planes(self.points)
+    def detached(self) -> ShownCloud:
+        """A copy with arrays of its own, so that it does not keep a whole batch in memory."""
+        return replace(self, **self._arrays(slice(None)))
 
+    def _arrays(self, chosen: slice | NDArray[np.int64]) -> dict[str, Any]:
+        return {
+            name: None if (values := getattr(self, name)) is None else np.array(values[chosen])
+            for name in ("points", "scores", "truth", "predicted")
+        }
 
-def _fit_planes(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Fit a plane to each point's neighbours; also the median distance to the sixth of them."""
-    count = min(_NEIGHBOURS, len(points))
-    if count < 3:
-        return np.tile(np.array([0, 0, 1], dtype=np.float32), (len(points), 1)), 0.0
-    found = cKDTree(points).query(points, k=count)
-    distances, neighbours = np.asarray(found[0]), np.asarray(found[1])
-    patches = points[neighbours] - points[neighbours].mean(axis=1, keepdims=True)
-    covariance = np.einsum("nki,nkj->nij", patches, patches, dtype=np.float64)
-    normals = np.linalg.eigh(covariance)[1][:, :, 0].astype(np.float32)
-    return normals, float(np.median(distances[:, min(6, count - 1)]))
+    def thinned(self, num: int) -> ShownCloud:
+        """A copy with at most `num` points, evenly spread; the same ones for the same file."""
+        if len(self.points) <= num:
+            return self
+        chosen = even_subset(self.points, num, seed=seed_of(self.path or self.name))
+        total = self.num_points or len(self.points)
+        return replace(self, **self._arrays(chosen), num_points=total)
 
 
 def even_subset(points: NDArray[np.float32], num: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -93,19 +99,18 @@ def even_subset(points: NDArray[np.float32], num: int, *, seed: int = 0) -> NDAr
     # A random thinning first bounds the work for clouds of millions of points.
     pool = generator.permutation(len(points))[: 8 * num]
     sample = points[pool]
-    origin, extent = sample.min(axis=0), float(np.ptp(sample, axis=0).max())
+    voxel = float(np.ptp(sample, axis=0).max()) / np.sqrt(num)
+    if voxel <= 0:
+        return np.sort(pool[:num])
     chosen = pool[:num]
     # Occupied cells of a surface grow with the square of the resolution: a few steps suffice.
-    finest = extent / np.sqrt(num)
     for _ in range(6):
-        cells = np.floor((sample - origin) / max(finest, 1e-12)).astype(np.int64)
-        keys = (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]
-        first = np.unique(keys, return_index=True)[1]
-        if 0.85 * num <= len(first) <= num:
-            return np.sort(pool[first])
-        if len(first) <= num:
-            chosen = pool[first]
-        finest *= float(np.clip(np.sqrt(len(first) / (0.93 * num)), 0.25, 4.0))
+        kept = pool[voxel_downsample(sample, voxel)]
+        if len(kept) <= num:
+            chosen = kept
+            if len(kept) >= 0.85 * num:
+                break
+        voxel *= float(np.clip(np.sqrt(len(kept) / (0.93 * num)), 0.25, 4.0))
     return np.sort(chosen)
 
 
