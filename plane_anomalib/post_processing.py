@@ -1,8 +1,8 @@
 """Thresholds from validation for packed point clouds; the scores themselves stay raw.
 
 anomalib's post-processor normalises scores and clamps them to [0, 1] before the metrics see them,
-which ties every score beyond the validation range and so changes the metrics. This one only decides:
-it sets ``pred_label`` and ``pred_mask`` and leaves ``pred_score`` and ``anomaly_map`` as they are.
+which ties every score beyond the validation range and so changes the metrics. This one only
+decides: it sets ``pred_label`` and ``pred_mask``; ``pred_score`` and ``anomaly_map`` stay raw.
 """
 
 from __future__ import annotations
@@ -176,8 +176,8 @@ class PointCloudPostProcessor(PostProcessor):
             predictions: With ``pred_score (B,)`` or ``anomaly_map (sum N,)`` or both.
 
         Returns:
-            The same scores (mapped if asked for) with ``pred_label (B,)`` and ``pred_mask (sum N,)``,
-            None without a threshold.
+            The same scores (mapped if asked for) with ``pred_label (B,)`` and
+            ``pred_mask (sum N,)``, None without a threshold.
 
         Raises:
             ConfigurationError: Neither score is there.
@@ -207,10 +207,8 @@ class PointCloudPostProcessor(PostProcessor):
             return
         counts = rank_counts(scores[labels], [scores[~labels]])
         threshold, source = _threshold(counts, scores[~labels], self.object_quantile)
-        below = scores[scores < threshold]
-        if source == "f1" and len(below) and np.isfinite(below.max()):
-            # Clouds are few: halfway to the next lower score decides alike here, and better later.
-            threshold = (threshold + float(below.max())) / 2
+        if source == "f1":
+            threshold = _halfway_down(threshold, scores)
         self._image_threshold.fill_(threshold)
         self.object_threshold_source = source
         self.image_min.fill_(float(scores.min()))
@@ -245,6 +243,15 @@ def _threshold(
     # An order statistic, not an interpolation, and a float32 above it: ties with it stay normal.
     value = np.quantile(normal, quantile, method="higher").astype(np.float32)
     return float(np.nextafter(value, np.float32(np.inf))), "normal_quantile"
+
+
+def _halfway_down(threshold: float, scores: NDArray[np.float64]) -> float:
+    """Between the threshold and the next lower score: the same decisions, and room to err."""
+    below = scores[scores < threshold]
+    middle = np.float32((threshold + below.max()) / 2) if len(below) else np.float32(threshold)
+    return (
+        float(middle) if np.isfinite(middle) and middle > below.max(initial=-np.inf) else threshold
+    )
 
 
 def _shifted(threshold: Tensor, sensitivity: float, span: Tensor) -> Tensor:
