@@ -1,0 +1,85 @@
+"""Triangle meshes, read by trimesh and sampled to a cloud: .obj, .stl, .off, .ply."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plane_anomalib.data.formats.common import TRUNCATED_HINT, RawCloud
+from plane_anomalib.data.formats.ply import read_ply_header
+from plane_anomalib.errors import PointCloudFileError
+
+_OFF_COUNTS = re.compile(rb"\A\s*(?:#[^\n]*\n\s*)*C?OFF\s+(?:#[^\n]*\n\s*)*(\d+)\s+(\d+)")
+
+
+def sample_mesh(path: Path, num_samples: int, seed: int) -> RawCloud:
+    """Sample points uniformly on the area of a mesh.
+
+    Args:
+        path: The mesh; textures and materials it names are not opened.
+        num_samples: How many points.
+        seed: Seed of the sampling; the same seed gives the same points.
+
+    Returns:
+        Shape (num_samples, 3), in the mesh's units.
+
+    Raises:
+        PointCloudFileError: No readable mesh, no faces, or no area.
+    """
+    import trimesh
+
+    content = path.read_bytes()
+    suffix = path.suffix.lower()
+    faces = _promised_faces(path, suffix, content)
+    mesh = _load(path, suffix, content)
+    if len(mesh.faces) == 0:
+        raise PointCloudFileError(
+            path, "is a mesh without faces", "save points as .ply, .pcd or .xyz instead"
+        )
+    if len(mesh.faces) < faces:
+        raise PointCloudFileError(
+            path,
+            f"its header promises {faces} faces, but {len(mesh.faces)} follow",
+            TRUNCATED_HINT,
+        )
+    if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
+        raise PointCloudFileError(path, "has faces that name missing vertices", TRUNCATED_HINT)
+    mesh.update_faces(np.isfinite(mesh.triangles).all(axis=(1, 2)))
+    if not 0 < mesh.area < np.inf:
+        raise PointCloudFileError(path, "is a mesh whose faces have no area")
+    points, _ = trimesh.sample.sample_surface(mesh, num_samples, seed=seed)
+    return RawCloud(np.asarray(points))
+
+
+def _promised_faces(path: Path, suffix: str, content: bytes) -> int:
+    """Read how many faces the header promises, where there is such a header."""
+    if suffix == ".ply":
+        return read_ply_header(path).faces
+    if suffix == ".off":
+        counts = _OFF_COUNTS.match(content)
+        if counts is None:
+            raise PointCloudFileError(path, "does not begin with OFF and its counts")
+        return int(counts[2])
+    text_stl = suffix == ".stl" and content.lstrip().startswith(b"solid") and b"\0" not in content
+    if text_stl and b"endsolid" not in content[-1024:]:
+        raise PointCloudFileError(path, "has no endsolid line", TRUNCATED_HINT)
+    return 0
+
+
+def _load(path: Path, suffix: str, content: bytes) -> Any:
+    import trimesh
+
+    try:
+        # From memory and without a resolver trimesh has no way to follow a reference.
+        return trimesh.load_mesh(
+            io.BytesIO(content), file_type=suffix[1:], process=False, skip_materials=True
+        )
+    except Exception as error:
+        # trimesh raises whatever its parsers run into; to the user it is all one thing.
+        raise PointCloudFileError(
+            path, f"is no readable {suffix} mesh: {error}", TRUNCATED_HINT
+        ) from error

@@ -1,0 +1,203 @@
+"""Read and write point clouds and their ground truth.
+
+Every reader returns float32 coordinates in the file's own units and order. What a file cannot give
+is one `PointCloudFileError` that names the file, the reason and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from plane_anomalib.data.formats.arrays import read_npy, read_npz
+from plane_anomalib.data.formats.common import RawCloud, check_file
+from plane_anomalib.data.formats.pcd import read_pcd
+from plane_anomalib.data.formats.ply import read_ply, read_ply_header
+from plane_anomalib.data.formats.text import read_text
+from plane_anomalib.data.formats.writing import write_points
+from plane_anomalib.errors import ConfigurationError, PointCloudFileError
+
+__all__ = [
+    "MESH_SUFFIXES",
+    "POINT_SUFFIXES",
+    "PointCloudData",
+    "read_labelled_points",
+    "read_points",
+    "write_points",
+]
+
+POINT_SUFFIXES = frozenset({".pcd", ".ply", ".xyz", ".txt", ".csv", ".npy", ".npz"})
+MESH_SUFFIXES = frozenset({".obj", ".stl", ".off", ".ply"})
+
+# Largest rounding error that float32 may bring, as a share of the cloud's extent: half a grid
+# step of 1e-4, well under the spacing of a million points on a surface (about 1e-3).
+_ROUNDING_TOLERANCE = 0.5e-4
+
+
+@dataclass(frozen=True)
+class PointCloudData:
+    """A cloud as read from a file.
+
+    Attributes:
+        points: Shape (N, 3), float32, finite, C-contiguous, N >= 1, in file order.
+        labels: Shape (N,), bool, True where anomalous; None where labels were not asked for.
+        dropped: How many rows were left out because a coordinate was NaN or infinite.
+    """
+
+    points: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.bool_] | None = None
+    dropped: int = 0
+
+
+def read_points(
+    path: str | Path,
+    *,
+    num_samples: int = 100_000,
+    seed: int = 0,
+    kind: Literal["auto", "points", "mesh"] = "auto",
+) -> PointCloudData:
+    """Read a point cloud, or sample a mesh.
+
+    A `.ply` is both: with `kind="auto"` it is a mesh when its header has faces, because the
+    vertices of a mesh lie where the modeller needed them and not where a scanner would see the
+    surface. `kind="points"` takes the vertices of any `.ply`, `kind="mesh"` insists on faces.
+
+    Args:
+        path: A file with one of `POINT_SUFFIXES` or `MESH_SUFFIXES`, upper or lower case.
+        num_samples: Points to sample uniformly on the area of a mesh.
+        seed: Seed of that sampling.
+        kind: What a file that can be both is taken for.
+
+    Returns:
+        The points without labels; rows with NaN or infinite coordinates are dropped and counted.
+
+    Raises:
+        PointCloudFileError: The file is missing, damaged, of another kind, without a finite
+            point, or has coordinates that float32 cannot hold.
+        ConfigurationError: `num_samples` is below 1.
+    """
+    path = Path(path)
+    if num_samples < 1:
+        raise ConfigurationError(f"num_samples is {num_samples}; at least 1 point is needed.")
+    return _finish(path, _read_raw(path, num_samples, seed, kind), want_labels=False)
+
+
+def read_labelled_points(path: str | Path) -> PointCloudData:
+    """Read a cloud with a ground-truth label per point.
+
+    Text (`.txt`, `.csv`, `.xyz`) has the columns x y z label with any delimiter, which is detected
+    and binding for the whole file, or more columns and a header that names `label`. The point
+    formats need a field, property or array `label`.
+
+    Args:
+        path: A file with one of `POINT_SUFFIXES`.
+
+    Returns:
+        Points and labels; rows with NaN or infinite coordinates are dropped in both.
+
+    Raises:
+        PointCloudFileError: As `read_points`, and if there is no label column or it holds
+            anything but 0 and 1.
+    """
+    path = Path(path)
+    return _finish(path, _read_raw(path, 0, 0, "points"), want_labels=True)
+
+
+def _read_raw(path: Path, num_samples: int, seed: int, kind: str) -> RawCloud:
+    suffix = path.suffix.lower()
+    allowed = {"auto": POINT_SUFFIXES | MESH_SUFFIXES, "mesh": MESH_SUFFIXES}
+    _check_suffix(path, suffix, allowed.get(kind, POINT_SUFFIXES))
+    try:
+        check_file(path)
+        if suffix == ".ply":
+            header = read_ply_header(path)
+            if kind == "points" or (kind == "auto" and not header.faces):
+                return read_ply(path, header)
+        if suffix in MESH_SUFFIXES:
+            from plane_anomalib.data.formats.mesh import sample_mesh
+
+            return sample_mesh(path, num_samples, seed)
+        return _POINT_READERS[suffix](path)
+    except OSError as error:
+        raise PointCloudFileError(path, f"cannot be read: {error}") from error
+
+
+_POINT_READERS: dict[str, Callable[[Path], RawCloud]] = {
+    ".pcd": read_pcd,
+    ".xyz": read_text,
+    ".txt": read_text,
+    ".csv": read_text,
+    ".npy": read_npy,
+    ".npz": read_npz,
+}
+
+
+def _check_suffix(path: Path, suffix: str, allowed: frozenset[str]) -> None:
+    if suffix in allowed or path.is_dir():
+        return
+    near = difflib.get_close_matches(suffix, sorted(allowed), n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise PointCloudFileError(
+        path,
+        f"has the suffix {suffix!r}, which is not supported here" if suffix else "has no suffix",
+        f"{guess}supported: {', '.join(sorted(allowed))}",
+    )
+
+
+def _finish(path: Path, raw: RawCloud, *, want_labels: bool) -> PointCloudData:
+    coordinates, labels = raw.coordinates, raw.labels if want_labels else None
+    if want_labels and labels is None:
+        raise PointCloudFileError(path, "has no label column", "x, y, z and label are needed")
+    if len(coordinates) == 0:
+        raise PointCloudFileError(path, "holds zero points")
+    total = len(coordinates)
+    if not np.isfinite(coordinates).all():
+        keep = np.isfinite(coordinates).all(axis=1)
+        coordinates, labels = coordinates[keep], None if labels is None else labels[keep]
+        if len(coordinates) == 0:
+            raise PointCloudFileError(path, f"has no finite point: all {total} are NaN or infinite")
+    return PointCloudData(
+        points=_as_float32(path, coordinates),
+        labels=None if labels is None else _as_labels(path, labels),
+        dropped=total - len(coordinates),
+    )
+
+
+def _as_float32(path: Path, coordinates: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Convert, or refuse where rounding would eat the shape (a survey grid, say)."""
+    with np.errstate(over="ignore"):
+        points: npt.NDArray[np.float32] = np.ascontiguousarray(coordinates, dtype=np.float32)
+    if coordinates.dtype.kind == "f" and coordinates.dtype.itemsize <= 4:
+        return points
+    exact = coordinates.astype(np.float64, copy=False)
+    if not np.isfinite(points).all():
+        raise PointCloudFileError(path, "has coordinates too large for float32", "rescale them")
+    error = max(float(np.abs(points[:, axis] - exact[:, axis]).max()) for axis in range(3))
+    extent = float(np.ptp(exact, axis=0).max())
+    if error > _ROUNDING_TOLERANCE * extent > 0:
+        raise PointCloudFileError(
+            path,
+            f"its coordinates near {float(np.abs(exact).max()):.6g} are too far from the origin: "
+            f"float32 would round them by {error / extent:.1g} of the extent {extent:.6g}",
+            "subtract one common offset from the cloud and its ground truth",
+        )
+    return points
+
+
+def _as_labels(path: Path, labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    positive = labels == 1
+    wrong = ~positive & (labels != 0)
+    if wrong.any():
+        raise PointCloudFileError(
+            path,
+            f"has the label {labels[wrong][0]:g} where 0 or 1 is needed "
+            f"({int(wrong.sum())} of {len(labels)} rows)",
+            "the columns must be x, y, z, label",
+        )
+    return np.asarray(positive, dtype=np.bool_)
