@@ -1,1 +1,1 @@
-"""Objects with made-up defects: implicit solids, sampled uniformly, in the Anomaly-ShapeNet layout."""
+"""Objects with made-up defects: implicit solids, sampled uniformly, written like a benchmark."""

@@ -182,4 +182,4 @@ def _bounds(points: Array) -> tuple[Array, Array]:
 
 
 def _inside(points: Array, low: Array, high: Array) -> NDArray[np.bool_]:
-    return ((points > low) & (points < high)).all(axis=1)
+    return np.all((points > low) & (points < high), axis=1)

@@ -36,7 +36,7 @@ def scratch(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
     strokes = [_Stroke(best, depth, half_width)]
     found = _length(best)
     if found < 0.7 * length:
-        beside = surface.pool.tree.query(place.center + 4 * half_width * place.first)[1]
+        beside = int(surface.pool.tree.query(place.center + 4 * half_width * place.first)[1])
         start = np.repeat(surface.pool.points[beside][None], 12, axis=0)
         heading = np.repeat((best[min(3, len(best) - 1)] - best[0])[None], 12, axis=0)
         more = _walks(surface, start, heading, length - found, 0.012, 0.12, rng)
@@ -79,7 +79,7 @@ def _carve(surface: Surface, strokes: list[_Stroke], *, sharp: bool) -> Patch:
     reach = float(np.hypot(max(s.half_width for s in strokes), 1.5 * deepest + 0.01))
 
     def cut_depth(p: Array, value: Array) -> Array:
-        distance, index = tree.query(p, distance_upper_bound=reach)
+        distance, index = map(np.asarray, tree.query(p, distance_upper_bound=reach))
         result = np.zeros(len(p))
         hit = np.isfinite(distance)
         at = index[hit]

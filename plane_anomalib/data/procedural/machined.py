@@ -53,15 +53,20 @@ def bracket() -> Field:
 
 def elbow() -> Field:
     """Hollow pipe elbow with a flange at both ends."""
-    t = np.linspace(0, np.pi / 2, 700)
-    bend = np.column_stack([0.8 * np.cos(t), 0.8 * np.sin(t)])
-    path = np.vstack([[0.8, -0.9], bend, [-0.9, 0.8]]) - 0.3
-    curve = resampled(np.column_stack([path, np.zeros(len(path))]), 0.004)
+
+    def around_path(p: Array) -> Array:
+        """Distance to a quarter circle and the straight lines it ends in."""
+        x, y, z = (p + np.array([0.3, 0.3, 0.0])).T
+        bend = np.hypot(np.hypot(x, y) - 0.8, z)
+        first = np.where(y < 0, np.hypot(x - 0.8, z), np.inf)
+        second = np.where(x < 0, np.hypot(y - 0.8, z), np.inf)
+        return np.where((x >= 0) & (y >= 0), bend, np.minimum(first, second))
+
     square = moved(box([2, 2, 2]), [1.28, 1.28, 0])
     first = moved(cylinder(0.46, 0.07, axis=1), [0.5, -0.65, 0])
     second = moved(cylinder(0.46, 0.07, axis=0), [-0.65, 0.5, 0])
-    pipe = intersection(tube_along(curve, 0.3), square)
-    return cut(union(pipe, first, second), tube_along(curve, 0.2))
+    pipe = intersection(lambda p: around_path(p) - 0.3, square)
+    return cut(union(pipe, first, second), lambda p: around_path(p) - 0.2)
 
 
 def flange() -> Field:

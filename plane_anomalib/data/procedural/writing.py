@@ -1,0 +1,221 @@
+"""Write the procedural dataset in Anomaly-ShapeNet's layout, category by category.
+
+`<root>/manifest.json` says how the files were made. A root with another manifest is never touched:
+the data go to a folder beside it that carries the specification's hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.data.io import write_points
+from plane_anomalib.data.procedural.defects import DEFECTS, plan_defect
+from plane_anomalib.data.procedural.families import FAMILIES, REACH
+from plane_anomalib.data.procedural.fields import Array
+from plane_anomalib.data.procedural.surface import Surface
+from plane_anomalib.errors import ConfigurationError, DatasetError
+
+logger = logging.getLogger(__name__)
+
+GENERATOR_VERSION = 1
+"""Raised whenever the same specification would give other files."""
+MANIFEST = "manifest.json"
+NUM_TEMPLATES = 4
+FEWEST_POINTS = 1000
+_TRIES = 8
+
+
+@dataclass(frozen=True)
+class ProceduralSpec:
+    """Everything that decides the files' bytes.
+
+    Attributes:
+        seed: Of the shapes' variation, the samples and the defects.
+        num_points: Mean number of points of a cloud; each cloud has 0.8 to 1.2 times as many.
+        num_good: Good test clouds per category.
+        num_per_defect: Test clouds per category and kind of defect.
+        variation: Standard deviation of each cloud's scale along each axis (0.002: 0.2 %).
+        noise: Standard deviation of the sensor noise, in extents.
+
+    Raises:
+        ConfigurationError: A value cannot work.
+    """
+
+    seed: int = 0
+    num_points: int = 10_000
+    num_good: int = 4
+    num_per_defect: int = 1
+    variation: float = 0.002
+    noise: float = 0.0005
+
+    def __post_init__(self) -> None:
+        lowest = {"seed": 0, "num_points": FEWEST_POINTS, "num_good": 1, "num_per_defect": 1}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                msg = f"{name} must be a whole number of at least {low}, not {value!r}."
+                raise ConfigurationError(msg)
+        for name in ("variation", "noise"):
+            if not 0 <= getattr(self, name) <= 0.02:
+                msg = f"{name} must be between 0 and 0.02, not {getattr(self, name)!r}."
+                raise ConfigurationError(msg)
+
+    def manifest(self) -> dict[str, object]:
+        """What the root's manifest says."""
+        return {"generator": "procedural_shapes", "version": GENERATOR_VERSION, **asdict(self)}
+
+    def digest(self) -> str:
+        """Ten hexadecimal digits of the manifest's hash."""
+        text = json.dumps(self.manifest(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def ensure_dataset(root: Path, spec: ProceduralSpec, categories: Iterable[str]) -> Path:
+    """Make what is missing of the dataset; several processes may do so at once.
+
+    Args:
+        root: Where the dataset should be.
+        spec: How it should be made.
+        categories: Keys of `FAMILIES`.
+
+    Returns:
+        The folder that holds it: the root, or its neighbour named by the specification's hash if
+        the root holds something else.
+
+    Raises:
+        DatasetError: The folder cannot be used.
+    """
+    home = _claim(root, spec)
+    missing = [name for name in categories if not (home / name).is_dir()]
+    if missing:
+        logger.info("Making %d procedural categories in %s.", len(missing), home)
+    for name in missing:
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=home) as temporary:
+            made = Path(temporary) / name
+            _write_category(made, name, spec)
+            try:
+                made.rename(home / name)
+            except OSError as error:
+                if not (home / name).is_dir():
+                    msg = f"{home / name} cannot be written: {error}."
+                    raise DatasetError(msg) from error
+    return home
+
+
+def _claim(root: Path, spec: ProceduralSpec) -> Path:
+    """The folder for a specification, with its manifest in place."""
+    beside = root.with_name(f"{root.name}-{spec.digest()}")
+    for home in (root, beside):
+        if _is_empty(home):
+            _start(home, spec)
+        if _manifest_in(home) == spec.manifest():
+            return home
+        if home == root:
+            logger.warning(
+                "%s holds data made otherwise; %s is used instead. Remove the former, or give "
+                "another root, to be rid of this.",
+                *(root, beside),
+            )
+    msg = f"{beside} holds something else than its name says; remove it or give another root."
+    raise DatasetError(msg)
+
+
+def _start(home: Path, spec: ProceduralSpec) -> None:
+    """Put a folder with a manifest in place in one step; the first of several processes wins."""
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as temporary:
+            made = Path(temporary) / home.name
+            made.mkdir()
+            text = json.dumps(spec.manifest(), indent=2) + "\n"
+            (made / MANIFEST).write_text(text, encoding="utf-8")
+            os.rename(made, home)
+    except OSError as error:
+        if _is_empty(home):
+            msg = f"the procedural shapes cannot be written to {home}: {error}."
+            raise DatasetError(msg) from error
+
+
+def _is_empty(home: Path) -> bool:
+    return not home.exists() or (home.is_dir() and not any(home.iterdir()))
+
+
+def _manifest_in(home: Path) -> object:
+    try:
+        return json.loads((home / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _write_category(folder: Path, name: str, spec: ProceduralSpec) -> None:
+    """Write `train`, `test` and `GT` of one category."""
+    surface = Surface(FAMILIES[name](), REACH, _generator(spec, name, "surface"))
+    for k in range(NUM_TEMPLATES):
+        stem = f"{name}_template{k}"
+        write_points(folder / "train" / f"{stem}.pcd", _good_cloud(surface, spec, name, stem))
+    for k in range(spec.num_good):
+        stem = f"{name}_positive{k}"
+        write_points(folder / "test" / f"{stem}.pcd", _good_cloud(surface, spec, name, stem))
+    for kind in DEFECTS:
+        for k in range(spec.num_per_defect):
+            stem = f"{name}_{kind}{k}"
+            rng = _generator(spec, name, stem)
+            points, labels = _defective_cloud(surface, kind, spec, rng)
+            write_points(folder / "test" / f"{stem}.pcd", points)
+            rows = rng.permutation(len(points))
+            write_points(folder / "GT" / f"{stem}.txt", points[rows], labels=labels[rows])
+
+
+def _good_cloud(
+    surface: Surface, spec: ProceduralSpec, name: str, stem: str
+) -> NDArray[np.float32]:
+    rng = _generator(spec, name, stem)
+    points, _ = surface.sample(_density(surface, spec, rng), rng)
+    return _measured(points, spec, rng)
+
+
+def _defective_cloud(
+    surface: Surface, kind: str, spec: ProceduralSpec, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A cloud whose anomalous share lies within a factor of 2.5 of the kind's median.
+
+    Tries that miss it are drawn again; the closest is taken if none does not.
+    """
+    wanted = DEFECTS[kind].median_share
+    best: tuple[float, Array, NDArray[np.bool_]] | None = None
+    for _ in range(_TRIES):
+        patch = plan_defect(kind, surface, rng)
+        points, labels = surface.sample(_density(surface, spec, rng), rng, patch)
+        miss = abs(float(np.log(max(labels.mean(), 1e-6) / wanted)))
+        if best is None or miss < best[0]:
+            best = (miss, points, labels)
+        if miss < np.log(2.5):
+            break
+    assert best is not None  # noqa: S101 - the loop ran
+    return _measured(best[1], spec, rng), best[2]
+
+
+def _measured(points: Array, spec: ProceduralSpec, rng: np.random.Generator) -> NDArray[np.float32]:
+    """The specimen's small deviation of scale, then the sensor's noise."""
+    scale = 1.0 + spec.variation * np.clip(rng.normal(size=3), -1.5, 1.5)
+    return (points * scale + rng.normal(0.0, spec.noise, points.shape)).astype(np.float32)
+
+
+def _density(surface: Surface, spec: ProceduralSpec, rng: np.random.Generator) -> float:
+    return float(spec.num_points * rng.uniform(0.8, 1.2) / surface.area)
+
+
+def _generator(spec: ProceduralSpec, *names: str) -> np.random.Generator:
+    """A stream of its own for every cloud, so that a category does not depend on the others."""
+    return np.random.default_rng([spec.seed, *(zlib.crc32(n.encode()) for n in names)])
