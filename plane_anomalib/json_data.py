@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from plane_anomalib.errors import PlaneAnomalibError
 
 T = TypeVar("T")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class JsonDataError(PlaneAnomalibError):
@@ -52,10 +54,8 @@ def to_plain(value: Any) -> Any:
         return value.as_posix()
     if hasattr(value, "tolist"):
         return to_plain(value.tolist())
-    if type(value).__str__ is not object.__str__:
-        return str(value)
-    # The default text of an object holds a memory address: no two runs would be alike.
-    return str(getattr(value, "__qualname__", type(value).__qualname__))
+    # A memory address in an object's text would make no two runs alike.
+    return str(getattr(value, "__qualname__", None) or _ADDRESS.sub("", str(value)))
 
 
 def load_strict(text: str) -> Any:

@@ -26,7 +26,7 @@ def make_batch(rng: np.random.Generator, labels: list[bool], share: float = 0.3)
         lengths=torch.from_numpy(lengths),
         gt_label=torch.tensor(labels),
         gt_mask=torch.from_numpy(mask),
-        pred_score=torch.from_numpy((20 * rng.normal(size=len(labels)) + 15 * np.array(labels))),
+        pred_score=torch.from_numpy(20 * rng.normal(size=len(labels)) + 15 * np.array(labels)),
         anomaly_map=torch.from_numpy((rng.normal(size=mask.size) + mask) * 500),
     )
 
