@@ -91,7 +91,7 @@ class CloudReader:
         """Points `(N, 3)` and labels `(N,)`, `None` without point truth.
 
         Raises:
-            PointCloudFileError: A file is damaged, empty or does not fit the other.
+            PointCloudFileError: A file is damaged or does not fit the other.
         """
         path = Path(row.image_path)
         if self.geometry_source == "gt" and row.mask_path:
@@ -100,8 +100,6 @@ class CloudReader:
                 raise PointCloudFileError(row.mask_path, "no point is labelled anomalous")
             return cloud.points, cloud.labels
         points = read_points(path).points
-        if not len(points):
-            raise PointCloudFileError(path, "holds no usable point")
         if not self.point_truth:
             return points, None
         if not row.mask_path:

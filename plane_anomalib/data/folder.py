@@ -13,7 +13,6 @@ from plane_anomalib.data.base import PointCloudDataModule, ValidationSplit
 from plane_anomalib.data.categories import select_categories
 from plane_anomalib.data.dataset import CloudReader, sample_row
 from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES
-from plane_anomalib.data.labels import TRUTH_SUFFIXES
 from plane_anomalib.data.layout import (
     NORMAL_NAMES,
     child_directories,
@@ -160,7 +159,7 @@ class PointCloudFolder(PointCloudDataModule):
 
     def _truth(self, path: Path, truth: Path | None, defect: str) -> Path:
         folder = truth and child_directory(truth, defect.lower())
-        files = list_files(folder, TRUTH_SUFFIXES, inside=self.root) if folder else []
+        files = list_files(folder, POINT_SUFFIXES, inside=self.root) if folder else []
         fitting = [file for file in files if file.stem == path.stem]
         if not fitting:
             raise PointCloudFileError(

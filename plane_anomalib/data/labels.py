@@ -7,15 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.data.io import read_labelled_points, read_points
+from plane_anomalib.data.io import read_labelled_points
 from plane_anomalib.errors import PointCloudFileError
 from plane_anomalib.geometry.neighbours import knn
-
-TEXT_SUFFIXES = frozenset({".txt", ".csv", ".xyz"})
-ARRAY_SUFFIXES = frozenset({".npy"})
-CLOUD_SUFFIXES = frozenset({".pcd", ".ply", ".npz"})
-TRUTH_SUFFIXES = TEXT_SUFFIXES | ARRAY_SUFFIXES | CLOUD_SUFFIXES
-"""Files that can hold point labels."""
 
 # Both benchmarks round the text's coordinates to about 1e-4 of the object; a point's spacing is
 # ten to fifty times the tolerance, so another cloud's labels do not pass.
@@ -78,8 +72,8 @@ def read_mask(
     """Read the labels of a cloud from any file that can hold them.
 
     Args:
-        path: Text rows `x y z label`, a `.pcd` or `.ply` with a label field, or a `.npy` with
-            rows `(M, 4)` or, in the cloud's own order, `(N,)`.
+        path: What `io.read_labelled_points` reads, in any order, or a `.npy` of the shape `(N,)`
+            with a label per point in the cloud's own order.
         points: The cloud, `(N, 3)`.
         tolerance: See `transfer_labels`.
 
@@ -89,29 +83,21 @@ def read_mask(
     Raises:
         PointCloudFileError: The file cannot be read, holds no labels or does not fit the cloud.
     """
-    if path.suffix.lower() in ARRAY_SUFFIXES:
-        rows = _read_array(path)
-        if rows.ndim == 1:
-            return _labels_in_order(path, rows, len(points))
-        coordinates, labels = rows[:, :3].astype(np.float32), rows[:, 3] > 0
-        return transfer_labels(points, coordinates, labels, path=path, tolerance=tolerance)
-    textual = path.suffix.lower() in TEXT_SUFFIXES
-    cloud = read_labelled_points(path) if textual else read_points(path)
-    if cloud.labels is None:
-        raise PointCloudFileError(path, "holds points but no labels", "a label field is needed")
-    return transfer_labels(points, cloud.points, cloud.labels, path=path, tolerance=tolerance)
+    if path.suffix.lower() == ".npy" and (column := _read_column(path)) is not None:
+        return _labels_in_order(path, column, len(points))
+    truth = read_labelled_points(path)
+    labels = np.zeros(0, np.bool_) if truth.labels is None else truth.labels
+    return transfer_labels(points, truth.points, labels, path=path, tolerance=tolerance)
 
 
-def _read_array(path: Path) -> NDArray[np.float64]:
+def _read_column(path: Path) -> NDArray[np.float64] | None:
+    """The array if it is one number per point; rows of coordinates are left to `io`."""
     try:
-        rows = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise PointCloudFileError(path, f"is not a readable .npy file: {error}") from error
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError):
+        return None
     numeric = isinstance(rows, np.ndarray) and rows.dtype.kind in "bifu"
-    if not numeric or not (rows.ndim == 1 or (rows.ndim == 2 and rows.shape[1] == 4)):
-        reason = f"has the shape {np.shape(rows)} instead of (points,) or (points, 4)"
-        raise PointCloudFileError(path, reason)
-    return np.asarray(rows, np.float64)
+    return rows.astype(np.float64) if numeric and rows.ndim == 1 else None
 
 
 def _labels_in_order(path: Path, labels: NDArray[np.float64], count: int) -> NDArray[np.bool_]:

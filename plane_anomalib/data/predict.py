@@ -60,15 +60,11 @@ class PointCloudPredictDataset(Dataset[PointCloudItem]):
         """Read a cloud.
 
         Raises:
-            PointCloudFileError: It cannot be read, or has no points.
+            PointCloudFileError: It cannot be read.
         """
         path = self.files[index]
-        points = read_points(path).points
-        if not len(points):
-            raise PointCloudFileError(path, "holds no usable point")
-        return PointCloudItem(
-            points=torch.from_numpy(points), category=self.category, path=str(path)
-        )
+        points = torch.from_numpy(read_points(path).points)
+        return PointCloudItem(points=points, category=self.category, path=str(path))
 
     @property
     def collate_fn(self) -> Callable[[list[PointCloudItem]], PointCloudBatch]:

@@ -139,7 +139,12 @@ def draw_variant(
 
 
 def default_anomaly() -> AnomalyFunction:
-    """The paper's Ano3D, imported when a validation set is made."""
-    from plane_anomalib.synthesis import Ano3D
+    """The paper's Ano3D, imported when a validation set is made.
 
-    return Ano3D()
+    In the cloud's own pose and size: the normal clouds keep theirs, so anything else would tell
+    the two apart.
+    """
+    from plane_anomalib.synthesis.ano3d import Ano3D
+
+    mix = {"bulge": 0.4, "concavity": 0.4, "hole": 0.2}
+    return Ano3D(mix, rotation="none", renormalise=False)

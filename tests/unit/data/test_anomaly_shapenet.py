@@ -76,9 +76,7 @@ def test_root_below_the_categories_loads_the_one_pointed_at(root: Path, given: s
     assert loaded(root / given, category="cup1").categories == ["cup1"]
 
 
-@pytest.mark.parametrize(
-    ("subset", "categories"), [("40", ["bowl0"]), ("52", ["bowl0", "desk0"])]
-)
+@pytest.mark.parametrize(("subset", "categories"), [("40", ["bowl0"]), ("52", ["bowl0", "desk0"])])
 def test_subset_decides_about_the_new_categories(
     tmp_path: Path, rng: np.random.Generator, subset: str, categories: list[str]
 ) -> None:

@@ -26,9 +26,7 @@ def test_folder_gives_every_cloud_below_it_in_order(
     assert not any(name.endswith(".txt") for name in names)
 
 
-def test_file_is_scored_alone_and_without_labels(
-    tmp_path: Path, rng: np.random.Generator
-) -> None:
+def test_file_is_scored_alone_and_without_labels(tmp_path: Path, rng: np.random.Generator) -> None:
     points = surface(rng, 40)
     path = write_pcd(tmp_path / "a.pcd", points)
     write_pcd(tmp_path / "b.pcd", points)

@@ -96,7 +96,7 @@ def test_any_other_broken_truth_is_refused(root: Path) -> None:
 
 
 def test_missing_root_says_what_to_download(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="does not exist.*Real3D-AD-PCD"):
+    with pytest.raises(DatasetError, match=r"does not exist.*Real3D-AD-PCD"):
         loaded(tmp_path / "nowhere")
 
 
