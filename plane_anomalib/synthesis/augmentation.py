@@ -1,0 +1,67 @@
+"""What normal specimens and scanners do: variation that must not be taken for a defect.
+
+Every function maps (N, 3) float32 points in the unit sphere to new points; none writes into its
+input.
+"""
+
+import numpy as np
+
+from plane_anomalib.geometry.sampling import typical_spacing
+from plane_anomalib.geometry.validation import FloatArray
+
+_LEAST_SHARE = 0.2
+"""No augmentation leaves fewer of the points than this."""
+_CELL_IN_SPACINGS = 4.0
+"""Edge of a depth-buffer cell over the median gap: about four points per cell, few are open."""
+_DEPTH_IN_CELLS = 2.5
+"""Seen depth below the front of a cell: walls up to 60 degrees stay, what is behind them goes."""
+
+
+def deform_specimen(points: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Warp the object by a few long waves of up to 2 % of its radius: specimens differ."""
+    amplitude = generator.uniform(0.002, 0.02)
+    field = np.zeros_like(points)
+    for _ in range(3):
+        wave = generator.normal(0, 2.0, 3)
+        shift = generator.normal(size=3)
+        shift *= amplitude / (np.sqrt(3) * np.linalg.norm(shift))
+        swing = np.sin(points @ wave + generator.uniform(0, 2 * np.pi))
+        field += (swing[:, None] * shift).astype(np.float32)
+    return points + field
+
+
+def vary_density(points: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Drop up to two thirds of the points, more on one side than on the other."""
+    wave = generator.normal(0, 1.5, 3)
+    field = np.sin(points @ wave + generator.uniform(0, 2 * np.pi))
+    chance = np.exp(generator.uniform(0, 0.6) * (field - 1)) * generator.uniform(0.6, 1.0)
+    return _enough(points, generator.random(len(points)) < chance)
+
+
+def view_from_one_side(points: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Keep what is seen from one random direction, by a depth buffer."""
+    direction = generator.normal(size=3)
+    direction /= np.linalg.norm(direction)
+    across = np.linalg.svd(direction[None])[2][1:]
+    spacing = typical_spacing(points, num=512)
+    if spacing <= 0:
+        return points
+    edge = _CELL_IN_SPACINGS * spacing
+    flat = points @ across.T
+    cells = np.floor((flat - flat.min(0)) / edge).astype(np.int64)
+    keys = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+    _, owners = np.unique(keys, return_inverse=True)
+    depth = -(points @ direction)
+    front = np.full(owners.max() + 1, np.inf)
+    np.minimum.at(front, owners, depth)
+    return _enough(points, depth <= front[owners] + _DEPTH_IN_CELLS * edge)
+
+
+def jitter(points: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Add scanner noise of up to 0.4 % of the radius."""
+    noise = generator.normal(0, generator.uniform(0, 0.004), points.shape)
+    return points + noise.astype(np.float32)
+
+
+def _enough(points: FloatArray, keep: np.ndarray) -> FloatArray:
+    return points[keep] if keep.sum() >= _LEAST_SHARE * len(points) else points
