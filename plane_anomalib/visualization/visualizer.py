@@ -25,8 +25,8 @@ from plane_anomalib.visualization.pictures import (
     save_png,
     what_matters,
 )
-from plane_anomalib.visualization.raster import best_rotation
 from plane_anomalib.visualization.predictions import ScoreFiles
+from plane_anomalib.visualization.raster import best_rotation
 from plane_anomalib.visualization.shown import ShownCloud
 
 if TYPE_CHECKING:

@@ -1,0 +1,347 @@
+"use strict";
+// Draws a point cloud as a shaded surface: every point a disc in a z-buffer of our own, put on a
+// two-dimensional canvas. What is seen at each pixel is found once for all panes, which differ in
+// colour only.
+
+function decode(text, Type) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  if (Type === Uint8Array) return bytes;
+  if (Type === Int8Array) return new Int8Array(bytes.buffer);
+  const view = new DataView(bytes.buffer);
+  const values = new Uint16Array(bytes.length / 2);
+  for (let i = 0; i < values.length; i++) values[i] = view.getUint16(2 * i, true);
+  return values;
+}
+
+function decodeBits(text, count) {
+  if (text === null) return null;
+  const bytes = decode(text, Uint8Array);
+  const bits = new Uint8Array(count);
+  for (let i = 0; i < count; i++) bits[i] = (bytes[i >> 3] >> (i & 7)) & 1;
+  return bits;
+}
+
+// Numbers of one cloud; coordinates are centred, in the object's units.
+function unpackCloud(packed, scores) {
+  const count = packed.shown;
+  const codes = decode(packed.points, Uint16Array);
+  const low = [65535, 65535, 65535], high = [0, 0, 0];
+  for (let i = 0; i < codes.length; i++) {
+    const axis = i % 3;
+    if (codes[i] < low[axis]) low[axis] = codes[i];
+    if (codes[i] > high[axis]) high[axis] = codes[i];
+  }
+  const points = new Float32Array(codes.length);
+  const middle = low.map((value, axis) => (value + high[axis]) / 2);
+  let radius = 0;
+  for (let i = 0; i < codes.length; i += 3) {
+    let square = 0;
+    for (let axis = 0; axis < 3; axis++) {
+      const value = (codes[i + axis] - middle[axis]) * packed.step;
+      points[i + axis] = value;
+      square += value * value;
+    }
+    radius = Math.max(radius, square);
+  }
+  let values = null;
+  if (packed.pointScores !== null) {
+    const levels = decode(packed.pointScores, Uint16Array);
+    values = new Float32Array(count);
+    for (let i = 0; i < count; i++) {
+      values[i] = levels[i] === 65535 ? NaN : scores.low + levels[i] * scores.step;
+    }
+  }
+  return {
+    count, points, scores: values,
+    centre: middle.map((value, axis) => packed.origin[axis] + value * packed.step),
+    radius: Math.sqrt(radius) || 1,
+    normals: decode(packed.normals, Int8Array),
+    truth: decodeBits(packed.truth, count),
+    predicted: decodeBits(packed.predicted, count),
+    spacing: packed.spacing,
+    rotation: packed.rotation,
+  };
+}
+
+const LIGHT = [-0.42, 0.55, 0.72].map((v) => v / Math.hypot(0.42, 0.55, 0.72));
+
+class CloudViewer {
+  constructor(canvas, onHover, onTurn) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d");
+    this.buffer = document.createElement("canvas");
+    this.onHover = onHover;
+    this.onTurn = onTurn;
+    this.cloud = null;
+    this.panes = [];
+    this.pointers = new Map();
+    this.fine = true;
+    this.pending = 0;
+    this.slow = false;
+    this.reset();
+    this.listen();
+    new ResizeObserver(() => this.redraw()).observe(canvas);
+  }
+
+  reset() {
+    this.rotation = this.cloud ? this.cloud.rotation.slice() : [1, 0, 0, 0, 1, 0, 0, 0, 1];
+    this.zoom = this.cloud ? this.fit() : 1;
+    this.shift = [0, 0];
+  }
+
+  // Zoom that makes the cloud fill a square from this side; 1 would fit it from every side.
+  fit() {
+    const { points, radius } = this.cloud, r = this.rotation;
+    let reach = 0;
+    for (let j = 0; j < points.length; j += 3) {
+      const x = points[j], y = points[j + 1], z = points[j + 2];
+      reach = Math.max(reach, Math.abs(r[0] * x + r[1] * y + r[2] * z),
+        Math.abs(r[3] * x + r[4] * y + r[5] * z));
+    }
+    return reach > 0 ? 0.93 * radius / reach : 1;
+  }
+
+  show(cloud) {
+    this.cloud = cloud;
+    this.reset();
+  }
+
+  // panes: one Uint8Array of 3 x count colours each.
+  paint(panes) {
+    this.panes = panes;
+    this.redraw();
+  }
+
+  redraw() {
+    if (!this.pending) {
+      this.pending = requestAnimationFrame(() => { this.pending = 0; this.draw(); });
+    }
+  }
+
+  listen() {
+    const canvas = this.canvas;
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+      canvas.classList.add("dragging");
+      this.onHover(null);
+    });
+    const release = (event) => {
+      this.pointers.delete(event.pointerId);
+      if (!this.pointers.size) {
+        canvas.classList.remove("dragging");
+        this.fine = true;
+        this.redraw();
+      }
+    };
+    canvas.addEventListener("pointerup", release);
+    canvas.addEventListener("pointercancel", release);
+    canvas.addEventListener("pointerleave", () => this.onHover(null));
+    canvas.addEventListener("pointermove", (event) => this.moved(event));
+    canvas.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      this.magnify(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)));
+    }, { passive: false });
+    canvas.addEventListener("dblclick", () => { this.reset(); this.redraw(); });
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  }
+
+  magnify(factor) {
+    const zoom = Math.min(40, Math.max(0.3, this.zoom * factor));
+    this.shift = this.shift.map((value) => value * zoom / this.zoom);
+    this.zoom = zoom;
+    this.onTurn();
+    this.redraw();
+  }
+
+  moved(event) {
+    const last = this.pointers.get(event.pointerId);
+    if (!last) {
+      this.onHover(this.pick(event));
+      return;
+    }
+    const dx = event.clientX - last[0], dy = event.clientY - last[1];
+    if (this.pointers.size === 2) {
+      const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map((p) => p[1]);
+      const before = Math.hypot(last[0] - other[0], last[1] - other[1]);
+      const after = Math.hypot(event.clientX - other[0], event.clientY - other[1]);
+      if (before > 0) this.magnify(after / before);
+    } else if (event.shiftKey || event.buttons & 6) {
+      this.shift = [this.shift[0] + dx, this.shift[1] - dy];
+    } else {
+      this.turn(dx * 0.009, dy * 0.009);
+    }
+    this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    this.fine = false;
+    this.onTurn();
+    this.redraw();
+  }
+
+  // Turn around the screen's axes: what lies under the pointer follows it.
+  turn(yaw, pitch) {
+    const r = this.rotation;
+    const cy = Math.cos(yaw), sy = Math.sin(yaw), cp = Math.cos(pitch), sp = Math.sin(pitch);
+    for (let k = 0; k < 3; k++) {
+      const x = r[k], y = r[3 + k], z = r[6 + k];
+      const x1 = cy * x + sy * z, z1 = -sy * x + cy * z;
+      r[k] = x1;
+      r[3 + k] = cp * y - sp * z1;
+      r[6 + k] = sp * y + cp * z1;
+    }
+  }
+
+  // Columns and rows of panes that leave each one as large as can be.
+  grid(width, height) {
+    const count = Math.max(1, this.panes.length);
+    let best = { columns: 1, rows: count, side: 0 };
+    for (let columns = 1; columns <= count; columns++) {
+      const rows = Math.ceil(count / columns);
+      const side = Math.min(width / columns, height / rows);
+      if (side > best.side) best = { columns, rows, side };
+    }
+    return best;
+  }
+
+  draw() {
+    const { clientWidth: width, clientHeight: height } = this.canvas;
+    if (!this.cloud || !width || !height) return;
+    const started = performance.now();
+    const ratio = window.devicePixelRatio || 1;
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    const { columns, rows } = this.grid(width, height);
+    const cell = [width / columns, height / rows];
+    // Twice as fine as the screen smooths edges; while turning, a slow machine draws coarser.
+    let fineness = this.fine || !this.slow ? 2 : 1;
+    while (fineness > 1 && cell[0] * cell[1] * fineness * fineness > 4e6) fineness -= 0.5;
+    const w = Math.round(cell[0] * fineness), h = Math.round(cell[1] * fineness);
+    this.rasterise(w, h, fineness);
+    if (this.buffer.width !== w || this.buffer.height !== h) {
+      this.buffer.width = w;
+      this.buffer.height = h;
+    }
+    const target = this.buffer.getContext("2d");
+    const image = target.createImageData(w, h);
+    this.context.imageSmoothingQuality = "high";
+    this.panes.forEach((colours, pane) => {
+      this.fill(image, colours);
+      target.putImageData(image, 0, 0);
+      const left = (pane % columns) * cell[0] * ratio;
+      const top = Math.floor(pane / columns) * cell[1] * ratio;
+      this.context.drawImage(this.buffer, left, top, cell[0] * ratio, cell[1] * ratio);
+    });
+    this.layout = { columns, cell, fineness, w, h };
+    const spent = performance.now() - started;
+    if (fineness === 2) this.slow = spent > 40;
+    this.lastDraw = spent;
+  }
+
+  rasterise(w, h, fineness) {
+    const { points, normals, count, radius: extent, spacing } = this.cloud;
+    const size = w * h;
+    if (!this.index || this.index.length !== size) {
+      this.index = new Int32Array(size);
+      this.depth = new Float32Array(size);
+    }
+    if (!this.shade || this.shade.length !== count) this.shade = new Float32Array(count);
+    const { index, depth, shade, rotation: r } = this;
+    index.fill(-1);
+    depth.fill(-1e30);
+    const scale = 0.47 * Math.min(w, h) / extent * this.zoom;
+    const reach = Math.min(14 * fineness, Math.max(0.75 * fineness, 1.9 * spacing * scale));
+    const disc = this.disc(reach, w, spacing);
+    const border = Math.ceil(reach);
+    const midX = w / 2 + this.shift[0] * fineness, midY = h / 2 - this.shift[1] * fineness;
+    for (let i = 0, j = 0; i < count; i++, j += 3) {
+      const x = points[j], y = points[j + 1], z = points[j + 2];
+      const column = Math.round(midX + (r[0] * x + r[1] * y + r[2] * z) * scale);
+      const row = Math.round(midY - (r[3] * x + r[4] * y + r[5] * z) * scale);
+      if (column < border || row < border || column >= w - border || row >= h - border) continue;
+      const near = r[6] * x + r[7] * y + r[8] * z;
+      const a = normals[j], b = normals[j + 1], c = normals[j + 2];
+      const nx = r[0] * a + r[1] * b + r[2] * c, ny = r[3] * a + r[4] * b + r[5] * c;
+      const nz = r[6] * a + r[7] * b + r[8] * c;
+      const light = (nx * LIGHT[0] + ny * LIGHT[1] + nz * LIGHT[2]) * (nz < 0 ? -1 : 1) / 127;
+      shade[i] = 0.34 + 0.78 * Math.max(0, light);
+      const base = row * w + column;
+      for (let k = 0; k < disc.length; k++) {
+        const pixel = base + disc.offset[k], here = near - disc.drop[k];
+        if (here > depth[pixel]) {
+          depth[pixel] = here;
+          index[pixel] = i;
+        }
+      }
+    }
+    this.darken(w, h, scale, fineness);
+  }
+
+  // Discs are domes: where two overlap, each pixel goes to the nearer centre.
+  disc(reach, width, spacing) {
+    const offset = [], drop = [], steps = Math.ceil(reach), square = reach * reach;
+    for (let dy = -steps; dy <= steps; dy++) {
+      for (let dx = -steps; dx <= steps; dx++) {
+        const away = dx * dx + dy * dy;
+        if (away <= square) {
+          offset.push(dy * width + dx);
+          drop.push(away / square * spacing * 0.6);
+        }
+      }
+    }
+    return { offset: Int32Array.from(offset), drop: Float32Array.from(drop), length: drop.length };
+  }
+
+  // Darken what lies behind its surroundings: creases and silhouettes (eye-dome lighting).
+  darken(w, h, scale, fineness) {
+    const { index, depth } = this;
+    if (!this.light || this.light.length !== index.length) this.light = new Float32Array(index.length);
+    const light = this.light, near = Math.max(1, Math.round(2 * fineness));
+    const far = near * 4, unit = scale / Math.min(w, h);
+    for (let row = 0; row < h; row++) {
+      for (let column = 0, p = row * w; column < w; column++, p++) {
+        if (index[p] < 0) continue;
+        let dark = 0;
+        for (const [step, strength] of [[near, 0.7], [far, 0.3]]) {
+          const here = depth[p];
+          let sum = 0;
+          if (column >= step) sum += Math.min(0.1, Math.max(0, (depth[p - step] - here) * unit - 0.004));
+          if (column < w - step) sum += Math.min(0.1, Math.max(0, (depth[p + step] - here) * unit - 0.004));
+          if (row >= step) sum += Math.min(0.1, Math.max(0, (depth[p - step * w] - here) * unit - 0.004));
+          if (row < h - step) sum += Math.min(0.1, Math.max(0, (depth[p + step * w] - here) * unit - 0.004));
+          dark += sum * strength * 3;
+        }
+        light[p] = this.shade[index[p]] * (1 - Math.min(0.45, dark));
+      }
+    }
+  }
+
+  fill(image, colours) {
+    const { index, light } = this, data = image.data;
+    for (let p = 0, q = 0; p < index.length; p++, q += 4) {
+      const i = index[p];
+      if (i < 0) {
+        data[q + 3] = 0;
+        continue;
+      }
+      // Light adds up linearly; the square root is close to the screen's curve.
+      const factor = Math.sqrt(light[p]);
+      data[q] = colours[3 * i] * factor;
+      data[q + 1] = colours[3 * i + 1] * factor;
+      data[q + 2] = colours[3 * i + 2] * factor;
+      data[q + 3] = 255;
+    }
+  }
+
+  // The point under the pointer, and where the pointer is on the stage.
+  pick(event) {
+    if (!this.layout || !this.index) return null;
+    const box = this.canvas.getBoundingClientRect();
+    const x = event.clientX - box.left, y = event.clientY - box.top;
+    const { cell, fineness, w, h } = this.layout;
+    const column = Math.floor((x % cell[0]) * fineness), row = Math.floor((y % cell[1]) * fineness);
+    if (column < 0 || row < 0 || column >= w || row >= h) return null;
+    const point = this.index[row * w + column];
+    return point < 0 ? null : { point, x, y };
+  }
+}
