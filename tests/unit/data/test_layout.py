@@ -76,9 +76,7 @@ def test_relative_root_works(
     assert find_collections(Path(), PCD) == ([tmp_path], "cup1")
 
 
-def test_folders_without_clouds_are_no_categories(
-    tmp_path: Path, rng: np.random.Generator
-) -> None:
+def test_folders_without_clouds_are_no_categories(tmp_path: Path, rng: np.random.Generator) -> None:
     shapenet_tree(tmp_path / "dataset" / "pcd", rng, templates=1, count=20)
     mesh = tmp_path / "dataset" / "obj" / "bowl0" / "train" / "bowl0_template0.obj"
     mesh.parent.mkdir(parents=True)
@@ -128,9 +126,7 @@ def test_listing_is_sorted_and_without_hidden_files(tmp_path: Path) -> None:
     assert names == ["a_good.PCD", "b_good.pcd"]
 
 
-def test_links_out_of_the_root_are_not_followed(
-    tmp_path: Path, rng: np.random.Generator
-) -> None:
+def test_links_out_of_the_root_are_not_followed(tmp_path: Path, rng: np.random.Generator) -> None:
     outside = shapenet_tree(tmp_path / "elsewhere", rng, templates=1, count=20)
     root = shapenet_tree(tmp_path / "root", rng, ("cap0",), templates=1, count=20)
     os.symlink(outside / "bowl0", root / "bowl0")
