@@ -20,7 +20,7 @@ def bend(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
     pivot = cloud[near].mean(0, dtype=np.float64)
     axis = np.cross(direction, _unit(generator))
     axis /= max(float(np.linalg.norm(axis)), 1e-9)
-    ramp = np.clip(beyond / generator.uniform(0.08, 0.25), 0, 1)
+    ramp = np.clip(beyond / generator.uniform(0.15, 0.4), 0, 1)
     angles = np.deg2rad(generator.uniform(5, 20)) * ramp**2 * (3 - 2 * ramp)
     arms = cloud - pivot
     cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
