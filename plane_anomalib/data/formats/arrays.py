@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -108,7 +109,7 @@ def _check_header(
             shape, _, dtype = np.lib.format.read_array_header_1_0(handle)
         else:
             shape, _, dtype = np.lib.format.read_array_header_2_0(handle)
-    except (ValueError, UnicodeError) as error:
+    except (ValueError, SyntaxError, tokenize.TokenError) as error:
         raise PointCloudFileError(
             path, f"is no readable NumPy array: {error}", TRUNCATED_HINT
         ) from error

@@ -44,6 +44,8 @@ def check_file(path: Path) -> None:
     """
     if path.is_dir():
         raise PointCloudFileError(path, "is a directory, not a file", "name a file inside it")
+    if path.exists() and not path.is_file():
+        raise PointCloudFileError(path, "is not a regular file", "name a file on disk")
     try:
         with path.open("rb") as handle:
             head = handle.read(256).lstrip().lower()

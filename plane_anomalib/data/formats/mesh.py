@@ -46,6 +46,8 @@ def sample_mesh(path: Path, num_samples: int, seed: int) -> RawCloud:
             f"its header promises {faces} faces, but {len(mesh.faces)} follow",
             TRUNCATED_HINT,
         )
+    if mesh.faces.shape[1:] != (3,) or mesh.vertices.shape[1:] != (3,):
+        raise PointCloudFileError(path, "has faces or vertices of unequal length", TRUNCATED_HINT)
     if mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices):
         raise PointCloudFileError(path, "has faces that name missing vertices", TRUNCATED_HINT)
     mesh.update_faces(np.isfinite(mesh.triangles).all(axis=(1, 2)))
