@@ -82,7 +82,7 @@ def defect(kind: str, points: NDArray[np.float32]) -> SyntheticCloud:
         # A little off the middle, where light grazes and shape shows.
         return float(near + 2 * np.sqrt(share) - 2 * abs(right - 0.12) - 0.6 * abs(up - 0.1))
 
-    return max(candidates, key=visibility)
+    return max((cloud for cloud in candidates if cloud.mask.any()), key=visibility)
 
 
 def _half_width(cloud: SyntheticCloud) -> float:
