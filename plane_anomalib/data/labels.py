@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from plane_anomalib.data.io import read_labelled_points
 from plane_anomalib.errors import PointCloudFileError
@@ -51,7 +52,7 @@ def transfer_labels(
             "no point is labelled anomalous, yet its cloud is one of the anomalous",
             "the last column must hold 1 for anomalous points",
         )
-    distance = _nearest(truth_points, points)
+    distance = knn(truth_points, points, 1)[0][:, 0]
     limit = tolerance * float(np.linalg.norm(np.ptp(points, axis=0)))
     if (worst := float(distance.max())) > limit:
         raise PointCloudFileError(
@@ -60,7 +61,11 @@ def transfer_labels(
             f"{limit:.4g} is allowed",
             "the file belongs to another cloud, or to another release of the dataset",
         )
-    mask = _nearest(anomalous, points) <= distance
+    # A second search instead of the first one's indices, which pick any of several equally near
+    # rows. Its bound matters: without it, points far from every defect search the whole tree.
+    tree = cKDTree(anomalous, balanced_tree=False)
+    near = tree.query(points, distance_upper_bound=np.nextafter(limit, np.inf))[0]
+    mask = np.asarray(near, np.float32) <= distance
     if not mask.any():
         raise PointCloudFileError(path, "none of its anomalous rows lies on the cloud")
     return mask
@@ -107,7 +112,3 @@ def _labels_in_order(path: Path, labels: NDArray[np.float64], count: int) -> NDA
     if not (mask := labels > 0).any():
         raise PointCloudFileError(path, "no point is labelled anomalous")
     return mask
-
-
-def _nearest(reference: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float32]:
-    return knn(reference, queries, 1)[0][:, 0]
