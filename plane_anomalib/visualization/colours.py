@@ -110,11 +110,12 @@ class ScoreScale:
         pooled = np.concatenate([*parts, np.empty(0)])
         pooled = pooled[np.isfinite(pooled)]
         low, high = np.quantile(pooled, quantiles).tolist() if len(pooled) else (0.0, 1.0)
-        span = max(high - low, 1e-6 * max(abs(low), abs(high)), 1e-12)
-        if threshold is not None and np.isfinite(threshold):
-            low, high = min(low, threshold - 0.25 * span), max(high, threshold + 0.25 * span)
-            return cls(float(low), float(threshold), float(high), float(threshold))
-        return cls(float(low), float(low + span / 2), float(low + span))
+        known = threshold is not None and bool(np.isfinite(threshold))
+        middle = float(threshold) if threshold is not None and known else (low + high) / 2
+        # Wide enough for double precision to tell its ends apart.
+        span = max(high - low, 1e-6 * max(abs(low), abs(high), abs(middle)), 1e-12)
+        low, high = min(low, middle - 0.25 * span), max(high, middle + 0.25 * span)
+        return cls(low, middle, high, middle if known else None)
 
     def fraction(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         """Map scores to [0, 1], the centre to 0.5, linearly on either side; NaN stays NaN."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.data.io import write_points
 from plane_anomalib.visualization.colours import ScoreScale
 from plane_anomalib.visualization.files import replaced, safe_name
 from plane_anomalib.visualization.gallery import CloudRecord
@@ -37,9 +38,9 @@ class ScoreFiles:
         Args:
             number: The cloud's number in the run.
             points: `(N, 3) float32`.
-            scores: `(N,) float32`; a cloud without them gets no file.
+            scores: `(N,) float32`; without any, the cloud gets no file.
         """
-        if scores is not None:
+        if scores is not None and len(scores):
             columns = np.column_stack([points, scores]).astype(np.float32)
             np.save(self._place(number), columns, allow_pickle=False)
 
@@ -68,7 +69,9 @@ class ScoreFiles:
                 self._place(number).unlink()
                 target = self._folder / "predictions" / safe_name(record.category or "all")
                 target = target / f"{name}_scores.ply"
-                write_scored_ply(target, columns[:, :3], columns[:, 3], scale)
+                points, scores = columns[:, :3], columns[:, 3]
+                colours = scale.colours(scores)
+                write_points(target, points, fields={"score": scores}, colors=colours)
                 file = target.relative_to(self._folder).as_posix()
             score = "" if record.score is None else repr(record.score)
             called = {None: "", True: "anomalous", False: "normal"}[record.called_anomalous]
@@ -79,37 +82,3 @@ class ScoreFiles:
             writer.writerow(("path", "category", "score", "label", "scores_file"))
             writer.writerows(rows)
         return table
-
-
-def write_scored_ply(
-    path: str | Path,
-    points: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    scale: ScoreScale,
-) -> Path:
-    """Write points with score and colour, as every viewer of point clouds reads them.
-
-    Args:
-        path: A `.ply` file; directories are made.
-        points: `(N, 3) float32`.
-        scores: `(N,) float32`, one per point.
-        scale: Turns scores into colours.
-
-    Returns:
-        The path.
-    """
-    fields = [(name, "<f4") for name in ("x", "y", "z", "score")]
-    fields += [(name, "u1") for name in ("red", "green", "blue")]
-    vertices = np.empty(len(points), dtype=fields)
-    for axis, name in enumerate("xyz"):
-        vertices[name] = points[:, axis]
-    vertices["score"] = scores
-    for channel, name in enumerate(("red", "green", "blue")):
-        vertices[name] = scale.colours(scores)[:, channel]
-    kinds = {"<f4": "float", "u1": "uchar"}
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}"]
-    header += [f"property {kinds[kind]} {name}" for name, kind in fields] + ["end_header", ""]
-    with replaced(path) as temporary, temporary.open("wb") as file:
-        file.write("\n".join(header).encode("ascii"))
-        file.write(vertices.tobytes())
-    return Path(path)

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from plane_anomalib.visualization.shown import ShownCloud
 
 _MARGIN = 0.06
-_DISC = 1.9  # radius in spacings; closes the gaps of a random sample
+_DISC = 2.3  # radius in spacings; closes the gaps of a random sample
 _LIGHT = np.array([-0.42, 0.55, 0.72], dtype=np.float32)
 _AZIMUTHS = tuple(float(azimuth) for azimuth in range(35, 395, 45))
 _ELEVATIONS = (28.0, 62.0, -20.0)

@@ -250,7 +250,7 @@ class CloudViewer {
     index.fill(-1);
     depth.fill(-1e30);
     const scale = 0.47 * Math.min(w, h) / extent * this.zoom;
-    const reach = Math.min(14 * fineness, Math.max(0.75 * fineness, 1.9 * spacing * scale));
+    const reach = Math.min(14 * fineness, Math.max(0.75 * fineness, 2.3 * spacing * scale));
     const disc = this.disc(reach, w, spacing);
     const border = Math.ceil(reach);
     const midX = w / 2 + this.shift[0] * fineness, midY = h / 2 - this.shift[1] * fineness;
