@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.utils.data import Dataset
@@ -70,30 +69,6 @@ class PointCloudPredictDataset(Dataset[PointCloudItem]):
     def collate_fn(self) -> Callable[[list[PointCloudItem]], PointCloudBatch]:
         """Packs items of any sizes end to end."""
         return PointCloudBatch.collate
-
-
-def predict_dataset(path: Path | str, *args: Any, **kwargs: Any) -> Dataset[Any]:
-    """Choose the dataset for a path: ours if it holds clouds, else anomalib's for images.
-
-    It can stand where anomalib's engine names `PredictDataset`.
-
-    Args:
-        path: A file or folder.
-        *args: Passed on to anomalib's dataset.
-        **kwargs: Passed on to anomalib's dataset.
-    """
-    from anomalib.data import PredictDataset
-    from anomalib.data.utils.image import is_image_file
-
-    target = Path(path).expanduser()
-    files = [target] if target.is_file() else _files_below(target)
-    images = False
-    for file in files:
-        if file.suffix.lower() in {".pcd", ".ply"}:
-            return PointCloudPredictDataset(path)
-        images = images or is_image_file(file)
-    # .txt, .csv and .npy often lie beside images and mean something else there.
-    return PredictDataset(path, *args, **kwargs) if images else PointCloudPredictDataset(path)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from plane_anomalib.data.predict import PointCloudPredictDataset, predict_dataset
+from plane_anomalib.data.predict import PointCloudPredictDataset
 from plane_anomalib.errors import DatasetError, PointCloudFileError
 from tests.support.trees import shapenet_tree, surface, write_pcd
 
@@ -62,17 +62,3 @@ def test_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.docx").touch()
     with pytest.raises(PointCloudFileError, match="is not a point cloud or mesh"):
         PointCloudPredictDataset(tmp_path / "a.docx")
-
-
-def test_images_still_go_to_anomalib(tmp_path: Path, rng: np.random.Generator) -> None:
-    from anomalib.data import PredictDataset
-    from PIL import Image
-
-    images = tmp_path / "images"
-    images.mkdir()
-    Image.new("RGB", (8, 8)).save(images / "a.png")
-    (images / "labels.txt").write_text("0\n")
-    clouds = write_pcd(tmp_path / "clouds" / "a.pcd", surface(rng, 9)).parent
-    assert isinstance(predict_dataset(images), PredictDataset)
-    assert isinstance(predict_dataset(clouds), PointCloudPredictDataset)
-    assert isinstance(predict_dataset(clouds / "a.pcd"), PointCloudPredictDataset)
