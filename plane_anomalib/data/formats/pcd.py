@@ -1,8 +1,8 @@
 """PCD, the format of the Point Cloud Library, version 0.7 and its older relatives.
 
-The parser is ours because pypcd4 reads ascii with numpy.loadtxt, needs lines that the format lets
-out (VERSION, COUNT), allocates what the header says before looking at the file, and returns short
-arrays for truncated ones. LZF itself is the python-neo-lzf library.
+The parser is ours because pypcd4 allocates what a header says before looking at the file, returns
+short arrays for some truncated files, and refuses headers without COUNT or WIDTH. LZF itself is the
+python-neo-lzf library.
 """
 
 from __future__ import annotations
