@@ -59,6 +59,9 @@ class PointCloudDataModule(AnomalibDataModule):
         ConfigurationError: An argument has a value that cannot work.
     """
 
+    one_sided_tests = False
+    """Whether test scans show one side of an object whose training scans are complete."""
+
     train_data: PointCloudDataset
     val_data: PointCloudDataset
     test_data: PointCloudDataset

@@ -42,6 +42,7 @@ class Real3DAD(BenchmarkDataModule):
         ConfigurationError: An argument has a value that cannot work.
     """
 
+    one_sided_tests = True
     aliases: ClassVar[Mapping[str, str]] = {"candy": "candybar", "candy bar": "candybar"}
     unreliable: ClassVar[frozenset[str]] = frozenset(
         {

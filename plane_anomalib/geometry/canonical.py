@@ -8,9 +8,7 @@ from numpy.typing import ArrayLike
 from plane_anomalib.geometry.validation import IntArray, as_points
 
 # Odd constants of the SplitMix64 generator.
-_MIX = np.array(
-    [0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64
-)
+_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 
 def shuffled_order(points: ArrayLike, seed: int = 0) -> IntArray:

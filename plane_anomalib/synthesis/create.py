@@ -5,14 +5,19 @@ from __future__ import annotations
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.synthesis.ano3d import Ano3D
 from plane_anomalib.synthesis.base import AnomalyTransform, RotationMode
+from plane_anomalib.synthesis.extended import DefectMix
 
 
-def create_synthesis(name: str, *, rotation: RotationMode = "so3") -> AnomalyTransform | None:
+def create_synthesis(
+    name: str, *, rotation: RotationMode = "so3", one_sided: bool = False
+) -> AnomalyTransform:
     """A source of defects.
 
     Args:
-        name: `"ano3d"` (the paper's), `"extended"` (many kinds), or `"none"`.
+        name: `"ano3d"` (the paper's), `"extended"` (many kinds on varied specimens and scans), or
+            `"none"`, which only rotates.
         rotation: `"so3"`, `"z"` or `"none"`.
+        one_sided: Whether scans show one side only; the paper's defects know no such thing.
 
     Raises:
         ConfigurationError: There is no such source.
@@ -21,14 +26,6 @@ def create_synthesis(name: str, *, rotation: RotationMode = "so3") -> AnomalyTra
         return Ano3D({"normal": 1.0}, rotation=rotation)
     if name == "ano3d":
         return Ano3D(rotation=rotation)
+    if name == "extended":
+        return DefectMix(one_side=0.9 if one_sided else 0.0, rotation=rotation)
     raise ConfigurationError(f"synthesis must be ano3d, extended or none, not {name!r}.")
-
-
-def create_augmentation(*, one_sided: float, vary: bool) -> AnomalyTransform | None:
-    """Changes that leave a cloud normal.
-
-    Args:
-        one_sided: Share of the clouds cut down to what one viewpoint sees.
-        vary: Whether density and noise vary.
-    """
-    return None

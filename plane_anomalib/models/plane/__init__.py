@@ -1,0 +1,6 @@
+"""PLANE: a frozen point-language model steered by text and point-cloud prompts."""
+
+from plane_anomalib.models.plane.lightning_model import Plane
+from plane_anomalib.models.plane.torch_model import PlaneModel, PlaneSettings
+
+__all__ = ["Plane", "PlaneModel", "PlaneSettings"]

@@ -1,0 +1,276 @@
+"""PLANE for anomalib: trains, saves and configures `PlaneModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from anomalib.data import InferenceBatch
+from anomalib.metrics import Evaluator
+from anomalib.models.components import AnomalibModule
+from anomalib.visualization import Visualizer
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+from torch import Tensor, nn
+
+from plane_anomalib.backbones.create import create_backbone
+from plane_anomalib.data.base import PointCloudDataModule
+from plane_anomalib.data.dataset import ItemTransform
+from plane_anomalib.data.point_cloud import PointCloudBatch
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.models.base import PointCloudMixin
+from plane_anomalib.models.plane.inputs import InputSettings
+from plane_anomalib.models.plane.loss import dice_loss, focal_loss
+from plane_anomalib.models.plane.torch_model import PlaneModel, PlaneSettings
+from plane_anomalib.models.plane.training import TrainingView
+from plane_anomalib.synthesis.create import create_synthesis
+
+_CALIBRATION_VIEWS = 24
+_STEPS_PER_EPOCH = 100
+
+
+class Plane(PointCloudMixin, AnomalibModule):
+    """PLANE: one model for all categories, taught by synthetic defects.
+
+    "Exploiting Point-Language Models with Dual-Prompts for 3D Anomaly Detection". The defaults are
+    those of `configs/models/plane.yaml`; `plane_paper.yaml` is the literal reading of the paper.
+
+    Args:
+        backbone: `"builtin"`, the name of published weights, or a file of them.
+        num_points: Points of a view (paper: 2048).
+        num_groups: Tokens of the point encoder; by default as in its pretraining.
+        layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11).
+        text_prompt_length: Learnable text vectors per polarity, N.
+        text_prompt_std: Standard deviation of their initial values.
+        point_prompts: `"category"` for static point prompts per category, `"shared"` for one set.
+        point_prompt_length: Learnable point vectors per polarity, M.
+        dynamic_prompts: Whether DPCM adds prompts made from the cloud.
+        dynamic_text_length: Dynamic text vectors.
+        dynamic_point_length: Dynamic point vectors.
+        dynamic_hidden: Hidden channels of DPCM.
+        feature_adapter: `"pcfa"`; `"linear"` is PCFA off (Table 4); `"vpt-shallow"` and
+            `"vpt-deep"` put prompts into the encoder instead (Table 5).
+        adapter_hidden: Hidden channels of PCFA's FFN.
+        adapter_depth: Hidden layers of PCFA's FFN.
+        token_norm: LayerNorm without affine before the FFN; off feeds raw tokens.
+        local_geometry: Feed local shape features of the full cloud to PCFA.
+        local_scales: Neighbours per scale for a cloud of 12,000 points.
+        pose: Feed coordinates in the object's principal axes to PCFA.
+        resolution: `"groups"` makes maps at the group centres and interpolates probabilities, as
+            the paper does; `"points"` interpolates tokens and makes maps at every point of a view.
+        temperature: Of eq. 6 (paper: 1).
+        learnable_temperature: Train it.
+        focal_weight: Weight of the focal loss; 0 turns it off (Table 6).
+        focal_gamma: Its gamma.
+        dice_weight: Weight of the dice loss; 0 turns it off.
+        dice_smooth: Its smoothing.
+        object_score: `"max"` (paper) or `"top"`, the mean of the highest `object_score_share`.
+        object_score_share: Share of the points.
+        num_views: Views per cloud at test time; each sees other points.
+        unknown_category: `"mean"` prompts with a warning, or `"error"`.
+        synthesis: `"ano3d"` (paper), `"extended"`, or `"none"` (Table 4, Ano3D off).
+        rotation: Training rotation: `"so3"`, `"z"` or `"none"`.
+        one_sided: Whether `"extended"` cuts training clouds to what one side shows; `"auto"` takes
+            the dataset's word for how test scans look.
+        anomalous_share: Least share of a training view's points on the defect, where there are.
+        learning_rate: Of PCFA and its prompts (paper: 1e-4).
+        prompt_learning_rate: Of DPCM and the text prompts (paper: 1e-5).
+        weight_decay: Of all.
+        schedule: `"constant"` (paper) or `"one-cycle"`.
+        max_steps: Training steps; -1 goes by `max_epochs` alone.
+        max_epochs: Training epochs; -1 goes by `max_steps` alone.
+        precision: `"auto"` trains in bfloat16 where the processor has it; else `"32"`, `"bf16"`.
+        seed: Of weights, prompts and the points chosen at test time.
+        pre_processor: As in anomalib; the default is none.
+        post_processor: As in anomalib.
+        evaluator: As in anomalib.
+        visualizer: As in anomalib.
+
+    Raises:
+        ConfigurationError: An argument cannot work.
+        WeightsError: The backbone's weights are missing or damaged.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "builtin",
+        num_points: int = 2048,
+        num_groups: int | None = None,
+        layers: Sequence[int] = (2, 5, 8, 11),
+        text_prompt_length: int = 6,
+        text_prompt_std: float = 0.02,
+        point_prompts: Literal["category", "shared"] = "category",
+        point_prompt_length: int = 4,
+        dynamic_prompts: bool = True,
+        dynamic_text_length: int = 1,
+        dynamic_point_length: int = 1,
+        dynamic_hidden: int = 192,
+        feature_adapter: Literal["pcfa", "linear", "vpt-shallow", "vpt-deep"] = "pcfa",
+        adapter_hidden: int = 512,
+        adapter_depth: int = 2,
+        token_norm: bool = True,
+        local_geometry: bool = True,
+        local_scales: Sequence[int] = (16, 48, 128),
+        pose: bool = True,
+        resolution: Literal["groups", "points"] = "points",
+        temperature: float = 0.07,
+        learnable_temperature: bool = True,
+        focal_weight: float = 1.0,
+        focal_gamma: float = 2.0,
+        dice_weight: float = 1.0,
+        dice_smooth: float = 1.0,
+        object_score: Literal["max", "top"] = "top",
+        object_score_share: float = 0.01,
+        num_views: int = 4,
+        unknown_category: Literal["mean", "error"] = "mean",
+        synthesis: Literal["ano3d", "extended", "none"] = "extended",
+        rotation: Literal["so3", "z", "none"] = "so3",
+        one_sided: bool | Literal["auto"] = "auto",
+        anomalous_share: float = 0.1,
+        learning_rate: float = 1e-3,
+        prompt_learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        schedule: Literal["constant", "one-cycle"] = "one-cycle",
+        max_steps: int = 1500,
+        max_epochs: int = -1,
+        precision: Literal["auto", "32", "bf16"] = "auto",
+        seed: int = 0,
+        pre_processor: nn.Module | bool = True,
+        post_processor: nn.Module | bool = True,
+        evaluator: Evaluator | bool = True,
+        visualizer: Visualizer | bool = True,
+    ) -> None:
+        super().__init__(pre_processor, post_processor, evaluator, visualizer)
+        inputs = InputSettings(num_points, local_geometry, tuple(local_scales), pose, num_views)
+        settings = PlaneSettings(
+            inputs=inputs,
+            layers=tuple(layers),
+            num_groups=num_groups,
+            text_prompt_length=text_prompt_length,
+            text_prompt_std=text_prompt_std,
+            point_prompts=point_prompts,
+            point_prompt_length=point_prompt_length,
+            dynamic_prompts=dynamic_prompts,
+            dynamic_text_length=dynamic_text_length,
+            dynamic_point_length=dynamic_point_length,
+            dynamic_hidden=dynamic_hidden,
+            feature_adapter=feature_adapter,
+            adapter_hidden=adapter_hidden,
+            adapter_depth=adapter_depth,
+            token_norm=token_norm,
+            resolution=resolution,
+            temperature=temperature,
+            learnable_temperature=learnable_temperature,
+            object_score=object_score,
+            object_score_share=object_score_share,
+            unknown_category=unknown_category,
+        )
+        if not max(max_steps, max_epochs) > 0:
+            raise ConfigurationError("Set max_steps or max_epochs above 0: PLANE is trained.")
+        self.model = PlaneModel(create_backbone(backbone), settings, seed=seed)
+        self.seed = seed
+        self.autocast = _wants_bf16(precision)
+
+    def train_transform(self, datamodule: PointCloudDataModule) -> ItemTransform:
+        """Views with synthetic defects, made in the loader's workers."""
+        h = self.hparams
+        one_sided = datamodule.one_sided_tests if h.one_sided == "auto" else h.one_sided
+        return TrainingView(
+            inputs=self.model.settings.inputs,
+            synthesis=create_synthesis(h.synthesis, rotation=h.rotation, one_sided=one_sided),
+            anomalous_share=h.anomalous_share,
+        )
+
+    def setup(self, stage: str) -> None:
+        """Learn the categories and the scale of the geometry channels before training."""
+        super().setup(stage)
+        if stage != "fit":
+            return
+        datamodule = self.point_cloud_datamodule
+        if self.hparams.max_steps > 0 and datamodule.samples_per_epoch is None:
+            # A category has four clouds: epochs of one pass each would be all overhead.
+            datamodule.samples_per_epoch = _STEPS_PER_EPOCH * datamodule.train_batch_size
+        self.model.set_categories(datamodule.categories)
+        data, views = datamodule.train_data, self.train_transform(datamodule)
+        if not self.model.settings.inputs.channels:
+            return
+        rows = np.linspace(0, len(data) - 1, _CALIBRATION_VIEWS).astype(int)
+        features = [
+            views(data.untransformed(int(row)), np.random.default_rng([self.seed, number])).features
+            for number, row in enumerate(rows)
+        ]
+        self.model.calibrate(torch.cat([f for f in features if f is not None]))
+
+    def training_step(self, batch: PointCloudBatch, *args: Any, **kwargs: Any) -> STEP_OUTPUT:
+        """Focal and dice loss of the mean map (eq. 7)."""
+        del args, kwargs
+        h, shape = self.hparams, (batch.batch_size, -1)
+        points = batch.points.view(*shape, 3)
+        features = batch.features.view(*shape, batch.features.shape[-1])
+        target = batch.gt_mask.view(*shape).float()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            maps = self.model.maps(points, features, batch.category)
+        focal = focal_loss(maps, target, h.focal_gamma)
+        dice = dice_loss(maps, target, h.dice_smooth)
+        loss = h.focal_weight * focal + h.dice_weight * dice
+        self.log("loss", loss, prog_bar=True, batch_size=batch.batch_size)
+        return loss
+
+    def score_batch(self, batch: PointCloudBatch) -> InferenceBatch:
+        """Scores of all points; see `PlaneModel.forward`."""
+        return self.model(batch.points, batch.lengths, batch.category)
+
+    def configure_optimizers(self) -> Any:
+        """Adam with one rate for PCFA and one for DPCM and the text prompts."""
+        h, model = self.hparams, self.model
+        slow = [model.text_prompts, model.dynamic]
+        prompts = [p for module in slow if module is not None for p in module.parameters()]
+        taken = {id(p) for p in prompts}
+        rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": rest, "lr": h.learning_rate},
+                {"params": prompts, "lr": h.prompt_learning_rate},
+            ],
+            weight_decay=h.weight_decay,
+        )
+        if h.schedule == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            [h.learning_rate, h.prompt_learning_rate],
+            total_steps=int(self.trainer.estimated_stepping_batches),
+        )
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    @property
+    def trainer_arguments(self) -> dict[str, Any]:
+        """Length of training; validation once, at its end, where thresholds are found."""
+        h = self.hparams
+        return {
+            "max_steps": h.max_steps,
+            "max_epochs": h.max_epochs if h.max_epochs > 0 else -1,
+            "num_sanity_val_steps": 0,
+            "gradient_clip_val": 1.0,
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the categories, which say how many prompts there are."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["plane_categories"] = list(self.model.categories)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make room for the prompts of the categories that were trained on."""
+        super().on_load_checkpoint(checkpoint)
+        if "plane_categories" not in checkpoint:
+            raise ConfigurationError("The checkpoint is not one of Plane.")
+        self.model.set_categories(checkpoint["plane_categories"])
+
+
+def _wants_bf16(precision: str) -> bool:
+    if precision != "auto":
+        return precision == "bf16"
+    # Without the instructions bfloat16 is emulated, slower than float32.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return bool(torch.cuda.is_available() or supported())

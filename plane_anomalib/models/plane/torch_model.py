@@ -1,0 +1,269 @@
+"""PLANE as a plain module: a frozen point-language model with learnable prompts on both sides."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from anomalib.data import InferenceBatch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_transformer import PointFeatures
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.interpolation import interpolate_to_points
+from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
+from plane_anomalib.models.plane.dynamic_prompts import DynamicPrompts
+from plane_anomalib.models.plane.inputs import InputSettings, View
+from plane_anomalib.models.plane.maps import anomaly_probability
+from plane_anomalib.models.plane.propagation import propagate
+from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
+from plane_anomalib.models.plane.visual_prompts import VisualPrompts
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlaneSettings:
+    """Every choice of plane.md that shapes the network; `Plane` documents them one by one."""
+
+    inputs: InputSettings = field(default_factory=InputSettings)
+    layers: tuple[int, ...] = (2, 5, 8, 11)
+    num_groups: int | None = None
+    text_prompt_length: int = 6
+    text_prompt_std: float = 0.02
+    point_prompt_length: int = 4
+    point_prompts: str = "category"
+    dynamic_prompts: bool = True
+    dynamic_text_length: int = 1
+    dynamic_point_length: int = 1
+    dynamic_hidden: int = 192
+    feature_adapter: str = "pcfa"
+    adapter_hidden: int = 512
+    adapter_depth: int = 1
+    token_norm: bool = True
+    resolution: str = "groups"
+    temperature: float = 0.07
+    learnable_temperature: bool = False
+    object_score: str = "max"
+    object_score_share: float = 0.01
+    unknown_category: str = "mean"
+
+
+class PlaneModel(nn.Module):
+    """The network of PLANE: DPCM, text prompts, PCFA and maps over a frozen backbone.
+
+    Args:
+        backbone: The frozen point-language model.
+        settings: All choices.
+        categories: What it is trained on; more than one makes it one model for all.
+        seed: Of the initial prompts and weights and of the points chosen at test time.
+    """
+
+    def __init__(
+        self,
+        backbone: PointLanguageModel,
+        settings: PlaneSettings,
+        categories: Sequence[str] = (),
+        *,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        _check_layers(settings.layers, backbone.num_blocks)
+        self.backbone = backbone
+        self.settings = settings
+        self.seed = seed
+        self._warned: set[str] = set()
+        draw = torch.Generator().manual_seed(seed)
+        s = settings
+        self.text_prompts = TextPrompts(
+            backbone.text_width, s.text_prompt_length, std=s.text_prompt_std, generator=draw
+        )
+        self.dynamic = (
+            DynamicPrompts(
+                2 * backbone.point_width,
+                backbone.text_width,
+                backbone.point_width,
+                num_text=s.dynamic_text_length,
+                num_points=s.dynamic_point_length,
+                hidden=s.dynamic_hidden,
+                generator=draw,
+            )
+            if s.dynamic_prompts
+            else None
+        )
+        self.visual_prompts = VisualPrompts.create(
+            s.feature_adapter, s.point_prompt_length, backbone, generator=draw
+        )
+        self.token_norm = nn.LayerNorm(backbone.point_width, elementwise_affine=False)
+        self.adapters = nn.ModuleList(self._adapter(draw) for _ in s.layers)
+        log_scale = torch.tensor(1 / s.temperature).log()
+        self.log_scale = nn.Parameter(log_scale, requires_grad=s.learnable_temperature)
+        self.register_buffer("feature_mean", torch.zeros(s.inputs.channels))
+        self.register_buffer("feature_std", torch.ones(s.inputs.channels))
+        self.set_categories(categories)
+
+    def _adapter(self, draw: torch.Generator) -> FeatureAdapter:
+        s = self.settings
+        full = s.feature_adapter == "pcfa"
+        vectors = 2 * s.point_prompt_length
+        vectors += s.dynamic_point_length if s.dynamic_prompts else 0
+        return FeatureAdapter(
+            self.backbone.point_width + s.inputs.channels,
+            vectors * self.backbone.point_width if full else 0,
+            self.backbone.joint_dim,
+            hidden=s.adapter_hidden,
+            depth=s.adapter_depth if full else 0,
+            generator=draw,
+        )
+
+    def set_categories(self, categories: Sequence[str]) -> None:
+        """Start with fresh static point prompts for these categories."""
+        self.categories = tuple(categories)
+        shared = self.settings.point_prompts == "shared" or not categories
+        self.point_prompts = PointPrompts(
+            1 if shared else len(categories),
+            self.settings.point_prompt_length,
+            self.backbone.point_width,
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+    @torch.no_grad()
+    def calibrate(self, features: Tensor) -> None:
+        """Standardise the geometry channels by the statistics of training views.
+
+        Args:
+            features: `(N, C)` of many points.
+        """
+        self.feature_mean.copy_(features.mean(0))
+        self.feature_std.copy_(features.std(0).clamp_min(1e-4))
+
+    def maps(self, points: Tensor, features: Tensor, categories: Sequence[str]) -> Tensor:
+        """Anomaly maps of views of equally many points (eq. 1 to 6).
+
+        Args:
+            points: `(B, P, 3)`, in the unit sphere.
+            features: `(B, P, C)` geometry channels of the same points.
+            categories: One per cloud.
+
+        Returns:
+            `(B, P) float32`, mean over the layers of the probability of an anomaly.
+        """
+        s = self.settings
+        encoded = self.backbone.encode_points(
+            points, layers=s.layers, num_groups=s.num_groups, token_prompts=self.visual_prompts
+        )
+        text, prompts = self._prompts(encoded, categories)
+        at_points = s.resolution == "points"
+        spread = propagate(encoded.centers, points)
+        geometry = ((features - self.feature_mean) / self.feature_std).clamp(-5, 5)
+        if not at_points:
+            # A centre is the first point of its group.
+            first = encoded.group_index[:, :, :1].expand(-1, -1, geometry.shape[-1])
+            geometry = geometry.gather(1, first)
+        total = torch.zeros((), device=points.device)
+        for layer, adapter in zip(s.layers, self.adapters, strict=True):
+            tokens = encoded.tokens[layer]
+            if s.token_norm:
+                tokens = self.token_norm(tokens)
+            if at_points:
+                tokens = spread(tokens)
+            adapted = adapter(torch.cat([tokens, geometry.to(tokens.dtype)], -1), prompts)
+            total = total + anomaly_probability(adapted, *text, 1 / self.log_scale.exp())
+        mean = total / len(s.layers)
+        return mean if at_points else spread(mean[..., None])[..., 0]
+
+    def _prompts(
+        self, encoded: PointFeatures, categories: Sequence[str]
+    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        indices = [self._index(category) for category in categories]
+        names = [
+            "object" if index is None else object_name(category)
+            for index, category in zip(indices, categories, strict=True)
+        ]
+        batch, width = len(names), self.backbone.point_width
+        text = encoded.pooled.new_zeros(batch, 0, self.backbone.text_width)
+        vectors = encoded.pooled.new_zeros(batch, 0, width)
+        if self.dynamic is not None:
+            text, vectors = self.dynamic(encoded.pooled)
+        shared = len(self.point_prompts.vectors) == 1
+        static = self.point_prompts([0] * batch if shared else indices)
+        return (
+            self.text_prompts(self.backbone, names, text),
+            torch.cat([static.to(vectors.dtype), vectors], 1),
+        )
+
+    def _index(self, category: str) -> int | None:
+        if category in self.categories:
+            return self.categories.index(category)
+        if self.settings.unknown_category == "error":
+            raise ConfigurationError(
+                f"The model was not trained on the category {category!r}, only on "
+                f"{', '.join(self.categories) or 'none'}."
+            )
+        if category not in self._warned:
+            self._warned.add(category)
+            logger.warning(
+                "The model was not trained on the category %r: mean prompts and the word "
+                '"object" serve.',
+                category,
+            )
+        return None
+
+    @torch.no_grad()
+    def forward(
+        self, points: Tensor, lengths: Tensor, categories: Sequence[str]
+    ) -> InferenceBatch:
+        """Score every point of a packed batch.
+
+        Args:
+            points: `(sum N, 3) float32` in the object's own units.
+            lengths: `(B,)`.
+            categories: One per cloud.
+
+        Returns:
+            `anomaly_map (sum N,)` in input order and `pred_score (B,)`.
+        """
+        clouds = torch.split(points.detach().float().cpu(), lengths.tolist())
+        scored = [
+            self._score(cloud.numpy(), category)
+            for cloud, category in zip(clouds, categories, strict=True)
+        ]
+        device = points.device
+        return InferenceBatch(
+            anomaly_map=torch.from_numpy(np.concatenate([full for full, _ in scored])).to(device),
+            pred_score=torch.tensor([score for _, score in scored], device=device),
+        )
+
+    def _score(self, cloud: NDArray[np.float32], category: str) -> tuple[NDArray[np.float32], float]:
+        """Map of one cloud `(N,)` and its object score."""
+        unit, views = self.settings.inputs.views(cloud, self.seed)
+        # One view at a time: the result must not depend on how many a batch holds.
+        seen = np.concatenate([self._view_scores(view, category) for view in views])
+        places = np.concatenate([view.points for view in views])
+        full = interpolate_to_points(places, seen, unit)
+        return full.astype(np.float32), self._object_score(seen)
+
+    def _view_scores(self, view: View, category: str) -> NDArray[np.float32]:
+        device = self.log_scale.device
+        points = torch.from_numpy(view.points)[None].to(device)
+        features = torch.from_numpy(view.features)[None].to(device)
+        return self.maps(points, features, [category])[0].float().cpu().numpy()
+
+    def _object_score(self, seen: NDArray[np.float32]) -> float:
+        if self.settings.object_score == "max":
+            return float(seen.max())
+        count = max(1, round(self.settings.object_score_share * len(seen)))
+        return float(np.partition(seen, -count)[-count:].mean())
+
+
+def _check_layers(layers: Sequence[int], num_blocks: int) -> None:
+    wrong = [layer for layer in layers if not 0 <= layer < num_blocks]
+    if wrong or not layers:
+        raise ConfigurationError(
+            f"layers={list(layers)} cannot be read: the backbone has blocks 0 to {num_blocks - 1}."
+        )
