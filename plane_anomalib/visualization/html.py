@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 #: Code of a score that is not a number.
 UNKNOWN_SCORE = 65535
 _FORMAT = 1
+_SCRIPTS = ("viewer.js", "plots.js", "report.js")
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,7 @@ def _page(title: str, subtitle: str, data: Mapping[str, Any]) -> str:
         "TITLE": escape(title),
         "SUBTITLE": escape(subtitle),
         "STYLE": (folder / "report.css").read_text("utf-8"),
-        "SCRIPT": "\n".join(
-            (folder / name).read_text("utf-8") for name in ("viewer.js", "report.js")
-        ),
+        "SCRIPT": "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS),
         "DATA": payload,
     }
     page = (folder / "report.html").read_text("utf-8")

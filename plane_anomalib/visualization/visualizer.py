@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +30,6 @@ from plane_anomalib.visualization.shown import ShownCloud
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
-
-logger = logging.getLogger(__name__)
 
 
 class PointCloudVisualizer(Visualizer):
@@ -131,7 +128,7 @@ class PointCloudVisualizer(Visualizer):
         if self._files is not None:
             scale = self._scale(pl_module)
             table = self._files.finish(self._gallery.records, self._gallery.names(), scale)
-            logger.info("Scores of %d clouds: %s", len(self._gallery.records), table)
+            trainer.print(f"Scores of {len(self._gallery.records)} clouds: {table}")
             self._draw(trainer, pl_module, "predicted", None)
         self._files = None
         self._gallery = Gallery(self.max_clouds, self.max_points)
@@ -177,7 +174,7 @@ class PointCloudVisualizer(Visualizer):
             ),
             max_points=self.max_points,
         )
-        logger.info("Interactive report: %s (overview: %s)", report, overview)
+        trainer.print(f"Pictures: {overview}\nInteractive report: {report}")
 
 
 def shown_clouds(batch: PointCloudBatch) -> Iterator[ShownCloud]:

@@ -20,16 +20,9 @@ def test_the_gallery_is_even_over_categories_and_labels() -> None:
             gallery.add(replace(base, category=category, anomalous=bad, path=path))
     kept = Counter((cloud.category, cloud.anomalous) for cloud in gallery.clouds())
     assert sum(kept.values()) == 12
-    assert kept == {
-        ("many", True): 3,
-        ("many", False): 2,
-        ("some", True): 2,
-        ("some", False): 2,
-        ("few", True): 2,
-        ("few", False): 1,
-    } or (max(kept.values()) - min(kept[c, b] for c in ("many", "some") for b in (0, 1)) <= 1)
-    assert kept["few", True] == 2
-    assert kept["few", False] == 1
+    # "few" has two defective clouds and one good one: all stay, the others share what is left.
+    assert (kept.pop(("few", True)), kept.pop(("few", False))) == (2, 1)
+    assert sorted(kept.values()) == [2, 2, 2, 3]
     assert len(gallery.records) == 72
 
 
