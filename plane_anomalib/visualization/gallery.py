@@ -107,13 +107,13 @@ class Gallery:
         if self.max_clouds == 0:
             return False
         groups: dict[tuple[str, bool | None], list[int]] = defaultdict(list)
-        for number in [*self._kept, newcomer]:
+        for number in [*sorted(self._kept), newcomer]:
             groups[self.records[number].category, self.records[number].anomalous].append(number)
-        largest = max(groups.values(), key=lambda numbers: (len(numbers), newcomer in numbers))
+        largest = max(groups.values(), key=lambda numbers: (len(numbers), numbers[-1]))
         kinds: dict[str, list[int]] = defaultdict(list)
         for number in largest:
             kinds[self.records[number].defect].append(number)
-        leaves = max(kinds.values(), key=lambda numbers: (len(numbers), newcomer in numbers))[-1]
+        leaves = max(kinds.values(), key=lambda numbers: (len(numbers), numbers[-1]))[-1]
         self._kept.pop(leaves, None)
         return leaves != newcomer
 
