@@ -148,7 +148,8 @@ def _protrusions(surface: Surface, share: float, rng: np.random.Generator) -> li
         away = unit_vector(rng)
         along = points @ away
         tip = int(np.argmax(along))
-        for depth in np.arange(0.03, 0.8, 0.01):
+        enough = along[tip] - np.quantile(along, 1.0 - share)
+        for depth in np.arange(max(enough, 0.03), 0.8, 0.01):
             piece = piece_beyond(surface, along > along[tip] - depth, tip)
             if piece is not None and piece.mean() >= share:
                 ends.append(_End(tip, away, float(along[tip] - depth), float(depth), piece))

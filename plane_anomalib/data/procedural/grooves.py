@@ -58,7 +58,7 @@ def crak(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
     ahead = np.minimum(forks + 1, len(trunk) - 1)
     turn = np.radians(rng.uniform(35, 65, 3)) * rng.choice([-1.0, 1.0], 3)
     along = trunk[ahead] - trunk[ahead - 1]
-    normals = _normals(surface, trunk[forks])
+    normals = _onto(surface, trunk[forks])[1]
     heading = np.cos(turn)[:, None] * along + np.sin(turn)[:, None] * np.cross(normals, along)
     branches = _walks(surface, trunk[forks], heading, 0.18 * length, 0.01, 0.38, rng)
     strokes = [_Stroke(trunk, depth, half_width)]
@@ -126,7 +126,7 @@ def _walks(
     Returns:
         One path ``(K, 3)`` for each start, K at least 2.
     """
-    normal = _normals(surface, starts)
+    normal = _onto(surface, starts)[1]
     if headings is None:
         headings = np.array(
             [frame_at(s, n, rng).first for s, n in zip(starts, normal, strict=True)]
@@ -139,8 +139,9 @@ def _walks(
         heading = np.cos(turn) * heading + np.sin(turn) * np.cross(normal, heading)
         heading = heading - (heading * normal).sum(axis=1, keepdims=True) * normal
         heading /= np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-12)
-        after = _onto(surface, at + step * heading)
-        new_normal = _normals(surface, after)
+        after = at + step * heading
+        after = after - surface.field(after)[:, None] * normal
+        after, new_normal = _onto(surface, after)
         moved = np.linalg.norm(after - at, axis=1)
         alive &= ((normal * new_normal).sum(axis=1) > 0.8) & (moved < 1.5 * step)
         for i in np.flatnonzero(alive):
@@ -154,18 +155,12 @@ def _walks(
     return [np.array(p if len(p) > 1 else [p[0], p[0] + 1e-3]) for p in paths]
 
 
-def _onto(surface: Surface, points: Array) -> Array:
-    for _ in range(2):
-        value = surface.field(points)
-        slope = gradient(surface.field, points, value)
-        norm2 = np.maximum((slope**2).sum(axis=1), 0.05)
-        points = points - slope * (value / norm2)[:, None]
-    return points
-
-
-def _normals(surface: Surface, points: Array) -> Array:
-    slope = gradient(surface.field, points)
-    return slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-9)
+def _onto(surface: Surface, points: Array) -> tuple[Array, Array]:
+    """Points next to the surface moved onto it, and the unit normals there."""
+    value = surface.field(points)
+    slope = gradient(surface.field, points, value)
+    norm = np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 0.2)
+    return points - slope * value[:, None] / norm**2, slope / norm
 
 
 def _length(path: Array) -> float:

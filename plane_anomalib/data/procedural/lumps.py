@@ -14,6 +14,7 @@ from plane_anomalib.data.procedural.planning import (
     MOVED,
     Frame,
     Outline,
+    connected,
     flat_place,
     smoothstep,
     thickness,
@@ -51,8 +52,11 @@ def _lump(surface: Surface, share: float, sign: float, rng: np.random.Generator)
     def height_for(radius: float) -> Height:
         peak = min(wanted, 0.45 * radius)
         make = _dent_height if dent else _relief_height
-        return make(surface, frame, outline, profile, radius, peak, wall)
+        shape = make(surface, frame, outline, profile, radius, peak, wall)
+        return _on_one_part(surface, frame, shape)
 
+    # Raised ground has more surface than it covers.
+    share = 0.8 * share if sign > 0 else share
     low, high = 0.02, 0.5
     for _ in range(12):
         radius = (low + high) / 2
@@ -74,6 +78,23 @@ def _lump(surface: Surface, share: float, sign: float, rng: np.random.Generator)
         label=lambda p: np.abs(surface.field(p)) > MOVED,
         steepness=4.0,
     )
+
+
+def _on_one_part(surface: Surface, frame: Frame, shape: Height) -> Height:
+    """The height without what it would do to parts of the object that only happen to be near."""
+    pool = surface.pool
+    seed = int(pool.tree.query(frame.center)[1])
+    part = connected(surface, shape(pool.points) > 0, seed)
+
+    def height(p: Array) -> Array:
+        value = shape(p)
+        near = value > 0
+        nearest = np.asarray(pool.tree.query(p[near])[1])
+        # Of the points around the part only those beside another part belong to that one.
+        value[near] *= part[nearest] | (shape(pool.points[nearest]) == 0)
+        return value
+
+    return height
 
 
 def _relief_height(

@@ -101,31 +101,37 @@ def thickness(surface: Surface, frame: Frame, limit: float = 0.4) -> float:
     return float(depths[np.argmax(outside)]) if outside.any() else limit
 
 
-def piece_beyond(surface: Surface, beyond: NDArray[np.bool_], tip: int) -> NDArray[np.bool_] | None:
-    """The connected piece of the pool that contains its point ``tip``.
+def connected(surface: Surface, chosen: NDArray[np.bool_], seed: int) -> NDArray[np.bool_]:
+    """The part of some pool points that hangs together with one of them.
 
     Args:
         surface: The object.
-        beyond: Pool points under consideration, ``(P,)``.
-        tip: Index of a pool point for which ``beyond`` holds.
+        chosen: Pool points under consideration, ``(P,)``.
+        seed: Index of a pool point for which ``chosen`` holds.
 
     Returns:
-        Mask over the pool ``(P,)``, or None when other pieces share the piece's box, in which case
-        a change inside the box would touch them too.
+        Mask over the pool, ``(P,)``.
     """
-    index = np.flatnonzero(beyond)
-    points = surface.pool.points[index]
-    reach = 4.0 * np.sqrt(surface.area / len(beyond))
-    pairs = cKDTree(points).query_pairs(reach, output_type="ndarray")
+    index = np.flatnonzero(chosen)
+    reach = 4.0 * np.sqrt(surface.area / len(chosen))
+    pairs = cKDTree(surface.pool.points[index]).query_pairs(reach, output_type="ndarray")
     links = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(index),) * 2)
     names = connected_components(links, directed=False)[1]
-    mine = names == names[np.searchsorted(index, tip)]
-    low, high = points[mine].min(axis=0) - 0.03, points[mine].max(axis=0) + 0.03
-    if (((points > low) & (points < high)).all(axis=1) & ~mine).any():
-        return None
-    mask = np.zeros(len(beyond), dtype=bool)
-    mask[index[mine]] = True
+    mask = np.zeros(len(chosen), dtype=bool)
+    mask[index[names == names[np.searchsorted(index, seed)]]] = True
     return mask
+
+
+def piece_beyond(surface: Surface, beyond: NDArray[np.bool_], tip: int) -> NDArray[np.bool_] | None:
+    """As `connected`, but None when other chosen points share the piece's box.
+
+    A change inside the box would then touch more than the piece.
+    """
+    mine = connected(surface, beyond, tip)
+    points = surface.pool.points
+    low, high = points[mine].min(axis=0) - 0.03, points[mine].max(axis=0) + 0.03
+    others = points[beyond & ~mine]
+    return None if ((others > low) & (others < high)).all(axis=1).any() else mine
 
 
 def unit_vector(rng: np.random.Generator) -> Array:

@@ -159,7 +159,8 @@ class Surface:
 def gradient(solid: Field, points: Array, value: Array | None = None) -> Array:
     """Forward-difference gradient of a field at ``(N, 3)`` points, ``(N, 3)``."""
     at = solid(points) if value is None else value
-    return np.column_stack([(solid(points + step) - at) / _STEP for step in _STEP * np.eye(3)])
+    beside = np.concatenate([points + step for step in _STEP * np.eye(3)])
+    return (solid(beside).reshape(3, -1).T - at[:, None]) / _STEP
 
 
 def _surface_cells(solid: Field, reach: float, levels: tuple[int, ...]) -> tuple[Array, float]:
