@@ -14,7 +14,8 @@ def create_synthesis(
     """A source of defects.
 
     Args:
-        name: `"ano3d"` (the paper's), `"extended"` (many kinds on varied specimens and scans), or
+        name: `"ano3d"` (Algorithm 1 with a smooth edge), `"ano3d-literal"` (one independent
+            displacement per point), `"extended"` (many kinds on varied specimens and scans), or
             `"none"`, which only rotates.
         rotation: `"so3"`, `"z"` or `"none"`.
         one_sided: Whether scans show one side only; the paper's defects know no such thing.
@@ -26,6 +27,10 @@ def create_synthesis(
         return Ano3D({"normal": 1.0}, rotation=rotation)
     if name == "ano3d":
         return Ano3D(rotation=rotation)
+    if name == "ano3d-literal":
+        return Ano3D(profile="iid", label_threshold=0.0, rotation=rotation)
     if name == "extended":
         return DefectMix(one_side=0.9 if one_sided else 0.0, rotation=rotation)
-    raise ConfigurationError(f"synthesis must be ano3d, extended or none, not {name!r}.")
+    raise ConfigurationError(
+        f"synthesis must be ano3d, ano3d-literal, extended or none, not {name!r}."
+    )

@@ -69,7 +69,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         object_score_share: Share of the points.
         num_views: Views per cloud at test time; each sees other points.
         unknown_category: `"mean"` prompts with a warning, or `"error"`.
-        synthesis: `"ano3d"` (paper), `"extended"`, or `"none"` (Table 4, Ano3D off).
+        synthesis: `"ano3d"` or `"ano3d-literal"` (paper), `"extended"`, or `"none"` (Table 4,
+            Ano3D off).
         rotation: Training rotation: `"so3"`, `"z"` or `"none"`.
         one_sided: Whether `"extended"` cuts training clouds to what one side shows; `"auto"` takes
             the dataset's word for how test scans look.
@@ -124,7 +125,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         object_score_share: float = 0.01,
         num_views: int = 4,
         unknown_category: Literal["mean", "error"] = "mean",
-        synthesis: Literal["ano3d", "extended", "none"] = "extended",
+        synthesis: Literal["ano3d", "ano3d-literal", "extended", "none"] = "extended",
         rotation: Literal["so3", "z", "none"] = "so3",
         one_sided: bool | Literal["auto"] = "auto",
         anomalous_share: float = 0.1,
