@@ -18,7 +18,7 @@ from plane_anomalib.data.procedural.planning import (
     thickness,
     unit_vector,
 )
-from plane_anomalib.data.procedural.surface import Patch, Surface
+from plane_anomalib.data.procedural.surface import Patch, Surface, gradient
 
 
 def rim_width(surface: Surface) -> float:
@@ -49,15 +49,17 @@ def hole(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
         side = radius * outline(angle) - around
         return np.minimum(side, np.minimum(axial + bottom, top - axial))
 
-    def label(p: Array) -> NDArray[np.bool_]:
-        return (surface.field(p) < -MOVED) | (removed(p) > -rim_wide)
-
     def keep(p: Array) -> NDArray[np.bool_]:
         return frame.cylindrical(p)[0] > -bottom + 0.003 if not through else np.ones(len(p), bool)
 
     reach = outline.largest * radius + 1.5 * rim_wide
     corners = frame.box(reach, max(bottom, top) + rim_wide)
-    return Patch(lambda p: np.maximum(surface.field(p), removed(p)), *corners, label, keep)
+    return Patch(
+        lambda p: np.maximum(surface.field(p), removed(p)),
+        *corners,
+        label=lambda p: _bordering(surface, removed, rim_wide, p),
+        keep=keep,
+    )
 
 
 def broken(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
@@ -84,7 +86,7 @@ def broken(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
     return Patch(
         lambda p: np.maximum(surface.field(p), removed(p)),
         *_bounds(lost),
-        label=lambda p: (surface.field(p) < -MOVED) | (removed(p) > -rim_wide),
+        label=lambda p: _bordering(surface, removed, rim_wide, p),
         steepness=2.5,
     )
 
@@ -156,6 +158,18 @@ def _protrusions(surface: Surface, share: float, rng: np.random.Generator) -> li
                 break
     ends = [e for e in ends if e.piece.mean() < 1.3 * share] or ends
     return sorted(ends, key=lambda e: -e.depth)
+
+
+def _bordering(surface: Surface, removed: Field, wide: float, p: Array) -> NDArray[np.bool_]:
+    """Points on a cut face, or on the old surface no farther than ``wide`` from it."""
+    depth, value = surface.field(p), removed(p)
+    normal = gradient(surface.field, p, depth)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    slope = gradient(removed, p, value)
+    # A cut that grazes the surface falls off slowly along it; distances are along the surface.
+    along = slope - (slope * normal).sum(axis=1, keepdims=True) * normal
+    on_rim = value > -wide * np.linalg.norm(along, axis=1)
+    return np.asarray((depth < -MOVED) | on_rim, dtype=bool)
 
 
 def _breakage(tip: Array, away: Array | None, size: float, rough: Field) -> Field:

@@ -174,5 +174,5 @@ def _mouth() -> Array:
 
 
 def _dome(radius: float) -> Field:
-    """Upper half of a ball."""
-    return lambda p: np.maximum(np.linalg.norm(p, axis=1) - radius, -p[:, 2])
+    """Upper half of a ball and a little more, so that it reaches into what it stands on."""
+    return lambda p: np.maximum(np.linalg.norm(p, axis=1) - radius, -p[:, 2] - 0.3 * radius)
