@@ -1,0 +1,99 @@
+"""PLANE over a backbone of a few thousand parameters, for tests of everything but its scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from plane_anomalib.backbones.builtin import create_random
+from plane_anomalib.backbones.load import save_point_language_model
+from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_transformer import PointTransformerConfig
+from plane_anomalib.backbones.text_encoder import TextEncoderConfig
+from plane_anomalib.backbones.tokenizer import ByteTokenizer
+from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
+from plane_anomalib.models.plane.inputs import InputSettings
+from plane_anomalib.models.plane.torch_model import PlaneModel, PlaneSettings
+from tests.support.trees import surface
+
+DEPTH = 4
+
+
+def small_backbone(seed: int = 0) -> PointLanguageModel:
+    """Four blocks of 24 channels, text of 16, a joint space of 20: no two sizes are alike."""
+    points = PointTransformerConfig(
+        width=24,
+        depth=DEPTH,
+        num_heads=2,
+        mlp_ratio=2,
+        num_groups=16,
+        group_size=8,
+        stem=8,
+        encoder_width=24,
+    )
+    text = TextEncoderConfig(
+        width=16,
+        depth=2,
+        num_heads=2,
+        context_length=64,
+        vocab_size=ByteTokenizer.vocab_size,
+        joint_dim=20,
+        activation="gelu",
+        tokenizer="bytes",
+    )
+    return create_random(points, text, torch.Generator().manual_seed(seed))
+
+
+def save_small_backbone(path: Path) -> Path:
+    """As a file that the argument `backbone` takes."""
+    save_point_language_model(small_backbone(), path)
+    return path
+
+
+def small_inputs(**changes: Any) -> InputSettings:
+    """Views of 64 points."""
+    return InputSettings(
+        **{"num_points": 64, "num_views": 2, "local_geometry": False, "pose": False, **changes}
+    )
+
+
+def small_model(
+    categories: tuple[str, ...] = ("bowl0", "cup1"),
+    *,
+    seed: int = 0,
+    inputs: InputSettings | None = None,
+    **changes: Any,
+) -> PlaneModel:
+    """An untrained model; `changes` are of `PlaneSettings`."""
+    settings = PlaneSettings(
+        **{
+            "inputs": inputs or small_inputs(),
+            "layers": (1, 3),
+            "adapter_hidden": 16,
+            "dynamic_hidden": 8,
+            **changes,
+        }
+    )
+    return PlaneModel(small_backbone(), settings, categories, seed=seed)
+
+
+def random_views(model: PlaneModel, batch: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
+    """Points `(B, P, 3)` and geometry channels `(B, P, C)` for `PlaneModel.maps`."""
+    inputs, rng = model.settings.inputs, np.random.default_rng(seed)
+    clouds = np.stack([surface(rng, inputs.num_points) for _ in range(batch)])
+    features = rng.normal(size=(*clouds.shape[:2], inputs.channels)).astype(np.float32)
+    return torch.from_numpy(clouds), torch.from_numpy(features)
+
+
+def packed(*clouds: np.ndarray, category: str | list[str] = "bowl0") -> PointCloudBatch:
+    """A batch of unlabelled clouds."""
+    names = [category] * len(clouds) if isinstance(category, str) else category
+    return PointCloudBatch.collate(
+        [
+            PointCloudItem(points=torch.from_numpy(np.asarray(cloud, np.float32)), category=name)
+            for cloud, name in zip(clouds, names, strict=True)
+        ]
+    )

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plane_anomalib.geometry.local_shape import local_shape_features
+from plane_anomalib.geometry.pose import pose_features
+from plane_anomalib.models.plane.inputs import InputSettings, View
+from tests.support.small_plane import small_inputs
+from tests.support.trees import surface
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng()
+
+
+def rows(points: np.ndarray) -> list[bytes]:
+    return [row.tobytes() for row in np.ascontiguousarray(points)]
+
+
+def seen(views: list[View]) -> list[bytes]:
+    return rows(np.concatenate([view.points for view in views]))
+
+
+@pytest.mark.parametrize("size", [129, 200, 1000])
+def test_no_point_is_seen_twice_before_all_are_seen(size: int, rng: np.random.Generator) -> None:
+    unit, views = small_inputs(num_views=4).views(surface(rng, size), 0)
+    first_round = seen(views)[: min(size, 64 * len(views))]
+    assert len(set(first_round)) == len(first_round)
+    assert set(first_round) <= set(rows(unit))
+    assert seen(views)[size:] == seen(views)[: max(0, 64 * len(views) - size)]
+
+
+@pytest.mark.parametrize(
+    ("size", "count"), [(1, 1), (63, 1), (64, 1), (65, 2), (128, 2), (129, 3), (257, 4), (9999, 4)]
+)
+def test_there_are_never_more_views_than_needed(
+    size: int, count: int, rng: np.random.Generator
+) -> None:
+    views = small_inputs(num_views=4).views(surface(rng, size), 0)[1]
+    assert len(views) == count
+    assert all(view.points.shape == (64, 3) for view in views)
+    if size <= 64 * 4:
+        assert len(set(seen(views))) == size
+
+
+def test_a_small_cloud_repeats_its_points_evenly(rng: np.random.Generator) -> None:
+    (view,) = small_inputs().views(surface(rng, 10), 0)[1]
+    _, counts = np.unique(view.points, axis=0, return_counts=True)
+    assert sorted(counts) == [6] * 6 + [7] * 4
+
+
+def test_normalised_cloud_is_in_input_order(rng: np.random.Generator) -> None:
+    cloud = 40 * surface(rng, 300) + [5, 6, 7]
+    unit, _ = small_inputs().views(cloud.astype(np.float32), 0)
+    centred = cloud - cloud.mean(0)
+    expected = centred / np.linalg.norm(centred, axis=1).max()
+    np.testing.assert_allclose(unit, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [False, True])
+def test_any_order_of_the_points_gives_the_same_views(
+    channels: bool, rng: np.random.Generator
+) -> None:
+    inputs = small_inputs(local_geometry=channels, pose=channels)
+    cloud, order = surface(rng, 300), rng.permutation(300)
+    unit, views = inputs.views(cloud, 3)
+    shuffled, others = inputs.views(cloud[order], 3)
+    np.testing.assert_allclose(shuffled, unit[order], atol=1e-6)
+    for a, b in zip(views, others, strict=True):
+        np.testing.assert_allclose(a.points, b.points, atol=1e-6)
+        np.testing.assert_allclose(a.features, b.features, atol=1e-4)
+
+
+def test_another_seed_sees_other_points(rng: np.random.Generator) -> None:
+    cloud, inputs = surface(rng, 5000), small_inputs()
+    assert set(seen(inputs.views(cloud, 0)[1])) != set(seen(inputs.views(cloud, 1)[1]))
+
+
+def test_chosen_points_are_spread_over_the_cloud_whatever_its_order(
+    rng: np.random.Generator,
+) -> None:
+    cloud = surface(rng, 4000)
+    cloud = cloud[np.argsort(cloud[:, 0])]
+    view = small_inputs(num_points=500, num_views=1).views(cloud, 0)[1][0]
+    assert abs(np.mean(view.points[:, 0] > 0) - 0.5) < 0.12
+
+
+def test_features_describe_the_full_cloud(rng: np.random.Generator) -> None:
+    unit = small_inputs().views(surface(rng, 3000), 0)[0]
+    chosen = rng.choice(3000, 64, replace=False)
+    inputs = InputSettings(64, local_geometry=True, local_scales=(16, 48), pose=True)
+    view = inputs.view(unit, chosen)
+    local = local_shape_features(unit, unit[chosen], (16, 48))
+    pose = pose_features(unit, unit[chosen])
+    np.testing.assert_array_equal(view.points, unit[chosen])
+    np.testing.assert_array_equal(view.features, np.concatenate([local, pose], 1))
+
+
+@pytest.mark.parametrize("local", [False, True])
+@pytest.mark.parametrize("pose", [False, True])
+def test_channels_say_how_many_features_there_are(
+    local: bool, pose: bool, rng: np.random.Generator
+) -> None:
+    inputs = small_inputs(local_geometry=local, pose=pose)
+    for view in inputs.views(surface(rng, 100), 0)[1]:
+        assert view.features.shape == (64, inputs.channels)
+        assert view.features.dtype == np.float32
+        assert np.isfinite(view.features).all()
+    assert (inputs.channels > 0) == (local or pose)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_features_of_next_to_nothing_are_finite(size: int, rng: np.random.Generator) -> None:
+    inputs = small_inputs(local_geometry=True, pose=True)
+    for cloud in (surface(rng, size), np.ones((size, 3), np.float32)):
+        for view in inputs.views(cloud, 0)[1]:
+            assert np.isfinite(view.features).all()
+            assert np.isfinite(view.points).all()

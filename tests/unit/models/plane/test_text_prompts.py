@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from plane_anomalib.models.plane.dynamic_prompts import DynamicPrompts
+from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
+from tests.support.small_plane import random_views, small_backbone, small_model
+
+WIDTH, JOINT = 16, 20
+
+
+class Recorder:
+    """Stands for the backbone: keeps what it is asked to encode and numbers the rows."""
+
+    def __init__(self) -> None:
+        self.prefix = torch.empty(0)
+        self.names: list[str] = []
+
+    def encode_text(self, prefix: torch.Tensor, names: list[str]) -> torch.Tensor:
+        self.prefix, self.names = prefix, list(names)
+        return torch.arange(len(names)).float()[:, None].expand(-1, JOINT)
+
+
+def prompts(length: int = 6, seed: int = 0) -> TextPrompts:
+    return TextPrompts(WIDTH, length, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    ("category", "name"),
+    [
+        ("bowl0", "bowl"),
+        ("cap_3", "cap"),
+        ("007", "object"),
+        ("", "object"),
+        ("water_bottle", "water bottle"),
+        ("candybar", "candybar"),
+        ("toffees-2", "toffees"),
+        ("3_gear_12", "gear"),
+    ],
+)
+def test_object_name_is_the_category_as_words(category: str, name: str) -> None:
+    assert object_name(category) == name
+
+
+@pytest.mark.parametrize("dynamic_length", [0, 1, 3])
+def test_every_row_is_static_then_dynamic_then_name_normal_rows_first(dynamic_length: int) -> None:
+    text, recorder = prompts(), Recorder()
+    dynamic = torch.randn(3, dynamic_length, WIDTH)
+    normal, anomalous = text(recorder, ["bowl", "cup", "tap"], dynamic)
+    assert recorder.names == ["bowl", "cup", "tap"] * 2
+    for polarity in (0, 1):
+        for cloud in range(3):
+            expected = torch.cat([text.vectors[polarity], dynamic[cloud]])
+            assert torch.equal(recorder.prefix[3 * polarity + cloud], expected)
+    assert normal[:, 0].tolist() == [0, 1, 2]
+    assert anomalous[:, 0].tolist() == [3, 4, 5]
+
+
+def test_a_row_equals_the_sequence_put_together_by_hand() -> None:
+    backbone, text = small_backbone(), prompts(2)
+    dynamic = torch.randn(1, 1, WIDTH)
+    _, anomalous = text(backbone, ["tap"], dynamic)
+    embed, tokenizer = backbone.text.token_embedding, backbone.tokenizer
+    ids = torch.tensor(tokenizer.encode("tap."))
+    row = torch.cat(
+        [
+            embed(torch.tensor([tokenizer.start])),
+            text.vectors[1],
+            dynamic[0],
+            embed(ids),
+            embed(torch.tensor([tokenizer.end])),
+        ]
+    )
+    expected = backbone.text(row[None], torch.tensor([len(row) - 1]))
+    torch.testing.assert_close(anomalous, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_both_polarities_start_apart_and_follow_the_generator() -> None:
+    first = prompts(seed=1).vectors
+    assert torch.equal(first, prompts(seed=1).vectors)
+    assert not torch.equal(first, prompts(seed=2).vectors)
+    assert not torch.equal(first[0], first[1])
+
+
+def test_initial_vectors_have_the_standard_deviation_asked_for() -> None:
+    draw = torch.Generator().manual_seed(0)
+    vectors = TextPrompts(512, 50, std=0.3, generator=draw).vectors
+    assert vectors.std().item() == pytest.approx(0.3, rel=0.02)
+    assert vectors.mean().item() == pytest.approx(0, abs=0.01)
+
+
+def test_a_cloud_changes_only_its_own_texts() -> None:
+    backbone, text = small_backbone(), prompts()
+    dynamic = torch.randn(3, 1, WIDTH)
+    before = text(backbone, ["bowl"] * 3, dynamic)
+    dynamic[1] = torch.randn(1, WIDTH)
+    after = text(backbone, ["bowl"] * 3, dynamic)
+    for was, now in zip(before, after, strict=True):
+        changed = (was - now).abs().amax(1) > 1e-4
+        assert changed.tolist() == [False, True, False]
+
+
+def test_gradients_reach_static_vectors_and_every_layer_of_dpcm() -> None:
+    model = small_model()
+    points, features = random_views(model)
+    model.maps(points, features, ["bowl0", "cup1"]).square().sum().backward()
+    assert (model.text_prompts.vectors.grad.abs().sum(-1) > 0).all()
+    assert model.dynamic is not None
+    for name, parameter in model.dynamic.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_dynamic_prompts_are_the_mlp_written_out_and_cut_in_two() -> None:
+    draw = torch.Generator().manual_seed(0)
+    dpcm = DynamicPrompts(12, 5, 7, num_text=2, num_points=3, hidden=9, generator=draw)
+    pooled = torch.randn(4, 12)
+    text, points = dpcm(pooled)
+    centred = pooled - pooled.mean(1, keepdim=True)
+    normed = centred / (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    hidden = normed @ dpcm.hidden.weight.T + dpcm.hidden.bias
+    hidden = 0.5 * hidden * (1 + torch.erf(hidden / 2**0.5))
+    flat = hidden @ dpcm.out.weight.T + dpcm.out.bias
+    assert text.shape == (4, 2, 5)
+    assert points.shape == (4, 3, 7)
+    torch.testing.assert_close(torch.cat([text.flatten(1), points.flatten(1)], 1), flat)
+
+
+def test_dynamic_prompts_start_near_zero_so_that_static_ones_lead() -> None:
+    draw = torch.Generator().manual_seed(0)
+    dpcm = DynamicPrompts(384, 128, 192, generator=draw)
+    text, points = dpcm(torch.randn(16, 384))
+    assert 0 < text.abs().max() < 0.1
+    assert 0 < points.abs().max() < 0.1
+    assert not list(dpcm.norm.parameters())
+    assert isinstance(dpcm.hidden, nn.Linear)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from plane_anomalib.data.point_cloud import PointCloudItem
+from plane_anomalib.models.plane.training import TrainingView
+from plane_anomalib.synthesis.base import SyntheticCloud
+from plane_anomalib.synthesis.create import create_synthesis
+from tests.support.small_plane import small_inputs
+from tests.support.trees import surface
+
+
+def item(size: int = 400, seed: int = 0) -> PointCloudItem:
+    cloud = 30 * surface(np.random.default_rng(seed), size) + np.float32(9)
+    return PointCloudItem(
+        points=torch.from_numpy(cloud), category="bowl0", path="a/bowl0.pcd", defect="good"
+    )
+
+
+class Lower:
+    """Labels what lies below a height, and sends it far away, where labels can be checked."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def __call__(self, points: np.ndarray, generator: np.random.Generator) -> SyntheticCloud:
+        mask = points[:, 2] < np.quantile(points[:, 2], self.share)
+        moved = points + 500 * mask[:, None].astype(np.float32)
+        return SyntheticCloud(moved[::-1], mask[::-1], "lower")
+
+
+def test_labels_stay_with_their_points() -> None:
+    view = TrainingView(small_inputs(), Lower(0.3))(item(), np.random.default_rng())
+    far = view.points[:, 0] > 0
+    assert torch.equal(far, view.gt_mask)
+    assert 0 < far.sum() < 64
+
+
+def test_view_is_cut_from_the_unit_sphere_of_the_corrupted_cloud() -> None:
+    inputs = small_inputs(num_points=400)
+    view = TrainingView(inputs, Lower(0.1))(item(), np.random.default_rng())
+    assert view.points.norm(dim=1).max().item() == pytest.approx(1, abs=1e-5)
+    torch.testing.assert_close(view.points.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
+    assert len(torch.unique(view.points, dim=0)) == 400
+
+
+@pytest.mark.parametrize("size", [1, 20, 64, 4000])
+def test_every_view_has_the_same_number_of_points(size: int) -> None:
+    inputs = small_inputs(local_geometry=True)
+    synthesis = create_synthesis("ano3d")
+    view = TrainingView(inputs, synthesis, 0.1)(item(size), np.random.default_rng())
+    assert view.points.shape == (64, 3)
+    assert view.features.shape == (64, inputs.channels)
+    assert view.gt_mask.shape == (64,)
+    assert view.points.isfinite().all()
+    assert view.features.isfinite().all()
+
+
+def test_anomalous_share_is_a_floor_where_the_defect_is_large_enough() -> None:
+    for share, least in ((0.0, 0), (0.25, 16), (0.5, 32), (1.0, 40)):
+        view = TrainingView(small_inputs(), Lower(0.1), share)(item(), np.random.default_rng())
+        on_defect = view.points[view.gt_mask]
+        assert len(on_defect) >= least
+        # 40 of the 400 points lie on the defect: none of them serves twice.
+        assert len(torch.unique(on_defect, dim=0)) == len(on_defect)
+
+
+def test_without_a_share_the_choice_is_uniform() -> None:
+    rng = np.random.default_rng()
+    transform = TrainingView(small_inputs(), Lower(0.2))
+    shares = [transform(item(), rng).gt_mask.float().mean().item() for _ in range(60)]
+    assert np.mean(shares) == pytest.approx(0.2, abs=0.04)
+
+
+def test_a_normal_view_is_labelled_so() -> None:
+    view = TrainingView(small_inputs(), create_synthesis("none"), 0.5)(
+        item(), np.random.default_rng()
+    )
+    assert not view.gt_mask.any()
+    assert not view.gt_label
+
+
+def test_label_of_the_cloud_says_whether_it_has_a_defect() -> None:
+    rng, labels = np.random.default_rng(0), set()
+    transform = TrainingView(small_inputs(), create_synthesis("ano3d"), 0.1)
+    for _ in range(20):
+        view = transform(item(), rng)
+        assert bool(view.gt_label) == bool(view.gt_mask.any())
+        labels.add(bool(view.gt_label))
+    assert labels == {True, False}
+
+
+def test_what_the_cloud_is_stays_and_the_item_is_not_changed() -> None:
+    cloud = item()
+    before = cloud.points.clone()
+    view = TrainingView(small_inputs(), Lower(0.1))(cloud, np.random.default_rng())
+    assert (view.category, view.path, view.defect) == ("bowl0", "a/bowl0.pcd", "good")
+    assert torch.equal(cloud.points, before)
+
+
+@pytest.mark.parametrize("name", ["ano3d", "extended", "none"])
+def test_generator_alone_decides_in_this_process_and_in_a_worker(name: str) -> None:
+    transform = TrainingView(
+        small_inputs(local_geometry=True), create_synthesis(name, one_sided=True), 0.1
+    )
+    copied = pickle.loads(pickle.dumps(transform))  # noqa: S301
+    first = transform(item(), np.random.default_rng(5))
+    again = copied(item(), np.random.default_rng(5))
+    other = transform(item(), np.random.default_rng(6))
+    assert torch.equal(first.points, again.points)
+    assert torch.equal(first.features, again.features)
+    assert torch.equal(first.gt_mask, again.gt_mask)
+    assert not torch.equal(first.points, other.points)
