@@ -27,12 +27,8 @@ from plane_anomalib.data.procedural.fields import (
 
 def gear() -> Field:
     """Spur gear with twelve teeth, a hub, a keyed bore and lightening holes."""
-    teeth = 12
-    pitch = 2 * np.pi / teeth
-    tooth = [(-0.27, 0.78), (-0.15, 1.0), (0.15, 1.0), (0.27, 0.78)]
-    rim = [(r, (k + a) * pitch) for k in range(teeth) for a, r in tooth]
-    outline = np.array([(r * np.cos(t), r * np.sin(t)) for r, t in rim])
-    wheel = extruded(polygon(outline), 0.17)
+    tooth = extruded(polygon([(0.7, -0.22), (1.0, -0.08), (1.0, 0.08), (0.7, 0.22)]), 0.17)
+    wheel = union(cylinder(0.78, 0.17), repeated_around(tooth, 12))
     hub = cylinder(0.32, 0.27)
     bore = cylinder(0.17, 0.5)
     key = moved(box([0.08, 0.05, 0.5]), [0.17, 0, 0])
@@ -72,7 +68,7 @@ def elbow() -> Field:
 def flange() -> Field:
     """Weld-neck flange with eight bolt holes."""
     disc = cylinder(1.0, 0.13)
-    neck = extruded(polygon(_circle(0.52, 64)), 0.3)
+    neck = cylinder(0.52, 0.3)
     raised = cylinder(0.68, 0.19)
     body = union(disc, moved(neck, [0, 0, 0.3]), moved(raised, [0, 0, -0.01]))
     bolt = moved(cylinder(0.095, 0.5), [0.83, 0, 0])

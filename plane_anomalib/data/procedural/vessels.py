@@ -15,7 +15,7 @@ from plane_anomalib.data.procedural.fields import (
     repeated_around,
     revolved,
     smooth_curve,
-    tube_along,
+    torus,
     turned,
     turned_shell,
     union,
@@ -49,10 +49,9 @@ def cup() -> Field:
     """Mug with a handle."""
     outline = smooth_curve([(0.5, -0.75), (0.58, -0.68), (0.6, -0.5), (0.6, 0.2), (0.62, 0.75)])
     mug = revolved(polygon(turned_shell(outline, 0.08)))
-    t = np.linspace(-0.5 * np.pi - 0.25, 0.5 * np.pi + 0.25, 600)
-    curve = np.column_stack([0.58 + 0.46 * np.cos(t), np.zeros_like(t), 0.45 * np.sin(t)])
+    handle = moved(turned(torus(0.455, 0.085), 0, 90.0), [0.58, 0, 0])
     inside = cylinder(0.535, 0.67)
-    return blend(mug, cut(tube_along(curve, 0.085), moved(inside, [0, 0, 0.05])), 0.06)
+    return blend(mug, cut(handle, moved(inside, [0, 0, 0.05])), 0.06)
 
 
 def bottle() -> Field:
