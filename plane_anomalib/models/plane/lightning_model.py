@@ -206,10 +206,11 @@ class Plane(PointCloudMixin, AnomalibModule):
     def training_step(self, batch: PointCloudBatch, *args: Any, **kwargs: Any) -> STEP_OUTPUT:
         """Focal and dice loss of the mean map (eq. 7)."""
         del args, kwargs
-        h, shape = self.hparams, (batch.batch_size, -1)
-        points = batch.points.view(*shape, 3)
-        features = batch.features.view(*shape, batch.features.shape[-1])
-        target = batch.gt_mask.view(*shape).float()
+        h = self.hparams
+        points = batch.points.view(batch.batch_size, -1, 3)
+        # Not -1 for the number of points: there may be no channels.
+        features = batch.features.view(*points.shape[:2], batch.features.shape[-1])
+        target = batch.gt_mask.view(points.shape[:2]).float()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             maps = self.model.maps(points, features, batch.category)
         focal = focal_loss(maps, target, h.focal_gamma)
