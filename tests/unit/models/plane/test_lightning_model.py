@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from plane_anomalib.errors import ConfigurationError, WeightsError
+from plane_anomalib.models.plane import Plane
+from plane_anomalib.models.plane.lightning_model import Plane as Direct
+from plane_anomalib.models.plane.loss import dice_loss, focal_loss
+from plane_anomalib.models.plane.training import TrainingView
+from tests.support.small_plane import packed
+from tests.support.trees import surface
+from tests.unit.models.plane.conftest import Fit, PlaneMaker
+
+
+class Watch(Callback):
+    """Keeps losses, rates, the parts' parameters before training, and who is in which mode."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.rates: list[list[float]] = []
+        self.steps: list[int] = []
+        self.batches: list[Any] = []
+        self.before: dict[str, torch.Tensor] = {}
+        self.backbone_trained = False
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self.before = parameters(pl_module)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *args: Any) -> None:
+        self.losses.append(float(outputs["loss"]))
+        self.rates.append([group["lr"] for group in trainer.optimizers[0].param_groups])
+        self.steps.append(trainer.global_step)
+        self.batches.append(args[0])
+        backbone = pl_module.model.backbone
+        self.backbone_trained |= any(module.training for module in backbone.modules())
+        self.backbone_trained |= any(p.grad is not None for p in backbone.parameters())
+
+
+def parameters(model: Plane) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.model.state_dict().items()}
+
+
+def changed(watch: Watch, model: Plane) -> set[str]:
+    """First words of the names of all parameters that training changed."""
+    after = parameters(model)
+    names = {name for name, value in watch.before.items() if not torch.equal(value, after[name])}
+    return {name.split(".")[0] for name in names}
+
+
+def same(first: Plane, second: Plane) -> bool:
+    pairs = zip(parameters(first).values(), parameters(second).values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def finite(values: Iterable[float]) -> bool:
+    return all(np.isfinite(value) for value in values)
+
+
+COMMON = {"text_prompts", "dynamic", "adapters"}
+FULL = COMMON | {"point_prompts", "log_scale"}
+SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "as it is": ({"learnable_temperature": True}, FULL),
+    "linear (PCFA off)": (
+        {"feature_adapter": "linear", "learnable_temperature": False},
+        COMMON,
+    ),
+    "vpt-shallow": (
+        {"feature_adapter": "vpt-shallow", "learnable_temperature": False},
+        COMMON | {"visual_prompts"},
+    ),
+    "vpt-deep": (
+        {"feature_adapter": "vpt-deep", "learnable_temperature": False},
+        COMMON | {"visual_prompts"},
+    ),
+    "DPCM off": (
+        {"dynamic_prompts": False, "learnable_temperature": False},
+        {"text_prompts", "adapters", "point_prompts"},
+    ),
+    "Ano3D off": ({"synthesis": "none", "learnable_temperature": True}, FULL),
+    "Ano3D": ({"synthesis": "ano3d", "learnable_temperature": True}, FULL),
+    "shared prompts": ({"point_prompts": "shared", "learnable_temperature": True}, FULL),
+    "no geometry": (
+        {"local_geometry": False, "pose": False, "learnable_temperature": True},
+        FULL,
+    ),
+    "maps at groups": ({"resolution": "groups", "learnable_temperature": True}, FULL),
+    "maps at points": ({"resolution": "points", "learnable_temperature": True}, FULL),
+    "raw tokens": ({"token_norm": False, "learnable_temperature": True}, FULL),
+    "focal only": ({"dice_weight": 0.0, "learnable_temperature": True}, FULL),
+    "dice only": ({"focal_weight": 0.0, "learnable_temperature": True}, FULL),
+    "temperature 1": (
+        {"temperature": 1.0, "learnable_temperature": False},
+        FULL - {"log_scale"},
+    ),
+    "constant rate": ({"schedule": "constant", "learnable_temperature": True}, FULL),
+    "layer 0": ({"layers": [0], "learnable_temperature": True}, FULL),
+    "all layers": ({"layers": [0, 1, 2, 3], "learnable_temperature": True}, FULL),
+    "longer prompts": (
+        {
+            "text_prompt_length": 12,
+            "point_prompt_length": 8,
+            "dynamic_text_length": 2,
+            "dynamic_point_length": 3,
+            "learnable_temperature": True,
+        },
+        FULL,
+    ),
+    "no static prompts": (
+        {"text_prompt_length": 0, "point_prompt_length": 0, "learnable_temperature": False},
+        {"dynamic", "adapters"},
+    ),
+    "deep FFN": ({"adapter_depth": 3, "learnable_temperature": True}, FULL),
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_ablation_trains_what_it_should(
+    switch: str, make_plane: PlaneMaker, fit: Fit
+) -> None:
+    arguments, expected = SWITCHES[switch]
+    watch = Watch()
+    model = fit(make_plane(**arguments), callbacks=[watch])
+    assert len(watch.losses) == 3
+    assert finite(watch.losses)
+    # The scale of the geometry channels is learnt before training.
+    assert changed(watch, model) == expected
+    assert not watch.backbone_trained
+    assert all(value.isfinite().all() for value in parameters(model).values())
+
+
+def test_loss_is_the_weighted_sum_on_the_mean_map(make_plane: PlaneMaker, fit: Fit) -> None:
+    watch = Watch()
+    model = fit(
+        make_plane(focal_weight=0.3, dice_weight=2.0, focal_gamma=1.5, dice_smooth=0.5),
+        callbacks=[watch],
+        max_steps=1,
+    )
+    batch = watch.batches[0]
+    model.model.load_state_dict(watch.before)
+    maps = model.model.maps(
+        batch.points.view(4, 64, 3), batch.features.view(4, 64, -1), batch.category
+    )
+    target = batch.gt_mask.view(4, 64)
+    expected = 0.3 * focal_loss(maps, target, 1.5) + 2 * dice_loss(maps, target, 0.5)
+    assert watch.losses[0] == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16", "auto"])
+def test_every_precision_trains_to_finite_scores(
+    precision: str, make_plane: PlaneMaker, fit: Fit
+) -> None:
+    watch = Watch()
+    model = fit(make_plane(precision=precision, max_steps=4), callbacks=[watch])
+    assert finite(watch.losses)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    found = model.score_batch(packed(surface(np.random.default_rng(), 99)))
+    assert found.anomaly_map.dtype == torch.float32
+    assert found.anomaly_map.isfinite().all()
+
+
+def test_bfloat16_really_computes_in_bfloat16(make_plane: PlaneMaker, fit: Fit) -> None:
+    losses = {}
+    for precision in ("32", "bf16"):
+        watch = Watch()
+        fit(make_plane(precision=precision), callbacks=[watch], max_steps=1)
+        losses[precision] = watch.losses[0]
+    assert losses["32"] != losses["bf16"]
+    assert losses["32"] == pytest.approx(losses["bf16"], rel=0.1)
+
+
+def test_backbone_is_bit_for_bit_the_same_after_training(make_plane: PlaneMaker, fit: Fit) -> None:
+    model = make_plane()
+    before = {n: v.clone() for n, v in model.model.backbone.state_dict().items()}
+    fit(model)
+    assert all(torch.equal(v, before[n]) for n, v in model.model.backbone.state_dict().items())
+
+
+def test_training_lowers_the_loss(make_plane: PlaneMaker, fit: Fit) -> None:
+    watch = Watch()
+    model = make_plane(max_steps=60, synthesis="ano3d", anomalous_share=0.3)
+    fit(model, callbacks=[watch], data={"samples_per_epoch": 80})
+    assert np.mean(watch.losses[-15:]) < np.mean(watch.losses[:15])
+
+
+def test_seed_gives_the_same_weights_twice_and_another_seed_others(
+    make_plane: PlaneMaker, fit: Fit
+) -> None:
+    first = fit(make_plane(seed=1), data={"seed": 1})
+    torch.manual_seed(99)
+    assert same(first, fit(make_plane(seed=1), data={"seed": 1}))
+    other_model = fit(make_plane(seed=2), data={"seed": 1})
+    other_data = fit(make_plane(seed=1), data={"seed": 2})
+    assert not same(first, other_model)
+    assert not same(first, other_data)
+
+
+def test_number_of_workers_does_not_change_the_weights(make_plane: PlaneMaker, fit: Fit) -> None:
+    assert same(fit(make_plane()), fit(make_plane(), data={"num_workers": 1}))
+
+
+def test_rates_are_those_of_the_two_groups(make_plane: PlaneMaker, fit: Fit) -> None:
+    watch = Watch()
+    rates = {"learning_rate": 1e-4, "prompt_learning_rate": 1e-5, "schedule": "constant"}
+    model = fit(make_plane(**rates), callbacks=[watch])
+    assert watch.rates == [[1e-4, 1e-5]] * 3
+    slow = {id(p) for p in model.trainer.optimizers[0].param_groups[1]["params"]}
+    names = {n.split(".")[1] for n, p in model.named_parameters() if id(p) in slow}
+    assert names == {"text_prompts", "dynamic"}
+    every = [p for g in model.trainer.optimizers[0].param_groups for p in g["params"]]
+    assert {id(p) for p in every} == {id(p) for p in model.parameters() if p.requires_grad}
+
+
+def test_one_cycle_rises_and_ends_near_zero(make_plane: PlaneMaker, fit: Fit) -> None:
+    watch = Watch()
+    fit(make_plane(schedule="one-cycle", max_steps=20), callbacks=[watch])
+    rates = [rate for rate, _ in watch.rates]
+    assert 0 < rates.index(max(rates)) < 15
+    assert rates[-1] < 0.05 * max(rates)
+
+
+@pytest.mark.parametrize(
+    ("length", "steps"),
+    [
+        ({"max_steps": 5, "max_epochs": -1}, 5),
+        ({"max_steps": -1, "max_epochs": 2}, 4),
+        ({"max_steps": 3, "max_epochs": 9}, 3),
+    ],
+)
+def test_training_ends_after_its_steps_or_epochs(
+    length: dict[str, int], steps: int, make_plane: PlaneMaker, fit: Fit
+) -> None:
+    model = fit(make_plane(**length))
+    assert model.trainer.global_step == steps
+
+
+class Interrupt(Callback):
+    """Ends training after two epochs as a signal would, with a checkpoint of that moment."""
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        trainer.should_stop = trainer.current_epoch == 1
+
+
+def interrupted(fit: Fit, model: Plane, folder: Path) -> Path:
+    saving = ModelCheckpoint(folder, filename="half", save_top_k=-1)
+    fit(model, callbacks=[saving, Interrupt()], enable_checkpointing=True)
+    assert model.trainer.global_step == 4
+    return folder / "half.ckpt"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
+def test_resumed_epochs_end_where_uninterrupted_ones_do(
+    schedule: str, make_plane: PlaneMaker, fit: Fit, tmp_path: Path
+) -> None:
+    length = {"max_steps": -1, "max_epochs": 3, "schedule": schedule}
+    whole, half, watch = fit(make_plane(**length)), make_plane(**length), Watch()
+    checkpoint = interrupted(fit, half, tmp_path)
+    assert not same(whole, half)
+    resumed = fit(make_plane(**length), callbacks=[watch], ckpt_path=checkpoint)
+    assert watch.steps == [5, 6]
+    assert same(whole, resumed)
+
+
+def test_resumed_steps_go_on_with_weights_optimizer_and_schedule(
+    make_plane: PlaneMaker, fit: Fit, tmp_path: Path
+) -> None:
+    """Lightning counts epochs otherwise when steps limit training, so the draws may differ."""
+    whole, watch = Watch(), Watch()
+    fit(make_plane(max_steps=6), callbacks=[whole])
+    half = make_plane(max_steps=6)
+    checkpoint = interrupted(fit, half, tmp_path)
+    resumed = fit(make_plane(max_steps=6), callbacks=[watch], ckpt_path=checkpoint)
+    assert all(torch.equal(v, watch.before[n]) for n, v in parameters(half).items())
+    assert watch.steps == [5, 6]
+    assert watch.rates == whole.rates[4:]
+    state = resumed.trainer.optimizers[0].state
+    assert {int(s["step"]) for s in state.values()} == {6}
+    assert not same(half, resumed)
+
+
+def test_checkpoint_knows_the_categories(make_plane: PlaneMaker, fit: Fit, tmp_path: Path) -> None:
+    model = fit(make_plane())
+    assert model.model.categories == ("bowl0", "cup1")
+    checkpoint = tmp_path / "plane.ckpt"
+    model.trainer.save_checkpoint(checkpoint)
+    saved = torch.load(checkpoint, weights_only=True)
+    assert saved["plane_categories"] == ["bowl0", "cup1"]
+    loaded = Plane.load_from_checkpoint(checkpoint, weights_only=True)
+    assert loaded.model.categories == ("bowl0", "cup1")
+    assert same(model, loaded)
+    del saved["plane_categories"]
+    with pytest.raises(ConfigurationError, match="not one of Plane"):
+        make_plane().on_load_checkpoint(saved)
+
+
+def test_geometry_channels_are_standardised_on_training_views(
+    make_plane: PlaneMaker, fit: Fit
+) -> None:
+    watch = Watch()
+    model = fit(make_plane(local_geometry=True, pose=True), callbacks=[watch])
+    features = torch.cat([batch.features for batch in watch.batches])
+    scaled = (features - model.model.feature_mean) / model.model.feature_std
+    assert scaled.mean(0).abs().max() < 1
+    assert 0.3 < scaled.std(0).median() < 3
+
+
+@pytest.mark.parametrize("one_sided", [True, False, "auto"])
+def test_one_sided_scans_follow_the_dataset_unless_told(
+    one_sided: bool | str, make_plane: PlaneMaker, small_tree: Path
+) -> None:
+    from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
+    from plane_anomalib.synthesis.create import create_synthesis
+
+    for told in (True, False):
+        data = AnomalyShapeNet(root=small_tree)
+        data.one_sided_tests = told
+        view = make_plane(one_sided=one_sided, synthesis="extended").train_transform(data)
+        expected = told if one_sided == "auto" else one_sided
+        assert isinstance(view, TrainingView)
+        assert vars(view.synthesis) == vars(create_synthesis("extended", one_sided=expected))
+    assert vars(create_synthesis("extended")) != vars(create_synthesis("extended", one_sided=True))
+
+
+def test_arguments_reach_the_network_and_the_views(
+    make_plane: PlaneMaker, small_tree: Path
+) -> None:
+    from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
+
+    model = make_plane(
+        object_score="top", object_score_share=0.2, temperature=0.5, num_views=3, rotation="z",
+        synthesis="ano3d", anomalous_share=0.3, unknown_category="error",
+    )  # fmt: skip
+    settings = model.model.settings
+    assert (settings.object_score, settings.object_score_share) == ("top", 0.2)
+    assert (settings.inputs.num_views, settings.unknown_category) == (3, "error")
+    assert 1 / model.model.log_scale.exp().item() == pytest.approx(0.5)
+    view = model.train_transform(AnomalyShapeNet(root=small_tree))
+    assert (view.synthesis.rotation, view.anomalous_share) == ("z", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"max_steps": -1, "max_epochs": -1}, ConfigurationError, "Set max_steps or max_epochs"),
+        ({"max_steps": 0, "max_epochs": 0}, ConfigurationError, "Set max_steps or max_epochs"),
+        ({"layers": [2, 5]}, ConfigurationError, "the backbone has blocks 0 to 3"),
+        ({"backbone": "bultin"}, WeightsError, 'did you mean "builtin"'),
+        ({"backbone": "nowhere.safetensors"}, WeightsError, "nowhere.safetensors"),
+        ({"backbone": "ulip2-xyz"}, WeightsError, "give its path"),
+    ],
+)
+def test_unusable_arguments_are_refused(
+    arguments: dict[str, Any], error: type[Exception], message: str, make_plane: PlaneMaker
+) -> None:
+    with pytest.raises(error, match=message):
+        make_plane(**arguments)
+
+
+def test_training_on_images_is_refused(make_plane: PlaneMaker) -> None:
+    from lightning.pytorch import LightningDataModule, Trainer
+
+    trainer = Trainer(accelerator="cpu", max_steps=1, logger=False, enable_checkpointing=False)
+    with pytest.raises(ConfigurationError, match="Plane needs point clouds, but the data are"):
+        trainer.fit(make_plane(), datamodule=LightningDataModule())
+
+
+def test_package_exports_the_lightning_class() -> None:
+    assert Plane is Direct
