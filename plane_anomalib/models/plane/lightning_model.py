@@ -74,7 +74,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         rotation: Training rotation: `"so3"`, `"z"` or `"none"`.
         one_sided: Whether `"extended"` cuts training clouds to what one side shows; `"auto"` takes
             the dataset's word for how test scans look.
-        anomalous_share: Least share of a training view's points on the defect, where there are.
+        extra_points: Further points per training view, on the defect where there is one, that the
+            loss sees and the encoder does not.
         learning_rate: Of PCFA and its prompts (paper: 1e-4).
         prompt_learning_rate: Of DPCM and the text prompts (paper: 1e-5).
         weight_decay: Of all.
@@ -128,7 +129,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         synthesis: Literal["ano3d", "ano3d-literal", "extended", "none"] = "extended",
         rotation: Literal["so3", "z", "none"] = "so3",
         one_sided: bool | Literal["auto"] = "auto",
-        anomalous_share: float = 0.1,
+        extra_points: int = 256,
         learning_rate: float = 1e-3,
         prompt_learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
@@ -180,7 +181,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         return TrainingView(
             inputs=self.model.settings.inputs,
             synthesis=create_synthesis(h.synthesis, rotation=h.rotation, one_sided=one_sided),
-            anomalous_share=h.anomalous_share,
+            extra_points=h.extra_points,
         )
 
     def setup(self, stage: str) -> None:

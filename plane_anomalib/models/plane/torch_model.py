@@ -146,16 +146,18 @@ class PlaneModel(nn.Module):
         """Anomaly maps of views of equally many points (eq. 1 to 6).
 
         Args:
-            points: `(B, P, 3)`, in the unit sphere.
-            features: `(B, P, C)` geometry channels of the same points.
+            points: `(B, P + E, 3)`, in the unit sphere: what the encoder sees and E further points
+                that only get scores.
+            features: `(B, P + E, C)` geometry channels of the same points.
             categories: One per cloud.
 
         Returns:
-            `(B, P) float32`, mean over the layers of the probability of an anomaly.
+            `(B, P + E) float32`, mean over the layers of the probability of an anomaly.
         """
         s = self.settings
+        seen = points[:, : s.inputs.num_points]
         encoded = self.backbone.encode_points(
-            points, layers=s.layers, num_groups=s.num_groups, token_prompts=self.visual_prompts
+            seen, layers=s.layers, num_groups=s.num_groups, token_prompts=self.visual_prompts
         )
         text, prompts = self._prompts(encoded, categories)
         at_points = s.resolution == "points"

@@ -24,13 +24,13 @@ class TrainingView:
     Attributes:
         inputs: What PLANE sees of a cloud.
         synthesis: Makes the defect.
-        anomalous_share: Least share of a view's points that lie on the defect, if it has so many;
-            0 chooses points at random as the paper does.
+        extra_points: Further points, from the defect where there is one, that the loss sees and
+            the encoder does not: seen, their density would give the defect away.
     """
 
     inputs: InputSettings
     synthesis: AnomalyTransform
-    anomalous_share: float = 0.0
+    extra_points: int = 0
 
     def __call__(self, item: PointCloudItem, generator: np.random.Generator) -> PointCloudItem:
         """Corrupt and cut.
@@ -40,7 +40,8 @@ class TrainingView:
             generator: The only source of randomness.
 
         Returns:
-            `inputs.num_points` points in the unit sphere with labels and geometry channels.
+            `inputs.num_points` points in the unit sphere and then the extra ones, with labels and
+            geometry channels.
         """
         cloud = self.synthesis(item.points.numpy(), generator)
         mask, unit = cloud.mask, unit_sphere(cloud.points).points
@@ -59,9 +60,6 @@ class TrainingView:
     def _choose(
         self, mask: NDArray[np.bool_], generator: np.random.Generator
     ) -> NDArray[np.int64]:
-        order = generator.permutation(len(mask))
-        wanted = min(round(self.anomalous_share * self.inputs.num_points), int(mask.sum()))
-        if wanted:
-            on_defect = order[mask[order]][:wanted]
-            order = np.concatenate([on_defect, order[~np.isin(order, on_defect)]])
-        return np.resize(order, self.inputs.num_points)
+        seen = np.resize(generator.permutation(len(mask)), self.inputs.num_points)
+        pool = np.flatnonzero(mask) if mask.any() else np.arange(len(mask))
+        return np.concatenate([seen, generator.choice(pool, self.extra_points)])
