@@ -33,6 +33,7 @@ BUILT_IN_MODELS = [entry.name for entry in MODELS.entries.values() if entry.orig
 SMALL: dict[str, dict[str, Any]] = {
     "Plane": {
         "num_points": 128,
+        "extra_points": 16,
         "num_groups": 16,
         "num_views": 2,
         "adapter_hidden": 32,

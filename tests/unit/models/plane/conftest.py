@@ -37,6 +37,7 @@ def make_plane(small_weights: Path) -> PlaneMaker:
         small = {
             "backbone": str(small_weights),
             "num_points": 64,
+            "extra_points": 8,
             "num_groups": 12,
             "layers": [1, 3],
             "adapter_hidden": 16,

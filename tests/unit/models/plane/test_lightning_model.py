@@ -93,6 +93,8 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     ),
     "maps at groups": ({"resolution": "groups", "learnable_temperature": True}, FULL),
     "maps at points": ({"resolution": "points", "learnable_temperature": True}, FULL),
+    "no extra points": ({"extra_points": 0, "learnable_temperature": True}, FULL),
+    "literal Ano3D": ({"synthesis": "ano3d-literal", "learnable_temperature": True}, FULL),
     "raw tokens": ({"token_norm": False, "learnable_temperature": True}, FULL),
     "focal only": ({"dice_weight": 0.0, "learnable_temperature": True}, FULL),
     "dice only": ({"focal_weight": 0.0, "learnable_temperature": True}, FULL),
@@ -146,9 +148,9 @@ def test_loss_is_the_weighted_sum_on_the_mean_map(make_plane: PlaneMaker, fit: F
     batch = watch.batches[0]
     model.model.load_state_dict(watch.before)
     maps = model.model.maps(
-        batch.points.view(4, 64, 3), batch.features.view(4, 64, -1), batch.category
+        batch.points.view(4, 72, 3), batch.features.view(4, 72, -1), batch.category
     )
-    target = batch.gt_mask.view(4, 64)
+    target = batch.gt_mask.view(4, 72)
     expected = 0.3 * focal_loss(maps, target, 1.5) + 2 * dice_loss(maps, target, 0.5)
     assert watch.losses[0] == pytest.approx(expected.item(), rel=1e-4)
 
@@ -185,7 +187,7 @@ def test_backbone_is_bit_for_bit_the_same_after_training(make_plane: PlaneMaker,
 
 def test_training_lowers_the_loss(make_plane: PlaneMaker, fit: Fit) -> None:
     watch = Watch()
-    model = make_plane(max_steps=60, synthesis="ano3d", anomalous_share=0.3)
+    model = make_plane(max_steps=60, synthesis="ano3d", extra_points=32)
     fit(model, callbacks=[watch], data={"samples_per_epoch": 80})
     assert np.mean(watch.losses[-15:]) < np.mean(watch.losses[:15])
 
@@ -335,14 +337,14 @@ def test_arguments_reach_the_network_and_the_views(
 
     model = make_plane(
         object_score="top", object_score_share=0.2, temperature=0.5, num_views=3, rotation="z",
-        synthesis="ano3d", anomalous_share=0.3, unknown_category="error",
+        synthesis="ano3d", extra_points=5, unknown_category="error",
     )  # fmt: skip
     settings = model.model.settings
     assert (settings.object_score, settings.object_score_share) == ("top", 0.2)
     assert (settings.inputs.num_views, settings.unknown_category) == (3, "error")
     assert 1 / model.model.log_scale.exp().item() == pytest.approx(0.5)
     view = model.train_transform(AnomalyShapeNet(root=small_tree))
-    assert (view.synthesis.rotation, view.anomalous_share) == ("z", 0.3)
+    assert (view.synthesis.rotation, view.extra_points) == ("z", 5)
 
 
 @pytest.mark.parametrize(

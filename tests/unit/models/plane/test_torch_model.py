@@ -53,6 +53,18 @@ def test_geometry_of_a_point_reaches_the_map_there(resolution: str) -> None:
     assert resolution == "groups" or shares[1:].sum() == 0
 
 
+@pytest.mark.parametrize("resolution", ["groups", "points"])
+def test_extra_points_are_scored_and_not_seen(resolution: str) -> None:
+    model = small_model(inputs=small_inputs(local_geometry=True), resolution=resolution)
+    points, features = random_views(model)
+    plain = model.maps(points, features, NAMES)
+    again = [3, 11, 40]
+    more = [torch.cat([x, x[:, again]], 1) for x in (points, features)]
+    found = model.maps(*more, NAMES)
+    torch.testing.assert_close(found[:, :64], plain)
+    torch.testing.assert_close(found[:, 64:], plain[:, again])
+
+
 def test_geometry_is_standardised_by_training_views() -> None:
     model = small_model(inputs=small_inputs(local_geometry=True))
     points, features = random_views(model, 1)

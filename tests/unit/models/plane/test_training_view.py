@@ -52,41 +52,42 @@ def test_view_is_cut_from_the_unit_sphere_of_the_corrupted_cloud() -> None:
 def test_every_view_has_the_same_number_of_points(size: int) -> None:
     inputs = small_inputs(local_geometry=True)
     synthesis = create_synthesis("ano3d")
-    view = TrainingView(inputs, synthesis, 0.1)(item(size), np.random.default_rng())
-    assert view.points.shape == (64, 3)
-    assert view.features.shape == (64, inputs.channels)
-    assert view.gt_mask.shape == (64,)
+    view = TrainingView(inputs, synthesis, 10)(item(size), np.random.default_rng())
+    assert view.points.shape == (74, 3)
+    assert view.features.shape == (74, inputs.channels)
+    assert view.gt_mask.shape == (74,)
     assert view.points.isfinite().all()
     assert view.features.isfinite().all()
 
 
-def test_anomalous_share_is_a_floor_where_the_defect_is_large_enough() -> None:
-    for share, least in ((0.0, 0), (0.25, 16), (0.5, 32), (1.0, 40)):
-        view = TrainingView(small_inputs(), Lower(0.1), share)(item(), np.random.default_rng())
-        on_defect = view.points[view.gt_mask]
-        assert len(on_defect) >= least
-        # 40 of the 400 points lie on the defect: none of them serves twice.
-        assert len(torch.unique(on_defect, dim=0)) == len(on_defect)
-
-
-def test_without_a_share_the_choice_is_uniform() -> None:
-    rng = np.random.default_rng()
-    transform = TrainingView(small_inputs(), Lower(0.2))
-    shares = [transform(item(), rng).gt_mask.float().mean().item() for _ in range(60)]
+def test_what_the_encoder_sees_is_a_uniform_sample_without_repeats() -> None:
+    rng, shares = np.random.default_rng(), []
+    transform = TrainingView(small_inputs(), Lower(0.2), 30)
+    for _ in range(60):
+        view = transform(item(), rng)
+        assert len(torch.unique(view.points[:64], dim=0)) == 64
+        shares.append(view.gt_mask[:64].float().mean().item())
     assert np.mean(shares) == pytest.approx(0.2, abs=0.04)
 
 
-def test_a_normal_view_is_labelled_so() -> None:
-    view = TrainingView(small_inputs(), create_synthesis("none"), 0.5)(
-        item(), np.random.default_rng()
-    )
+def test_extra_points_come_last_and_lie_on_the_defect() -> None:
+    for extra in (0, 1, 200):
+        view = TrainingView(small_inputs(), Lower(0.1), extra)(item(), np.random.default_rng())
+        assert len(view.points) == 64 + extra
+        assert view.gt_mask[64:].all()
+
+
+def test_extra_points_of_a_normal_cloud_lie_anywhere() -> None:
+    transform = TrainingView(small_inputs(), create_synthesis("none"), 50)
+    view = transform(item(), np.random.default_rng())
+    assert len(torch.unique(view.points[64:], dim=0)) > 25
     assert not view.gt_mask.any()
     assert not view.gt_label
 
 
 def test_label_of_the_cloud_says_whether_it_has_a_defect() -> None:
     rng, labels = np.random.default_rng(0), set()
-    transform = TrainingView(small_inputs(), create_synthesis("ano3d"), 0.1)
+    transform = TrainingView(small_inputs(), create_synthesis("ano3d"), 9)
     for _ in range(20):
         view = transform(item(), rng)
         assert bool(view.gt_label) == bool(view.gt_mask.any())
@@ -105,7 +106,7 @@ def test_what_the_cloud_is_stays_and_the_item_is_not_changed() -> None:
 @pytest.mark.parametrize("name", ["ano3d", "extended", "none"])
 def test_generator_alone_decides_in_this_process_and_in_a_worker(name: str) -> None:
     transform = TrainingView(
-        small_inputs(local_geometry=True), create_synthesis(name, one_sided=True), 0.1
+        small_inputs(local_geometry=True), create_synthesis(name, one_sided=True), 9
     )
     copied = pickle.loads(pickle.dumps(transform))  # noqa: S301
     first = transform(item(), np.random.default_rng(5))
