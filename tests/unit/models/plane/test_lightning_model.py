@@ -202,6 +202,8 @@ def test_seed_gives_the_same_weights_twice_and_another_seed_others(
     other_data = fit(make_plane(seed=1), data={"seed": 2})
     assert not same(first, other_model)
     assert not same(first, other_data)
+    fresh = [make_plane(seed=seed).model.text_prompts.vectors for seed in (1, 2)]
+    assert not torch.equal(*fresh)
 
 
 def test_number_of_workers_does_not_change_the_weights(make_plane: PlaneMaker, fit: Fit) -> None:
