@@ -53,6 +53,7 @@ class AnomalyShapeNet(BenchmarkDataModule):
         ConfigurationError: An argument has a value that cannot work.
     """
 
+    common_pose = True
     aliases: ClassVar[Mapping[str, str]] = {"phone0": "microphone0", "phone": "microphone0"}
 
     def __init__(

@@ -62,6 +62,9 @@ class PointCloudDataModule(AnomalibDataModule):
     one_sided_tests = False
     """Whether test scans show one side of an object whose training scans are complete."""
 
+    common_pose = False
+    """Whether all clouds of a category, training and test, lie the same way."""
+
     train_data: PointCloudDataset
     val_data: PointCloudDataset
     test_data: PointCloudDataset

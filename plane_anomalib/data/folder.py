@@ -44,6 +44,9 @@ class PointCloudFolder(PointCloudDataModule):
         root: The folder.
         name: The dataset's name in paths of results, and the category if there is one only; by
             default the root folder's name.
+        common_pose: Whether all scans of a category lie the same way (a fixture holds them), which
+            a model may then rely on.
+        one_sided: Whether test scans show one side of objects whose training scans are complete.
         category: `"all"`, a name, names separated by commas, or a list of names.
         train_batch_size: Clouds per training batch.
         eval_batch_size: Clouds per evaluation batch.
@@ -62,6 +65,8 @@ class PointCloudFolder(PointCloudDataModule):
         self,
         root: Path | str,
         name: str | None = None,
+        common_pose: bool = False,
+        one_sided: bool = False,
         category: str | list[str] = "all",
         train_batch_size: int = 4,
         eval_batch_size: int = 1,
@@ -84,6 +89,8 @@ class PointCloudFolder(PointCloudDataModule):
             samples_per_epoch=samples_per_epoch,
             seed=seed,
         )
+        self.common_pose = common_pose
+        self.one_sided_tests = one_sided
         self._name = name or os.path.basename(os.path.abspath(self.root)) or "scans"
         if Path(self._name).name != self._name:
             msg = f"name must be usable as a folder's name, not {name!r}."

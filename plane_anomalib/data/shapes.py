@@ -46,6 +46,7 @@ class ProceduralShapes(BenchmarkDataModule):
         ConfigurationError: An argument has a value that cannot work.
     """
 
+    common_pose = True
     aliases: ClassVar[Mapping[str, str]] = {}
 
     def __init__(

@@ -6,11 +6,13 @@ input.
 
 import numpy as np
 
+from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.geometry.validation import FloatArray
 
 _LEAST_SHARE = 0.2
 """No augmentation leaves fewer of the points than this."""
+_RESAMPLE_NEIGHBOURS = 5
 _CELL_IN_SPACINGS = 4.0
 """Edge of a depth-buffer cell over the median gap: about four points per cell, few are open."""
 _DEPTH_IN_CELLS = 2.5
@@ -28,6 +30,21 @@ def deform_specimen(points: FloatArray, generator: np.random.Generator) -> Float
         swing = np.sin(points @ wave + generator.uniform(0, 2 * np.pi))
         field += (swing[:, None] * shift).astype(np.float32)
     return points + field
+
+
+def resample(points: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Move every point some way towards a near neighbour: another draw from the same surface.
+
+    Training clouds are few and seen thousands of times; without this a model learns where their
+    very points are, and takes those of any other scan for defects.
+    """
+    neighbours = knn(points, points, min(_RESAMPLE_NEIGHBOURS, len(points)))[1]
+    rows = np.arange(len(points))
+    chosen = neighbours[rows, generator.integers(0, neighbours.shape[1], len(points))]
+    way = generator.random((len(points), 1), dtype=np.float32)
+    moved = points + way * (points[chosen] - points)
+    kept = generator.permutation(len(points))[: round(generator.uniform(0.7, 1) * len(points))]
+    return _enough(moved, np.isin(rows, kept))
 
 
 def vary_density(points: FloatArray, generator: np.random.Generator) -> FloatArray:

@@ -11,7 +11,9 @@ from plane_anomalib.synthesis.extended import DefectMix
 def create_synthesis(
     name: str, *, rotation: RotationMode = "so3", one_sided: bool = False
 ) -> AnomalyTransform:
-    """A source of defects.
+    """A source of defects for a model that normalises what it sees by itself.
+
+    Nothing is renormalised here: where all clouds lie the same way, what is intact must stay put.
 
     Args:
         name: `"ano3d"` (Algorithm 1 with a smooth edge), `"ano3d-literal"` (one independent
@@ -26,11 +28,11 @@ def create_synthesis(
     if name == "none":
         return Ano3D({"normal": 1.0}, rotation=rotation)
     if name == "ano3d":
-        return Ano3D(rotation=rotation)
+        return Ano3D(rotation=rotation, renormalise=False)
     if name == "ano3d-literal":
-        return Ano3D(profile="iid", label_threshold=0.0, rotation=rotation)
+        return Ano3D(profile="iid", label_threshold=0.0, rotation=rotation, renormalise=False)
     if name == "extended":
-        return DefectMix(one_side=0.9 if one_sided else 0.0, rotation=rotation)
+        return DefectMix(one_side=0.9 if one_sided else 0.0, rotation=rotation, renormalise=False)
     raise ConfigurationError(
         f"synthesis must be ano3d, ano3d-literal, extended or none, not {name!r}."
     )

@@ -59,6 +59,7 @@ class DefectMix:
 
     Args:
         kinds: Weight per kind, any of `EXTENDED_KINDS`.
+        resample: Probability of another draw of points from the surface.
         deform: Probability of a smooth deformation of the specimen.
         density: Probability of uneven thinning.
         one_side: Probability of a one-sided view.
@@ -74,7 +75,8 @@ class DefectMix:
         self,
         kinds: Mapping[str, float] | None = None,
         *,
-        deform: float = 0.5,
+        resample: float = 0.7,
+        deform: float = 0.2,
         density: float = 0.3,
         one_side: float = 0.2,
         noise: float = 0.5,
@@ -85,6 +87,7 @@ class DefectMix:
         check_weights(self.kinds, EXTENDED_KINDS)
         check_rotation(rotation)
         for name, chance in (
+            ("resample", resample),
             ("deform", deform),
             ("density", density),
             ("one_side", one_side),
@@ -92,7 +95,8 @@ class DefectMix:
         ):
             if not 0 <= chance <= 1:
                 raise ConfigurationError(f"{name} is a probability within [0, 1], not {chance}.")
-        self.deform, self.density, self.one_side = deform, density, one_side
+        self.resample, self.deform = resample, deform
+        self.density, self.one_side = density, one_side
         self.noise, self.rotation, self.renormalise = noise, rotation, renormalise
 
     def __call__(self, points: ArrayLike, generator: np.random.Generator) -> SyntheticCloud:
@@ -123,6 +127,7 @@ class DefectMix:
         if len(cloud) < _LEAST_POINTS:
             return unlabelled(cloud)
         for chance, change in (
+            (self.resample, augmentation.resample),
             (self.deform, augmentation.deform_specimen),
             (self.density, augmentation.vary_density),
             (self.one_side, augmentation.view_from_one_side),

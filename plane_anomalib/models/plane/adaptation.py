@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +73,7 @@ class FeatureAdapter(nn.Module):
         )
         self.rest = nn.ModuleList(
             seeded_linear(before, after, generator=generator, gain=2**0.5)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            for before, after in pairwise(widths)
         )
 
     def forward(self, tokens: Tensor, prompts: Tensor) -> Tensor:

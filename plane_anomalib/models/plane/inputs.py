@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,22 @@ from numpy.typing import NDArray
 from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.local_shape import local_shape_channels, local_shape_features
 from plane_anomalib.geometry.normalise import unit_sphere
-from plane_anomalib.geometry.pose import pose_channels, pose_features
+from plane_anomalib.geometry.pose import principal_frame
 
 Array = NDArray[np.float32]
+Pose = Literal["common", "principal", "none"]
+
+
+class Frame(NamedTuple):
+    """Where the clouds of a category lie, if they all lie the same way.
+
+    Attributes:
+        center: `(3,)` in the object's own units.
+        scale: Radius in the object's own units.
+    """
+
+    center: Array
+    scale: float
 
 
 class View(NamedTuple):
@@ -21,7 +34,8 @@ class View(NamedTuple):
 
     Attributes:
         points: `(P, 3)`, the cloud's unit sphere.
-        features: `(P, C)`, geometry around each point in the FULL cloud; C may be 0.
+        features: `(P, C)`: local shape of the FULL cloud around each point, then its place `(3,)`
+            on the object, as far as `InputSettings` has them.
     """
 
     points: Array
@@ -36,53 +50,66 @@ class InputSettings:
         num_points: Points per view, P; a smaller cloud repeats points.
         local_geometry: Whether views carry local shape features (plane.md, section 6).
         local_scales: Neighbours per scale for a cloud of 12,000 points, ascending.
-        pose: Whether views carry coordinates in the object's own principal axes.
+        pose: How places on the object are told: `"common"`, all clouds of a category lie the same
+            way; `"principal"`, by the cloud's own axes; `"none"`, not at all.
         num_views: Views per cloud at test time; each sees other points, until all are seen.
     """
 
     num_points: int = 2048
     local_geometry: bool = True
-    local_scales: tuple[int, ...] = (16, 48, 128)
-    pose: bool = False
+    local_scales: tuple[int, ...] = (16, 48, 128, 320)
+    pose: Pose = "principal"
     num_views: int = 4
 
     @property
     def channels(self) -> int:
-        """Channels of a view's features."""
-        local = len(local_shape_channels(len(self.local_scales))) if self.local_geometry else 0
-        return local + (len(pose_channels()) if self.pose else 0)
+        """Channels of local shape."""
+        return len(local_shape_channels(len(self.local_scales))) if self.local_geometry else 0
 
-    def view(self, unit: Array, chosen: NDArray[np.int64]) -> View:
+    @property
+    def places(self) -> bool:
+        """Whether three channels of place follow."""
+        return self.pose != "none"
+
+    def view(self, cloud: Array, chosen: NDArray[np.int64], frame: Frame | None = None) -> View:
         """Some points with their features.
 
         Args:
-            unit: `(N, 3)` the whole cloud in its unit sphere.
+            cloud: `(N, 3)` the whole cloud in the object's own units.
             chosen: `(P,)` indices of the points to show.
+            frame: The category's; without one the cloud's own centre and radius serve.
         """
-        queries = np.ascontiguousarray(unit[chosen])
-        parts = [np.empty((len(queries), 0), np.float32)]
+        unit, center, scale = unit_sphere(cloud)
+        shown = np.ascontiguousarray(unit[chosen])
+        parts = [np.empty((len(shown), 0), np.float32)]
         if self.local_geometry:
-            parts.append(local_shape_features(unit, queries, self.local_scales))
-        if self.pose:
-            parts.append(pose_features(unit, queries))
-        return View(queries, np.concatenate(parts, 1))
+            parts.append(local_shape_features(unit, shown, self.local_scales))
+        if self.pose == "principal":
+            parts.append(shown @ principal_frame(unit))
+        elif self.pose == "common":
+            frame = frame or Frame(center.astype(np.float32), scale)
+            parts.append((cloud[chosen] - frame.center) / np.float32(frame.scale))
+        return View(shown, np.concatenate(parts, 1).astype(np.float32))
 
-    def views(self, points: Array, seed: int) -> tuple[Array, list[View]]:
+    def views(
+        self, cloud: Array, seed: int, frame: Frame | None = None
+    ) -> tuple[Array, list[View]]:
         """Cut a cloud into views for testing; the same points in any order give the same views.
 
         Args:
-            points: `(N, 3)` in the object's own units, N >= 1.
+            cloud: `(N, 3)` in the object's own units, N >= 1.
             seed: Chooses the points.
+            frame: As in `view`.
 
         Returns:
             The cloud in its unit sphere, `(N, 3)` in input order, and the views.
         """
-        unit = unit_sphere(points).points
-        order = shuffled_order(unit, seed)
+        unit = unit_sphere(cloud).points
+        order = shuffled_order(cloud, seed)
         count = min(self.num_views, -(-len(unit) // self.num_points))
         # The last view of a small cloud starts over at the first points; the features see the
         # shuffled cloud, so that they too are the same for any order.
         chosen = np.arange(count * self.num_points, dtype=np.int64) % len(unit)
-        whole = self.view(np.ascontiguousarray(unit[order]), chosen)
+        whole = self.view(np.ascontiguousarray(cloud[order]), chosen, frame)
         cuts = [slice(i, i + self.num_points) for i in range(0, len(chosen), self.num_points)]
         return unit, [View(whole.points[cut], whole.features[cut]) for cut in cuts]

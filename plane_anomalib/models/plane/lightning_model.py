@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from anomalib.data import InferenceBatch
 from anomalib.metrics import Evaluator
 from anomalib.models.components import AnomalibModule
 from anomalib.visualization import Visualizer
 from lightning.pytorch.utilities.types import STEP_OUTPUT
-from torch import Tensor, nn
+from torch import nn
 
 from plane_anomalib.backbones.create import create_backbone
 from plane_anomalib.data.base import PointCloudDataModule
@@ -22,11 +21,12 @@ from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
+from plane_anomalib.models.plane.preparation import category_frames, sample_features
 from plane_anomalib.models.plane.torch_model import PlaneModel, PlaneSettings
 from plane_anomalib.models.plane.training import TrainingView
+from plane_anomalib.synthesis.base import RotationMode
 from plane_anomalib.synthesis.create import create_synthesis
 
-_CALIBRATION_VIEWS = 24
 _STEPS_PER_EPOCH = 100
 
 
@@ -39,7 +39,7 @@ class Plane(PointCloudMixin, AnomalibModule):
     Args:
         backbone: `"builtin"`, the name of published weights, or a file of them.
         num_points: Points of a view (paper: 2048).
-        num_groups: Tokens of the point encoder; by default as in its pretraining.
+        num_groups: Tokens of the point encoder; null as in its pretraining (paper: 512).
         layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11).
         text_prompt_length: Learnable text vectors per polarity, N.
         text_prompt_std: Standard deviation of their initial values.
@@ -56,7 +56,13 @@ class Plane(PointCloudMixin, AnomalibModule):
         token_norm: LayerNorm without affine before the FFN; off feeds raw tokens.
         local_geometry: Feed local shape features of the full cloud to PCFA.
         local_scales: Neighbours per scale for a cloud of 12,000 points.
-        pose: Feed coordinates in the object's principal axes to PCFA.
+        pose: How PCFA knows where on the object a point lies, and which prompts of the category's
+            places to take: `"common"`, all clouds of a category lie the same way; `"principal"`,
+            by the cloud's own axes; `"none"`; `"auto"`, common if the dataset says so, else
+            principal.
+        place_octaves: Sines and cosines per coordinate.
+        place_resolutions: Cells along an edge of the grids that hold the prompts of places.
+        place_channels: Channels of such a prompt.
         resolution: `"groups"` makes maps at the group centres and interpolates probabilities, as
             the paper does; `"points"` interpolates tokens and makes maps at every point of a view.
         temperature: Of eq. 6 (paper: 1).
@@ -71,14 +77,16 @@ class Plane(PointCloudMixin, AnomalibModule):
         unknown_category: `"mean"` prompts with a warning, or `"error"`.
         synthesis: `"ano3d"` or `"ano3d-literal"` (paper), `"extended"`, or `"none"` (Table 4,
             Ano3D off).
-        rotation: Training rotation: `"so3"`, `"z"` or `"none"`.
+        rotation: Training rotation: `"so3"` (paper), `"z"`, `"none"`, or `"auto"`: none where all
+            clouds lie the same way, else so3.
         one_sided: Whether `"extended"` cuts training clouds to what one side shows; `"auto"` takes
             the dataset's word for how test scans look.
         extra_points: Further points per training view, on the defect where there is one, that the
             loss sees and the encoder does not.
         learning_rate: Of PCFA and its prompts (paper: 1e-4).
         prompt_learning_rate: Of DPCM and the text prompts (paper: 1e-5).
-        weight_decay: Of all.
+        place_learning_rate: Of the prompts of places.
+        weight_decay: Of all but the prompts of places.
         schedule: `"constant"` (paper) or `"one-cycle"`.
         max_steps: Training steps; -1 goes by `max_epochs` alone.
         max_epochs: Training epochs; -1 goes by `max_steps` alone.
@@ -98,7 +106,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         self,
         backbone: str = "builtin",
         num_points: int = 2048,
-        num_groups: int | None = None,
+        num_groups: int | None = 64,
         layers: Sequence[int] = (2, 5, 8, 11),
         text_prompt_length: int = 6,
         text_prompt_std: float = 0.02,
@@ -109,12 +117,15 @@ class Plane(PointCloudMixin, AnomalibModule):
         dynamic_point_length: int = 1,
         dynamic_hidden: int = 192,
         feature_adapter: Literal["pcfa", "linear", "vpt-shallow", "vpt-deep"] = "pcfa",
-        adapter_hidden: int = 512,
+        adapter_hidden: int = 256,
         adapter_depth: int = 2,
         token_norm: bool = True,
         local_geometry: bool = True,
-        local_scales: Sequence[int] = (16, 48, 128),
-        pose: bool = True,
+        local_scales: Sequence[int] = (16, 48, 128, 320),
+        pose: Literal["auto", "common", "principal", "none"] = "auto",
+        place_octaves: int = 4,
+        place_resolutions: Sequence[int] = (8, 16, 32, 64),
+        place_channels: int = 4,
         resolution: Literal["groups", "points"] = "points",
         temperature: float = 0.07,
         learnable_temperature: bool = True,
@@ -127,11 +138,12 @@ class Plane(PointCloudMixin, AnomalibModule):
         num_views: int = 4,
         unknown_category: Literal["mean", "error"] = "mean",
         synthesis: Literal["ano3d", "ano3d-literal", "extended", "none"] = "extended",
-        rotation: Literal["so3", "z", "none"] = "so3",
+        rotation: Literal["auto", "so3", "z", "none"] = "auto",
         one_sided: bool | Literal["auto"] = "auto",
         extra_points: int = 256,
         learning_rate: float = 1e-3,
         prompt_learning_rate: float = 1e-3,
+        place_learning_rate: float = 1e-2,
         weight_decay: float = 1e-2,
         schedule: Literal["constant", "one-cycle"] = "one-cycle",
         max_steps: int = 1500,
@@ -144,7 +156,13 @@ class Plane(PointCloudMixin, AnomalibModule):
         visualizer: Visualizer | bool = True,
     ) -> None:
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
-        inputs = InputSettings(num_points, local_geometry, tuple(local_scales), pose, num_views)
+        inputs = InputSettings(
+            num_points,
+            local_geometry,
+            tuple(local_scales),
+            "principal" if pose == "auto" else pose,
+            num_views,
+        )
         settings = PlaneSettings(
             inputs=inputs,
             layers=tuple(layers),
@@ -153,6 +171,9 @@ class Plane(PointCloudMixin, AnomalibModule):
             text_prompt_std=text_prompt_std,
             point_prompts=point_prompts,
             point_prompt_length=point_prompt_length,
+            place_octaves=place_octaves,
+            place_resolutions=tuple(place_resolutions),
+            place_channels=place_channels,
             dynamic_prompts=dynamic_prompts,
             dynamic_text_length=dynamic_text_length,
             dynamic_point_length=dynamic_point_length,
@@ -178,31 +199,36 @@ class Plane(PointCloudMixin, AnomalibModule):
         """Views with synthetic defects, made in the loader's workers."""
         h = self.hparams
         one_sided = datamodule.one_sided_tests if h.one_sided == "auto" else h.one_sided
+        common = self.model.pose == "common"
+        rotation: RotationMode = h.rotation
+        if h.rotation == "auto":
+            rotation = "none" if common else "so3"
         return TrainingView(
-            inputs=self.model.settings.inputs,
-            synthesis=create_synthesis(h.synthesis, rotation=h.rotation, one_sided=one_sided),
+            inputs=self.model.inputs(),
+            synthesis=create_synthesis(h.synthesis, rotation=rotation, one_sided=one_sided),
             extra_points=h.extra_points,
+            frames=self.model.frames() if common else {},
         )
 
     def setup(self, stage: str) -> None:
-        """Learn the categories and the scale of the geometry channels before training."""
+        """Learn categories, their frames and the scale of the geometry channels, then the rest."""
+        if stage == "fit":
+            self._learn_data(self.point_cloud_datamodule)
         super().setup(stage)
-        if stage != "fit":
-            return
-        datamodule = self.point_cloud_datamodule
+        if stage == "fit" and self.model.settings.inputs.channels:
+            data = self.point_cloud_datamodule.train_data
+            self.model.calibrate(sample_features(data, self.seed))
+
+    def _learn_data(self, datamodule: PointCloudDataModule) -> None:
         if self.hparams.max_steps > 0 and datamodule.samples_per_epoch is None:
             # A category has four clouds: epochs of one pass each would be all overhead.
             datamodule.samples_per_epoch = _STEPS_PER_EPOCH * datamodule.train_batch_size
-        self.model.set_categories(datamodule.categories)
-        data, views = datamodule.train_data, self.train_transform(datamodule)
-        if not self.model.settings.inputs.channels:
-            return
-        rows = np.linspace(0, len(data) - 1, _CALIBRATION_VIEWS).astype(int)
-        features = [
-            views(data.untransformed(int(row)), np.random.default_rng([self.seed, number])).features
-            for number, row in enumerate(rows)
-        ]
-        self.model.calibrate(torch.cat([f for f in features if f is not None]))
+        model = self.model
+        model.set_categories(datamodule.categories)
+        if self.hparams.pose == "auto":
+            model.pose = "common" if datamodule.common_pose else "principal"
+        if model.pose == "common":
+            model.set_frames(category_frames(datamodule.train_data))
 
     def training_step(self, batch: PointCloudBatch, *args: Any, **kwargs: Any) -> STEP_OUTPUT:
         """Focal and dice loss of the mean map (eq. 7)."""
@@ -227,22 +253,23 @@ class Plane(PointCloudMixin, AnomalibModule):
     def configure_optimizers(self) -> Any:
         """Adam with one rate for PCFA and one for DPCM and the text prompts."""
         h, model = self.hparams, self.model
-        slow = [model.text_prompts, model.dynamic]
-        prompts = [p for module in slow if module is not None for p in module.parameters()]
-        taken = {id(p) for p in prompts}
+        prompts = _parameters(model.text_prompts, model.dynamic)
+        places = _parameters(model.place_prompts)
+        taken = {id(p) for p in (*prompts, *places)}
         rest = [p for p in model.parameters() if p.requires_grad and id(p) not in taken]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": rest, "lr": h.learning_rate},
-                {"params": prompts, "lr": h.prompt_learning_rate},
-            ],
-            weight_decay=h.weight_decay,
-        )
+        groups: list[dict[str, Any]] = [
+            {"params": rest, "lr": h.learning_rate},
+            {"params": prompts, "lr": h.prompt_learning_rate},
+            # Decay would forget places that few views show.
+            {"params": places, "lr": h.place_learning_rate, "weight_decay": 0.0},
+        ]
+        groups = [group for group in groups if group["params"]]
+        optimizer = torch.optim.AdamW(groups, weight_decay=h.weight_decay)
         if h.schedule == "constant":
             return optimizer
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            [h.learning_rate, h.prompt_learning_rate],
+            [group["lr"] for group in groups],
             total_steps=int(self.trainer.estimated_stepping_batches),
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
@@ -259,9 +286,10 @@ class Plane(PointCloudMixin, AnomalibModule):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the categories, which say how many prompts there are."""
+        """Keep what was learnt of the data: the categories, and how their clouds lie."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["plane_categories"] = list(self.model.categories)
+        checkpoint["plane_pose"] = self.model.pose
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make room for the prompts of the categories that were trained on."""
@@ -269,6 +297,11 @@ class Plane(PointCloudMixin, AnomalibModule):
         if "plane_categories" not in checkpoint:
             raise ConfigurationError("The checkpoint is not one of Plane.")
         self.model.set_categories(checkpoint["plane_categories"])
+        self.model.pose = checkpoint["plane_pose"]
+
+
+def _parameters(*modules: nn.Module | None) -> list[nn.Parameter]:
+    return [p for module in modules if module is not None for p in module.parameters()]
 
 
 def _wants_bf16(precision: str) -> bool:

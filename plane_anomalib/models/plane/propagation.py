@@ -31,8 +31,9 @@ def propagate(centers: Tensor, points: Tensor, k: int = 3) -> Callable[[Tensor],
     def spread(values: Tensor) -> Tensor:
         total = weights[..., :1].to(values.dtype) * values[batch[..., 0], index[..., 0]]
         for j in range(1, k):
-            total = total + weights[..., j : j + 1].to(values.dtype) * (
-                values[batch[..., 0], index[..., j]]
+            total = (
+                total
+                + weights[..., j : j + 1].to(values.dtype) * (values[batch[..., 0], index[..., j]])
             )
         return total
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.interpolation import interpolate_to_points
 from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
 from plane_anomalib.models.plane.dynamic_prompts import DynamicPrompts
-from plane_anomalib.models.plane.inputs import InputSettings, View
+from plane_anomalib.models.plane.inputs import Frame, InputSettings, Pose, View
 from plane_anomalib.models.plane.maps import anomaly_probability
+from plane_anomalib.models.plane.place_prompts import PlacePrompts
 from plane_anomalib.models.plane.propagation import propagate
 from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
 from plane_anomalib.models.plane.visual_prompts import VisualPrompts
@@ -38,15 +39,18 @@ class PlaneSettings:
     text_prompt_std: float = 0.02
     point_prompt_length: int = 4
     point_prompts: str = "category"
+    place_octaves: int = 4
+    place_resolutions: tuple[int, ...] = (8, 16, 32, 64)
+    place_channels: int = 4
     dynamic_prompts: bool = True
     dynamic_text_length: int = 1
     dynamic_point_length: int = 1
     dynamic_hidden: int = 192
     feature_adapter: str = "pcfa"
-    adapter_hidden: int = 512
-    adapter_depth: int = 1
+    adapter_hidden: int = 256
+    adapter_depth: int = 2
     token_norm: bool = True
-    resolution: str = "groups"
+    resolution: str = "points"
     temperature: float = 0.07
     learnable_temperature: bool = False
     object_score: str = "max"
@@ -76,6 +80,7 @@ class PlaneModel(nn.Module):
         _check_layers(settings.layers, backbone.num_blocks)
         self.backbone = backbone
         self.settings = settings
+        self.pose: Pose = settings.inputs.pose
         self.seed = seed
         self._warned: set[str] = set()
         draw = torch.Generator().manual_seed(seed)
@@ -103,6 +108,10 @@ class PlaneModel(nn.Module):
         self.adapters = nn.ModuleList(self._adapter(draw) for _ in s.layers)
         log_scale = torch.tensor(1 / s.temperature).log()
         self.log_scale = nn.Parameter(log_scale, requires_grad=s.learnable_temperature)
+        self.feature_mean: Tensor
+        self.feature_std: Tensor
+        self.frame_center: Tensor
+        self.frame_scale: Tensor
         self.register_buffer("feature_mean", torch.zeros(s.inputs.channels))
         self.register_buffer("feature_std", torch.ones(s.inputs.channels))
         self.set_categories(categories)
@@ -112,8 +121,13 @@ class PlaneModel(nn.Module):
         full = s.feature_adapter == "pcfa"
         vectors = 2 * s.point_prompt_length
         vectors += s.dynamic_point_length if s.dynamic_prompts else 0
+        places = (
+            PlacePrompts.width(s.place_octaves, s.place_resolutions, s.place_channels)
+            if s.inputs.places
+            else 0
+        )
         return FeatureAdapter(
-            self.backbone.point_width + s.inputs.channels,
+            self.backbone.point_width + s.inputs.channels + places,
             vectors * self.backbone.point_width if full else 0,
             self.backbone.joint_dim,
             hidden=s.adapter_hidden,
@@ -122,15 +136,47 @@ class PlaneModel(nn.Module):
         )
 
     def set_categories(self, categories: Sequence[str]) -> None:
-        """Start with fresh static point prompts for these categories."""
+        """Start with fresh static prompts for these categories."""
         self.categories = tuple(categories)
-        shared = self.settings.point_prompts == "shared" or not categories
+        s, draw = self.settings, torch.Generator().manual_seed(self.seed)
+        shared = s.point_prompts == "shared" or not categories
+        sets = 1 if shared else len(categories)
         self.point_prompts = PointPrompts(
-            1 if shared else len(categories),
-            self.settings.point_prompt_length,
-            self.backbone.point_width,
-            generator=torch.Generator().manual_seed(self.seed),
+            sets, s.point_prompt_length, self.backbone.point_width, generator=draw
         )
+        self.place_prompts = (
+            PlacePrompts(
+                sets,
+                octaves=s.place_octaves,
+                resolutions=s.place_resolutions,
+                channels=s.place_channels,
+                generator=draw,
+            )
+            if s.inputs.places
+            else None
+        )
+        device = self.log_scale.device
+        self.register_buffer("frame_center", torch.zeros(len(categories), 3, device=device))
+        self.register_buffer("frame_scale", torch.ones(len(categories), device=device))
+
+    def inputs(self) -> InputSettings:
+        """What the model sees of a cloud, its pose resolved."""
+        return replace(self.settings.inputs, pose=self.pose)
+
+    def set_frames(self, frames: Mapping[str, Frame]) -> None:
+        """Say where the clouds of each category lie."""
+        for index, category in enumerate(self.categories):
+            self.frame_center[index] = torch.as_tensor(frames[category].center)
+            self.frame_scale[index] = frames[category].scale
+
+    def frames(self) -> dict[str, Frame]:
+        """Where the clouds of each category lie."""
+        centers = self.frame_center.cpu().numpy().copy()
+        scales = self.frame_scale.tolist()
+        return {
+            category: Frame(center, scale)
+            for category, center, scale in zip(self.categories, centers, scales, strict=True)
+        }
 
     @torch.no_grad()
     def calibrate(self, features: Tensor) -> None:
@@ -139,6 +185,7 @@ class PlaneModel(nn.Module):
         Args:
             features: `(N, C)` of many points.
         """
+        features = features[:, : self.settings.inputs.channels]
         self.feature_mean.copy_(features.mean(0))
         self.feature_std.copy_(features.std(0).clamp_min(1e-4))
 
@@ -159,10 +206,11 @@ class PlaneModel(nn.Module):
         encoded = self.backbone.encode_points(
             seen, layers=s.layers, num_groups=s.num_groups, token_prompts=self.visual_prompts
         )
-        text, prompts = self._prompts(encoded, categories)
+        indices = [self._index(category) for category in categories]
+        text, prompts = self._prompts(encoded, categories, indices)
         at_points = s.resolution == "points"
         spread = propagate(encoded.centers, points)
-        geometry = ((features - self.feature_mean) / self.feature_std).clamp(-5, 5)
+        geometry = self._geometry(features, indices)
         if not at_points:
             # A centre is the first point of its group.
             first = encoded.group_index[:, :, :1].expand(-1, -1, geometry.shape[-1])
@@ -179,10 +227,20 @@ class PlaneModel(nn.Module):
         mean = total / len(s.layers)
         return mean if at_points else spread(mean[..., None])[..., 0]
 
+    def _geometry(self, features: Tensor, indices: Sequence[int | None]) -> Tensor:
+        """Standardised local shape and what is known of the place, `(B, P, C)`."""
+        channels = self.settings.inputs.channels
+        local = (features[..., :channels] - self.feature_mean) / self.feature_std
+        local = local.clamp(-5, 5)
+        if self.place_prompts is None:
+            return local
+        if self.place_prompts.num_categories == 1:
+            indices = [0] * len(indices)
+        return torch.cat([local, self.place_prompts(features[..., channels:], indices)], -1)
+
     def _prompts(
-        self, encoded: PointFeatures, categories: Sequence[str]
+        self, encoded: PointFeatures, categories: Sequence[str], indices: Sequence[int | None]
     ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        indices = [self._index(category) for category in categories]
         names = [
             "object" if index is None else object_name(category)
             for index, category in zip(indices, categories, strict=True)
@@ -217,9 +275,7 @@ class PlaneModel(nn.Module):
         return None
 
     @torch.no_grad()
-    def forward(
-        self, points: Tensor, lengths: Tensor, categories: Sequence[str]
-    ) -> InferenceBatch:
+    def forward(self, points: Tensor, lengths: Tensor, categories: Sequence[str]) -> InferenceBatch:
         """Score every point of a packed batch.
 
         Args:
@@ -241,9 +297,11 @@ class PlaneModel(nn.Module):
             pred_score=torch.tensor([score for _, score in scored], device=device),
         )
 
-    def _score(self, cloud: NDArray[np.float32], category: str) -> tuple[NDArray[np.float32], float]:
+    def _score(
+        self, cloud: NDArray[np.float32], category: str
+    ) -> tuple[NDArray[np.float32], float]:
         """Map of one cloud `(N,)` and its object score."""
-        unit, views = self.settings.inputs.views(cloud, self.seed)
+        unit, views = self.inputs().views(cloud, self.seed, self.frames().get(category))
         # One view at a time: the result must not depend on how many a batch holds.
         seen = np.concatenate([self._view_scores(view, category) for view in views])
         places = np.concatenate([view.points for view in views])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from plane_anomalib.data.point_cloud import PointCloudItem
-from plane_anomalib.geometry.normalise import unit_sphere
-from plane_anomalib.models.plane.inputs import InputSettings
+from plane_anomalib.models.plane.inputs import Frame, InputSettings
 from plane_anomalib.synthesis.base import AnomalyTransform
 
 
@@ -26,11 +26,13 @@ class TrainingView:
         synthesis: Makes the defect.
         extra_points: Further points, from the defect where there is one, that the loss sees and
             the encoder does not: seen, their density would give the defect away.
+        frames: Where the clouds of each category lie, if they all lie the same way.
     """
 
     inputs: InputSettings
     synthesis: AnomalyTransform
     extra_points: int = 0
+    frames: Mapping[str, Frame] = field(default_factory=dict)
 
     def __call__(self, item: PointCloudItem, generator: np.random.Generator) -> PointCloudItem:
         """Corrupt and cut.
@@ -44,9 +46,9 @@ class TrainingView:
             geometry channels.
         """
         cloud = self.synthesis(item.points.numpy(), generator)
-        mask, unit = cloud.mask, unit_sphere(cloud.points).points
+        mask = cloud.mask
         chosen = self._choose(mask, generator)
-        view = self.inputs.view(unit, chosen)
+        view = self.inputs.view(cloud.points, chosen, self.frames.get(item.category))
         return PointCloudItem(
             points=torch.from_numpy(view.points),
             features=torch.from_numpy(view.features),
@@ -57,9 +59,7 @@ class TrainingView:
             defect=item.defect,
         )
 
-    def _choose(
-        self, mask: NDArray[np.bool_], generator: np.random.Generator
-    ) -> NDArray[np.int64]:
+    def _choose(self, mask: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.int64]:
         seen = np.resize(generator.permutation(len(mask)), self.inputs.num_points)
         pool = np.flatnonzero(mask) if mask.any() else np.arange(len(mask))
         return np.concatenate([seen, generator.choice(pool, self.extra_points)])
