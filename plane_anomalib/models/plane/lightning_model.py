@@ -234,6 +234,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         """Focal and dice loss of the mean map (eq. 7)."""
         del args, kwargs
         h = self.hparams
+        if batch.features is None or batch.gt_mask is None:
+            raise ConfigurationError("PLANE trains on views that its own transform made.")
         points = batch.points.view(batch.batch_size, -1, 3)
         # Not -1 for the number of points: there may be no channels.
         features = batch.features.view(*points.shape[:2], batch.features.shape[-1])

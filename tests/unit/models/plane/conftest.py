@@ -47,6 +47,8 @@ def make_plane(small_weights: Path) -> PlaneMaker:
             "max_steps": 3,
             "learning_rate": 1e-2,
             "prompt_learning_rate": 1e-2,
+            # Decay would change what learns nothing.
+            "weight_decay": 0.0,
             "precision": "32",
             "visualizer": False,
         }

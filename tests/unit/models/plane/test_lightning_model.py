@@ -115,9 +115,9 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
         },
         FULL,
     ),
-    "no static prompts": (
-        {"text_prompt_length": 0, "point_prompt_length": 0, "learnable_temperature": False},
-        {"dynamic", "adapters"},
+    "no static point prompts": (
+        {"point_prompt_length": 0, "learnable_temperature": False},
+        COMMON,
     ),
     "deep FFN": ({"adapter_depth": 3, "learnable_temperature": True}, FULL),
 }
