@@ -56,7 +56,7 @@ def save_small_backbone(path: Path) -> Path:
 def small_inputs(**changes: Any) -> InputSettings:
     """Views of 64 points."""
     return InputSettings(
-        **{"num_points": 64, "num_views": 2, "local_geometry": False, "pose": False, **changes}
+        **{"num_points": 64, "num_views": 2, "local_geometry": False, "pose": "none", **changes}
     )
 
 
@@ -81,10 +81,12 @@ def small_model(
 
 
 def random_views(model: PlaneModel, batch: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
-    """Points `(B, P, 3)` and geometry channels `(B, P, C)` for `PlaneModel.maps`."""
+    """Points `(B, P, 3)` and features of their shape and place, for `PlaneModel.maps`."""
     inputs, rng = model.settings.inputs, np.random.default_rng(seed)
     clouds = np.stack([surface(rng, inputs.num_points) for _ in range(batch)])
     features = rng.normal(size=(*clouds.shape[:2], inputs.channels)).astype(np.float32)
+    if inputs.places:
+        features = np.concatenate([features, clouds], 2)
     return torch.from_numpy(clouds), torch.from_numpy(features)
 
 

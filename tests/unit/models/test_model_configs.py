@@ -85,7 +85,7 @@ def test_paper_configuration_says_what_the_paper_says() -> None:
         "object_score": "max",
         "resolution": "groups",
         "local_geometry": False,
-        "pose": False,
+        "pose": "none",
         "num_views": 1,
         "learning_rate": 1e-4,
         "prompt_learning_rate": 1e-5,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from plane_anomalib.geometry.local_shape import local_shape_features
-from plane_anomalib.geometry.pose import pose_features
-from plane_anomalib.models.plane.inputs import InputSettings, View
+from plane_anomalib.geometry.pose import principal_frame
+from plane_anomalib.models.plane.inputs import Frame, InputSettings, View
 from tests.support.small_plane import small_inputs
 from tests.support.trees import surface
 
@@ -62,7 +62,7 @@ def test_normalised_cloud_is_in_input_order(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("size", [300, 5000])
 def test_any_order_of_the_points_gives_the_same_views(size: int, rng: np.random.Generator) -> None:
     """Also of features, whose coarse scales thin a large cloud."""
-    inputs = small_inputs(local_geometry=True, pose=True)
+    inputs = small_inputs(local_geometry=True, pose="principal")
     cloud, order = surface(rng, size), rng.permutation(size)
     unit, views = inputs.views(cloud, 3)
     shuffled, others = inputs.views(cloud[order], 3)
@@ -86,33 +86,48 @@ def test_chosen_points_are_spread_over_the_cloud_whatever_its_order(
     assert abs(np.mean(view.points[:, 0] > 0) - 0.5) < 0.12
 
 
-def test_features_describe_the_full_cloud(rng: np.random.Generator) -> None:
-    unit = small_inputs().views(surface(rng, 3000), 0)[0]
+def test_features_are_the_shape_of_the_full_cloud_and_then_the_place(
+    rng: np.random.Generator,
+) -> None:
+    cloud = 30 * surface(rng, 3000) + np.float32(9)
+    unit = small_inputs().views(cloud, 0)[0]
     chosen = rng.choice(3000, 64, replace=False)
-    inputs = InputSettings(64, local_geometry=True, local_scales=(16, 48), pose=True)
-    view = inputs.view(unit, chosen)
+    inputs = InputSettings(64, local_geometry=True, local_scales=(16, 48), pose="principal")
+    view = inputs.view(cloud, chosen)
     local = local_shape_features(unit, unit[chosen], (16, 48))
-    pose = pose_features(unit, unit[chosen])
-    np.testing.assert_array_equal(view.points, unit[chosen])
-    np.testing.assert_array_equal(view.features, np.concatenate([local, pose], 1))
+    place = unit[chosen] @ principal_frame(unit)
+    np.testing.assert_allclose(view.points, unit[chosen], atol=1e-6)
+    np.testing.assert_allclose(view.features, np.concatenate([local, place], 1), atol=1e-4)
+
+
+def test_places_in_a_common_pose_are_in_the_frame_of_the_category(
+    rng: np.random.Generator,
+) -> None:
+    cloud = 30 * surface(rng, 300) + np.float32(9)
+    inputs, chosen = small_inputs(pose="common"), np.arange(64)
+    frame = Frame(np.float32([1, 2, 3]), 20.0)
+    expected = (cloud[:64] - [1, 2, 3]) / 20
+    np.testing.assert_allclose(inputs.view(cloud, chosen, frame).features, expected, atol=1e-5)
+    alone = inputs.view(cloud, chosen)
+    np.testing.assert_allclose(alone.features, alone.points, atol=1e-5)
 
 
 @pytest.mark.parametrize("local", [False, True])
-@pytest.mark.parametrize("pose", [False, True])
+@pytest.mark.parametrize("pose", ["none", "principal", "common"])
 def test_channels_say_how_many_features_there_are(
-    local: bool, pose: bool, rng: np.random.Generator
+    local: bool, pose: str, rng: np.random.Generator
 ) -> None:
     inputs = small_inputs(local_geometry=local, pose=pose)
     for view in inputs.views(surface(rng, 100), 0)[1]:
-        assert view.features.shape == (64, inputs.channels)
+        assert view.features.shape == (64, inputs.channels + 3 * (pose != "none"))
         assert view.features.dtype == np.float32
         assert np.isfinite(view.features).all()
-    assert (inputs.channels > 0) == (local or pose)
+    assert (inputs.channels > 0) == local
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_features_of_next_to_nothing_are_finite(size: int, rng: np.random.Generator) -> None:
-    inputs = small_inputs(local_geometry=True, pose=True)
+    inputs = small_inputs(local_geometry=True, pose="principal")
     for cloud in (surface(rng, size), np.ones((size, 3), np.float32)):
         for view in inputs.views(cloud, 0)[1]:
             assert np.isfinite(view.features).all()

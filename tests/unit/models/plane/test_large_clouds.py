@@ -20,7 +20,7 @@ def memory(field):
     return 1024 * int(found[1])
 
 model = Plane(
-    num_points=2048, num_groups=64, num_views=4, local_geometry=True, pose=True,
+    num_points=2048, num_groups=64, num_views=4, local_geometry=True, pose="principal",
     resolution="points", visualizer=False,
 )
 rng = np.random.default_rng(0)

@@ -64,7 +64,7 @@ def finite(values: Iterable[float]) -> bool:
     return all(np.isfinite(value) for value in values)
 
 
-COMMON = {"text_prompts", "dynamic", "adapters"}
+COMMON = {"text_prompts", "dynamic", "adapters", "place_prompts"}
 FULL = COMMON | {"point_prompts", "log_scale"}
 SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "as it is": ({"learnable_temperature": True}, FULL),
@@ -82,14 +82,14 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
     ),
     "DPCM off": (
         {"dynamic_prompts": False, "learnable_temperature": False},
-        {"text_prompts", "adapters", "point_prompts"},
+        COMMON - {"dynamic"} | {"point_prompts"},
     ),
     "Ano3D off": ({"synthesis": "none", "learnable_temperature": True}, FULL),
     "Ano3D": ({"synthesis": "ano3d", "learnable_temperature": True}, FULL),
     "shared prompts": ({"point_prompts": "shared", "learnable_temperature": True}, FULL),
     "no geometry": (
-        {"local_geometry": False, "pose": False, "learnable_temperature": True},
-        FULL,
+        {"local_geometry": False, "pose": "none", "learnable_temperature": True},
+        FULL - {"place_prompts"},
     ),
     "maps at groups": ({"resolution": "groups", "learnable_temperature": True}, FULL),
     "maps at points": ({"resolution": "points", "learnable_temperature": True}, FULL),
@@ -210,22 +210,31 @@ def test_number_of_workers_does_not_change_the_weights(make_plane: PlaneMaker, f
     assert same(fit(make_plane()), fit(make_plane(), data={"num_workers": 1}))
 
 
-def test_rates_are_those_of_the_two_groups(make_plane: PlaneMaker, fit: Fit) -> None:
+def test_rates_are_those_of_the_groups(make_plane: PlaneMaker, fit: Fit) -> None:
     watch = Watch()
-    rates = {"learning_rate": 1e-4, "prompt_learning_rate": 1e-5, "schedule": "constant"}
+    rates = {
+        "learning_rate": 1e-4,
+        "prompt_learning_rate": 1e-5,
+        "place_learning_rate": 1e-3,
+        "schedule": "constant",
+    }
     model = fit(make_plane(**rates), callbacks=[watch])
-    assert watch.rates == [[1e-4, 1e-5]] * 3
-    slow = {id(p) for p in model.trainer.optimizers[0].param_groups[1]["params"]}
-    names = {n.split(".")[1] for n, p in model.named_parameters() if id(p) in slow}
-    assert names == {"text_prompts", "dynamic"}
-    every = [p for g in model.trainer.optimizers[0].param_groups for p in g["params"]]
+    assert watch.rates == [[1e-4, 1e-5, 1e-3]] * 3
+    groups = model.trainer.optimizers[0].param_groups
+    for group, expected in (
+        (groups[1], {"text_prompts", "dynamic"}),
+        (groups[2], {"place_prompts"}),
+    ):
+        own = {id(p) for p in group["params"]}
+        assert {n.split(".")[1] for n, p in model.named_parameters() if id(p) in own} == expected
+    every = [p for group in groups for p in group["params"]]
     assert {id(p) for p in every} == {id(p) for p in model.parameters() if p.requires_grad}
 
 
 def test_one_cycle_rises_and_ends_near_zero(make_plane: PlaneMaker, fit: Fit) -> None:
     watch = Watch()
     fit(make_plane(schedule="one-cycle", max_steps=20), callbacks=[watch])
-    rates = [rate for rate, _ in watch.rates]
+    rates = [step[0] for step in watch.rates]
     assert 0 < rates.index(max(rates)) < 15
     assert rates[-1] < 0.05 * max(rates)
 
@@ -308,7 +317,7 @@ def test_geometry_channels_are_standardised_on_training_views(
     make_plane: PlaneMaker, fit: Fit
 ) -> None:
     watch = Watch()
-    model = fit(make_plane(local_geometry=True, pose=True), callbacks=[watch])
+    model = fit(make_plane(local_geometry=True, pose="none"), callbacks=[watch])
     features = torch.cat([batch.features for batch in watch.batches])
     scaled = (features - model.model.feature_mean) / model.model.feature_std
     assert scaled.mean(0).abs().max() < 1
