@@ -386,3 +386,41 @@ def test_training_on_images_is_refused(make_plane: PlaneMaker) -> None:
 
 def test_package_exports_the_lightning_class() -> None:
     assert Plane is Direct
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_pose_follows_the_dataset_and_is_kept_in_the_checkpoint(
+    common: bool, make_plane: PlaneMaker, fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
+
+    monkeypatch.setattr(AnomalyShapeNet, "common_pose", common)
+    model = fit(make_plane(pose="auto", rotation="auto"))
+    assert model.model.pose == ("common" if common else "principal")
+    view = model.train_transform(model.trainer.datamodule)
+    assert view.synthesis.rotation == ("none" if common else "so3")
+    checkpoint = tmp_path / "plane.ckpt"
+    model.trainer.save_checkpoint(checkpoint)
+    loaded = Plane.load_from_checkpoint(checkpoint, weights_only=True)
+    assert loaded.model.pose == model.model.pose
+    batch = packed(surface(np.random.default_rng(), 99))
+    assert torch.equal(loaded.score_batch(batch).anomaly_map, model.score_batch(batch).anomaly_map)
+
+
+def test_frame_of_a_category_is_the_mean_over_its_training_clouds(
+    make_plane: PlaneMaker, fit: Fit
+) -> None:
+    model = fit(make_plane(pose="common"))
+    data = model.trainer.datamodule.train_data
+    for index, category in enumerate(("bowl0", "cup1")):
+        clouds = [data.untransformed(i) for i in range(len(data))]
+        own = [item.points for item in clouds if item.category == category]
+        centers = torch.stack([cloud.mean(0) for cloud in own])
+        radii = [(cloud - cloud.mean(0)).norm(dim=1).max() for cloud in own]
+        torch.testing.assert_close(model.model.frame_center[index], centers.mean(0))
+        torch.testing.assert_close(model.model.frame_scale[index], torch.stack(radii).mean())
+
+
+def test_clouds_that_the_transform_did_not_make_are_refused(make_plane: PlaneMaker) -> None:
+    with pytest.raises(ConfigurationError, match="views that its own transform made"):
+        make_plane().training_step(packed(surface(np.random.default_rng(), 64)))
