@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from plane_anomalib.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
@@ -17,125 +15,8 @@ from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.training import TrainingView
 from tests.support.small_plane import packed
 from tests.support.trees import surface
+from tests.support.watch import Watch, finite, parameters, same
 from tests.unit.models.plane.conftest import Fit, PlaneMaker
-
-
-class Watch(Callback):
-    """Keeps losses, rates, the parts' parameters before training, and who is in which mode."""
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.rates: list[list[float]] = []
-        self.steps: list[int] = []
-        self.batches: list[Any] = []
-        self.before: dict[str, torch.Tensor] = {}
-        self.backbone_trained = False
-
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self.before = parameters(pl_module)
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *args: Any) -> None:
-        self.losses.append(float(outputs["loss"]))
-        self.rates.append([group["lr"] for group in trainer.optimizers[0].param_groups])
-        self.steps.append(trainer.global_step)
-        self.batches.append(args[0])
-        backbone = pl_module.model.backbone
-        self.backbone_trained |= any(module.training for module in backbone.modules())
-        self.backbone_trained |= any(p.grad is not None for p in backbone.parameters())
-
-
-def parameters(model: Plane) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in model.model.state_dict().items()}
-
-
-def changed(watch: Watch, model: Plane) -> set[str]:
-    """First words of the names of all parameters that training changed."""
-    after = parameters(model)
-    names = {name for name, value in watch.before.items() if not torch.equal(value, after[name])}
-    return {name.split(".")[0] for name in names}
-
-
-def same(first: Plane, second: Plane) -> bool:
-    pairs = zip(parameters(first).values(), parameters(second).values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
-def finite(values: Iterable[float]) -> bool:
-    return all(np.isfinite(value) for value in values)
-
-
-COMMON = {"text_prompts", "dynamic", "adapters", "place_prompts"}
-FULL = COMMON | {"point_prompts", "log_scale"}
-SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
-    "as it is": ({"learnable_temperature": True}, FULL),
-    "linear (PCFA off)": (
-        {"feature_adapter": "linear", "learnable_temperature": False},
-        COMMON,
-    ),
-    "vpt-shallow": (
-        {"feature_adapter": "vpt-shallow", "learnable_temperature": False},
-        COMMON | {"visual_prompts"},
-    ),
-    "vpt-deep": (
-        {"feature_adapter": "vpt-deep", "learnable_temperature": False},
-        COMMON | {"visual_prompts"},
-    ),
-    "DPCM off": (
-        {"dynamic_prompts": False, "learnable_temperature": False},
-        COMMON - {"dynamic"} | {"point_prompts"},
-    ),
-    "Ano3D off": ({"synthesis": "none", "learnable_temperature": True}, FULL),
-    "Ano3D": ({"synthesis": "ano3d", "learnable_temperature": True}, FULL),
-    "shared prompts": ({"point_prompts": "shared", "learnable_temperature": True}, FULL),
-    "no geometry": (
-        {"local_geometry": False, "pose": "none", "learnable_temperature": True},
-        FULL - {"place_prompts"},
-    ),
-    "maps at groups": ({"resolution": "groups", "learnable_temperature": True}, FULL),
-    "maps at points": ({"resolution": "points", "learnable_temperature": True}, FULL),
-    "no extra points": ({"extra_points": 0, "learnable_temperature": True}, FULL),
-    "literal Ano3D": ({"synthesis": "ano3d-literal", "learnable_temperature": True}, FULL),
-    "raw tokens": ({"token_norm": False, "learnable_temperature": True}, FULL),
-    "focal only": ({"dice_weight": 0.0, "learnable_temperature": True}, FULL),
-    "dice only": ({"focal_weight": 0.0, "learnable_temperature": True}, FULL),
-    "temperature 1": (
-        {"temperature": 1.0, "learnable_temperature": False},
-        FULL - {"log_scale"},
-    ),
-    "constant rate": ({"schedule": "constant", "learnable_temperature": True}, FULL),
-    "layer 0": ({"layers": [0], "learnable_temperature": True}, FULL),
-    "all layers": ({"layers": [0, 1, 2, 3], "learnable_temperature": True}, FULL),
-    "longer prompts": (
-        {
-            "text_prompt_length": 12,
-            "point_prompt_length": 8,
-            "dynamic_text_length": 2,
-            "dynamic_point_length": 3,
-            "learnable_temperature": True,
-        },
-        FULL,
-    ),
-    "no static point prompts": (
-        {"point_prompt_length": 0, "learnable_temperature": False},
-        COMMON,
-    ),
-    "deep FFN": ({"adapter_depth": 3, "learnable_temperature": True}, FULL),
-}
-
-
-@pytest.mark.parametrize("switch", SWITCHES)
-def test_every_ablation_trains_what_it_should(
-    switch: str, make_plane: PlaneMaker, fit: Fit
-) -> None:
-    arguments, expected = SWITCHES[switch]
-    watch = Watch()
-    model = fit(make_plane(**arguments), callbacks=[watch])
-    assert len(watch.losses) == 3
-    assert finite(watch.losses)
-    # The scale of the geometry channels is learnt before training.
-    assert changed(watch, model) == expected
-    assert not watch.backbone_trained
-    assert all(value.isfinite().all() for value in parameters(model).values())
 
 
 def test_loss_is_the_weighted_sum_on_the_mean_map(make_plane: PlaneMaker, fit: Fit) -> None:
@@ -257,15 +138,20 @@ def test_training_ends_after_its_steps_or_epochs(
 class Interrupt(Callback):
     """Ends training after two epochs as a signal would, with a checkpoint of that moment."""
 
+    def __init__(self, checkpoint: Path) -> None:
+        self.checkpoint = checkpoint
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        trainer.should_stop = trainer.current_epoch == 1
+        if trainer.current_epoch == 1:
+            trainer.save_checkpoint(self.checkpoint)
+            trainer.should_stop = True
 
 
 def interrupted(fit: Fit, model: Plane, folder: Path) -> Path:
-    saving = ModelCheckpoint(folder, filename="half", save_top_k=-1)
-    fit(model, callbacks=[saving, Interrupt()], enable_checkpointing=True)
+    checkpoint = folder / "half.ckpt"
+    fit(model, callbacks=[Interrupt(checkpoint)])
     assert model.trainer.global_step == 4
-    return folder / "half.ckpt"
+    return checkpoint
 
 
 @pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
