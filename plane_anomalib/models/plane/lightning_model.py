@@ -10,6 +10,7 @@ from anomalib.data import InferenceBatch
 from anomalib.metrics import Evaluator
 from anomalib.models.components import AnomalibModule
 from anomalib.visualization import Visualizer
+from lightning.pytorch import Callback
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import nn
 
@@ -19,6 +20,7 @@ from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.base import PointCloudMixin
+from plane_anomalib.models.checkpoints import EpochCheckpoint
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.preparation import category_frames, sample_features
@@ -280,12 +282,20 @@ class Plane(PointCloudMixin, AnomalibModule):
     def trainer_arguments(self) -> dict[str, Any]:
         """Length of training; validation once, at its end, where thresholds are found."""
         h = self.hparams
+        by_steps = h.max_steps > 0
         return {
             "max_steps": h.max_steps,
             "max_epochs": h.max_epochs if h.max_epochs > 0 else -1,
+            # Batches over all epochs, or epochs.
+            "val_check_interval": h.max_steps if by_steps else 1.0,
+            "check_val_every_n_epoch": None if by_steps else h.max_epochs,
             "num_sanity_val_steps": 0,
             "gradient_clip_val": 1.0,
         }
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Add a checkpoint per epoch to resume from."""
+        return [*super().configure_callbacks(), EpochCheckpoint()]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what was learnt of the data: the categories, and how their clouds lie."""
