@@ -50,6 +50,8 @@ class FeatureAdapter(nn.Module):
         joint_dim: Channels of the joint space.
         hidden: Channels of the hidden layers.
         depth: Hidden layers; 0 makes it one linear projection, "PCFA off" in Table 4.
+        damped: Leading channels of a token that start with a tenth of the weight: features of an
+            untrained encoder must not drown the geometry beside them.
         generator: Source of the initial weights.
     """
 
@@ -61,11 +63,14 @@ class FeatureAdapter(nn.Module):
         *,
         hidden: int = 512,
         depth: int = 1,
+        damped: int = 0,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         widths = [hidden] * depth + [joint_dim]
         self.token = seeded_linear(token_width, widths[0], generator=generator)
+        with torch.no_grad():
+            self.token.weight[:, :damped] *= 0.1
         self.prompt = (
             seeded_linear(prompt_width, widths[0], generator=generator, bias=False)
             if prompt_width

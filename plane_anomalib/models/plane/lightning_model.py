@@ -42,7 +42,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         backbone: `"builtin"`, the name of published weights, or a file of them.
         num_points: Points of a view (paper: 2048).
         num_groups: Tokens of the point encoder; null as in its pretraining (paper: 512).
-        layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11).
+        layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11; two cost half).
         text_prompt_length: Learnable text vectors per polarity, N.
         text_prompt_std: Standard deviation of their initial values.
         point_prompts: `"category"` for static point prompts per category, `"shared"` for one set.
@@ -109,7 +109,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         backbone: str = "builtin",
         num_points: int = 2048,
         num_groups: int | None = 64,
-        layers: Sequence[int] = (2, 5, 8, 11),
+        layers: Sequence[int] = (5, 11),
         text_prompt_length: int = 6,
         text_prompt_std: float = 0.02,
         point_prompts: Literal["category", "shared"] = "category",
@@ -125,8 +125,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         local_geometry: bool = True,
         local_scales: Sequence[int] = (16, 48, 128, 320),
         pose: Literal["auto", "common", "principal", "none"] = "auto",
-        place_octaves: int = 4,
-        place_resolutions: Sequence[int] = (8, 16, 32, 64),
+        place_octaves: int = 6,
+        place_resolutions: Sequence[int] = (8, 16, 32, 64, 128),
         place_channels: int = 4,
         resolution: Literal["groups", "points"] = "points",
         temperature: float = 0.07,
@@ -143,8 +143,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         rotation: Literal["auto", "so3", "z", "none"] = "auto",
         one_sided: bool | Literal["auto"] = "auto",
         extra_points: int = 256,
-        learning_rate: float = 1e-3,
-        prompt_learning_rate: float = 1e-3,
+        learning_rate: float = 2e-3,
+        prompt_learning_rate: float = 2e-3,
         place_learning_rate: float = 1e-2,
         weight_decay: float = 1e-2,
         schedule: Literal["constant", "one-cycle"] = "one-cycle",

@@ -39,8 +39,8 @@ class PlaneSettings:
     text_prompt_std: float = 0.02
     point_prompt_length: int = 4
     point_prompts: str = "category"
-    place_octaves: int = 4
-    place_resolutions: tuple[int, ...] = (8, 16, 32, 64)
+    place_octaves: int = 6
+    place_resolutions: tuple[int, ...] = (8, 16, 32, 64, 128)
     place_channels: int = 4
     dynamic_prompts: bool = True
     dynamic_text_length: int = 1
@@ -132,6 +132,7 @@ class PlaneModel(nn.Module):
             self.backbone.joint_dim,
             hidden=s.adapter_hidden,
             depth=s.adapter_depth if full else 0,
+            damped=self.backbone.point_width if self.backbone.weights == "random" else 0,
             generator=draw,
         )
 
