@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
+from anomalib.callbacks import ModelCheckpoint
+from lightning.pytorch import Trainer
 
 
-class EpochCheckpoint(ModelCheckpoint):
-    """Writes `weights/lightning/last_epoch.ckpt` of the run directory.
+def checkpoint_every_epoch(trainer: Trainer) -> list[ModelCheckpoint]:
+    """What replaces the checkpoint callback that anomalib's engine adds.
 
-    anomalib's own checkpoint follows validation, and validation comes once, at the end.
+    The engine's waits for validation, which comes once, at the end, or never. Lightning puts a
+    model's callback in the place of the trainer's of the same class; one that a user configured
+    stays.
+
+    Args:
+        trainer: The run's.
     """
-
-    def __init__(self) -> None:
-        super().__init__(
-            filename="last_epoch", auto_insert_metric_name=False, save_on_train_epoch_end=True
+    return [
+        ModelCheckpoint(
+            dirpath=callback.dirpath,
+            filename=callback.filename,
+            auto_insert_metric_name=False,
+            save_on_train_epoch_end=True,
         )
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Take the run directory, which is not known before."""
-        self.dirpath = str(Path(trainer.default_root_dir) / "weights" / "lightning")
-        super().setup(trainer, pl_module, stage)
+        for callback in trainer.checkpoint_callbacks
+        if type(callback) is ModelCheckpoint
+        and callback.monitor is None
+        and callback._save_on_train_epoch_end is None
+    ]

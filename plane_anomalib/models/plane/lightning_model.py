@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -19,8 +19,9 @@ from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.models.arguments import check_choices, check_numbers
 from plane_anomalib.models.base import PointCloudMixin
-from plane_anomalib.models.checkpoints import EpochCheckpoint
+from plane_anomalib.models.checkpoints import checkpoint_every_epoch
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.preparation import category_frames, sample_features
@@ -157,6 +158,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         evaluator: Evaluator | bool = True,
         visualizer: Visualizer | bool = True,
     ) -> None:
+        _check(locals())
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         inputs = InputSettings(
             num_points,
@@ -191,8 +193,6 @@ class Plane(PointCloudMixin, AnomalibModule):
             object_score_share=object_score_share,
             unknown_category=unknown_category,
         )
-        if not max(max_steps, max_epochs) > 0:
-            raise ConfigurationError("Set max_steps or max_epochs above 0: PLANE is trained.")
         self.model = PlaneModel(create_backbone(backbone), settings, seed=seed)
         self.seed = seed
         self.autocast = _wants_bf16(precision)
@@ -295,7 +295,7 @@ class Plane(PointCloudMixin, AnomalibModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """Add a checkpoint per epoch to resume from."""
-        return [*super().configure_callbacks(), EpochCheckpoint()]
+        return [*super().configure_callbacks(), *checkpoint_every_epoch(self.trainer)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what was learnt of the data: the categories, and how their clouds lie."""
@@ -310,6 +310,23 @@ class Plane(PointCloudMixin, AnomalibModule):
             raise ConfigurationError("The checkpoint is not one of Plane.")
         self.model.set_categories(checkpoint["plane_categories"])
         self.model.pose = checkpoint["plane_pose"]
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    check_choices(Plane.__init__, values)
+    positive = ["num_points", "num_groups", "num_views", "temperature", "text_prompt_length"]
+    positive += ["adapter_hidden", "dynamic_hidden", "object_score_share", "learning_rate"]
+    lengths = ["point_prompt_length", "dynamic_text_length", "dynamic_point_length", "seed"]
+    weights = ["adapter_depth", "extra_points", "focal_weight", "dice_weight", "weight_decay"]
+    check_numbers(
+        values,
+        above=dict.fromkeys(positive, 0),
+        least=dict.fromkeys([*lengths, *weights], 0),
+    )
+    if not max(values["max_steps"], values["max_epochs"]) > 0:
+        raise ConfigurationError("Set max_steps or max_epochs above 0: PLANE is trained.")
+    if not values["focal_weight"] + values["dice_weight"] > 0:
+        raise ConfigurationError("Leave focal_weight or dice_weight above 0: PLANE needs a loss.")
 
 
 def _parameters(*modules: nn.Module | None) -> list[nn.Parameter]:
