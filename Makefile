@@ -23,7 +23,7 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 .PHONY: demo test lint bench clean
 
 demo: $(INSTALLED)
-	$(BIN)/anomalib train --model Plane --default_root_dir results/demo $(DEMO)
+	$(BIN)/anomalib train --config configs/demo.yaml $(DEMO)
 
 test: $(INSTALLED_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)

@@ -8,12 +8,11 @@ refused with a sentence rather than half understood.
 from __future__ import annotations
 
 import dataclasses
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import PlaneAnomalibError
 from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
 
@@ -221,18 +220,8 @@ def write_metrics_json(run_dir: str | Path, result: RunResult) -> Path:
         The file.
     """
     target = Path(run_dir) / METRICS_FILE
-    target.parent.mkdir(parents=True, exist_ok=True)
-    text = result.to_json() + "\n"
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{METRICS_FILE}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        # mkstemp makes private files; give what an ordinary open() would have given.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replaced(target) as temporary:
+        temporary.write_text(result.to_json() + "\n", encoding="utf-8")
     return target
 
 
@@ -293,9 +282,3 @@ def _footer(metrics: Metrics) -> list[str]:
     lines = [f"Means over fewer than {total} categories: {', '.join(partial)}."] if partial else []
     lines += metrics.notes
     return ["", *(f"- {line}" for line in lines)] if lines else []
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from plane_anomalib.atomic import replaced
 from plane_anomalib.backbones.checkpoint import read_tensors
 from plane_anomalib.backbones.official import (
     below,
@@ -118,12 +118,8 @@ def save_point_language_model(
         "weights": model.weights,
     }
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replaced(path) as temporary:
         save_file(state, temporary, metadata=described)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _own_config(

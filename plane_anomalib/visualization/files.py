@@ -1,40 +1,15 @@
-"""Names and writing of result files: nothing half-written, nothing overwritten by a namesake."""
+"""Names of result files: none overwritten by a namesake."""
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import count
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 _UNSAFE = re.compile(r"[^\w.+-]+")
 _LONGEST_NAME = 120
-
-
-@contextmanager
-def replaced(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path to write to; move it to `path` when all went well.
-
-    The suffix is kept, since writers choose a format by it. Parent directories are made.
-
-    Args:
-        path: The file to make or replace.
-
-    Yields:
-        A path in the same directory.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(6)}{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def safe_name(text: str) -> str:

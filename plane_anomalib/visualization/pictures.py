@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.atomic import replaced
 from plane_anomalib.visualization import colours as palette
 from plane_anomalib.visualization.colours import ScoreScale
-from plane_anomalib.visualization.files import replaced
 from plane_anomalib.visualization.raster import Rendering, best_rotation, render
 from plane_anomalib.visualization.shown import ShownCloud
 

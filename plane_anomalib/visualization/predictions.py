@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.atomic import replaced
 from plane_anomalib.data.io import write_points
 from plane_anomalib.visualization.colours import ScoreScale
-from plane_anomalib.visualization.files import replaced, safe_name
+from plane_anomalib.visualization.files import safe_name
 from plane_anomalib.visualization.gallery import CloudRecord
 
 

@@ -16,7 +16,8 @@ from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.backbones.tokenizer import ByteTokenizer
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.models.plane.inputs import InputSettings
-from plane_anomalib.models.plane.torch_model import PlaneModel, PlaneSettings
+from plane_anomalib.models.plane.settings import PlaneSettings
+from plane_anomalib.models.plane.torch_model import PlaneModel
 from tests.support.trees import surface
 
 DEPTH = 4

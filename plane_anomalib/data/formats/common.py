@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import PointCloudFileError
 
 AXES = ("x", "y", "z")
@@ -118,14 +117,8 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
 
     A reader sees the old file or the whole new one; after an error the old one is still there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as handle:
-            yield handle
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced(path) as temporary, temporary.open("xb") as handle:
+        yield handle
 
 
 def write_rows(write: Callable[[bytes], Any], columns: Columns, delimiter: str) -> None:

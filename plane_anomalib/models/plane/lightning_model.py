@@ -22,10 +22,10 @@ from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.arguments import check_choices, check_numbers
 from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.models.checkpoints import checkpoint_every_epoch
-from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.preparation import category_frames, sample_features
-from plane_anomalib.models.plane.torch_model import PlaneModel, PlaneSettings
+from plane_anomalib.models.plane.settings import PlaneSettings
+from plane_anomalib.models.plane.torch_model import PlaneModel
 from plane_anomalib.models.plane.training import TrainingView
 from plane_anomalib.synthesis.base import RotationMode
 from plane_anomalib.synthesis.create import create_synthesis
@@ -158,41 +158,10 @@ class Plane(PointCloudMixin, AnomalibModule):
         evaluator: Evaluator | bool = True,
         visualizer: Visualizer | bool = True,
     ) -> None:
-        _check(locals())
+        arguments = dict(locals())
+        _check(arguments)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
-        inputs = InputSettings(
-            num_points,
-            local_geometry,
-            tuple(local_scales),
-            "principal" if pose == "auto" else pose,
-            num_views,
-        )
-        settings = PlaneSettings(
-            inputs=inputs,
-            layers=tuple(layers),
-            num_groups=num_groups,
-            text_prompt_length=text_prompt_length,
-            text_prompt_std=text_prompt_std,
-            point_prompts=point_prompts,
-            point_prompt_length=point_prompt_length,
-            place_octaves=place_octaves,
-            place_resolutions=tuple(place_resolutions),
-            place_channels=place_channels,
-            dynamic_prompts=dynamic_prompts,
-            dynamic_text_length=dynamic_text_length,
-            dynamic_point_length=dynamic_point_length,
-            dynamic_hidden=dynamic_hidden,
-            feature_adapter=feature_adapter,
-            adapter_hidden=adapter_hidden,
-            adapter_depth=adapter_depth,
-            token_norm=token_norm,
-            resolution=resolution,
-            temperature=temperature,
-            learnable_temperature=learnable_temperature,
-            object_score=object_score,
-            object_score_share=object_score_share,
-            unknown_category=unknown_category,
-        )
+        settings = PlaneSettings.from_arguments(arguments)
         self.model = PlaneModel(create_backbone(backbone), settings, seed=seed)
         self.seed = seed
         self.autocast = _wants_bf16(precision)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -22,40 +22,11 @@ from plane_anomalib.models.plane.inputs import Frame, InputSettings, Pose, View
 from plane_anomalib.models.plane.maps import anomaly_probability
 from plane_anomalib.models.plane.place_prompts import PlacePrompts
 from plane_anomalib.models.plane.propagation import propagate
+from plane_anomalib.models.plane.settings import PlaneSettings
 from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
 from plane_anomalib.models.plane.visual_prompts import VisualPrompts
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class PlaneSettings:
-    """Every choice of plane.md that shapes the network; `Plane` documents them one by one."""
-
-    inputs: InputSettings = field(default_factory=InputSettings)
-    layers: tuple[int, ...] = (2, 5, 8, 11)
-    num_groups: int | None = None
-    text_prompt_length: int = 6
-    text_prompt_std: float = 0.02
-    point_prompt_length: int = 4
-    point_prompts: str = "category"
-    place_octaves: int = 6
-    place_resolutions: tuple[int, ...] = (8, 16, 32, 64, 128)
-    place_channels: int = 4
-    dynamic_prompts: bool = True
-    dynamic_text_length: int = 1
-    dynamic_point_length: int = 1
-    dynamic_hidden: int = 192
-    feature_adapter: str = "pcfa"
-    adapter_hidden: int = 256
-    adapter_depth: int = 2
-    token_norm: bool = True
-    resolution: str = "points"
-    temperature: float = 0.07
-    learnable_temperature: bool = False
-    object_score: str = "max"
-    object_score_share: float = 0.01
-    unknown_category: str = "mean"
 
 
 class PlaneModel(nn.Module):

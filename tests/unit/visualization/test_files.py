@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plane_anomalib.visualization.files import replaced, safe_name, unique_stems
+from plane_anomalib.atomic import replaced
+from plane_anomalib.visualization.files import safe_name, unique_stems
 
 
 def test_namesakes_from_different_folders_keep_apart() -> None:
