@@ -34,7 +34,7 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/mypy
 
 bench: $(INSTALLED_DEV)
-	set -e; for script in benchmarks/bench_*.py; do $(BIN)/python $$script; done
+	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
 
 $(INSTALLED): pyproject.toml scripts/setup.sh
 	scripts/setup.sh $(VENV)

@@ -26,7 +26,7 @@ find_python() {
             return
         fi
     done
-    fail "Python 3.11 or newer is needed and ${PYTHON:-neither python3.11 nor python3} is not it:" \
+    fail "Python 3.11 or newer is needed and was not found as ${PYTHON:-python3.11 or python3}:" \
         "install it (apt-get install python3.11 python3.11-venv) or name one with PYTHON=/path/to/python."
 }
 
