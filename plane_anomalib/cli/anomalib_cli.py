@@ -6,6 +6,7 @@ Models that are not for point clouds keep anomalib's behaviour: every addition a
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 from anomalib.cli.cli import AnomalibCLI
 from anomalib.data import AnomalibDataModule
 from anomalib.models import AnomalibModule
+from anomalib.utils.path import create_versioned_dir
 from jsonargparse import ArgumentParser, Namespace
 
 from plane_anomalib.cli.failures import one_sentence_errors
@@ -32,7 +34,7 @@ class PointCloudCLI(AnomalibCLI):
 
     What it adds: built-in data when a point-cloud model is given none, `predict` on files and
     folders of clouds, `--seed_everything` (parsed and never used upstream) handed on to the model
-    and the data, and errors of one sentence.
+    and the data, a run directory that a later `train` can live with, and errors of one sentence.
 
     Args:
         args: What was typed, without the program's name; default `sys.argv[1:]`.
@@ -77,6 +79,17 @@ class PointCloudCLI(AnomalibCLI):
             kwargs["dataset"] = PointCloudPredictDataset(kwargs.pop("data_path"))
         return kwargs
 
+    def _run_subcommand(self) -> None:
+        """Run, after a look at where the results go."""
+        if isinstance(self.model, PointCloudMixin) and isinstance(
+            self.datamodule, AnomalibDataModule
+        ):
+            results = Path(self._get(self.config_init, "default_root_dir"))
+            data = self.datamodule
+            runs = results / self.model.name / data.name / (data.category or "")
+            _prepare_runs(runs, self.subcommand)
+        super()._run_subcommand()
+
     def _parser_error(
         self, stock_error: Callable[..., None], message: str, ex: Exception | None = None
     ) -> None:
@@ -116,6 +129,29 @@ def _require_path(path: Path) -> None:
     if not path.exists():
         raise ConfigurationError(
             f"--data {path}: there is no such file or folder. {DATASETS.unknown(path.name)}"
+        )
+
+
+def _prepare_runs(runs: Path, subcommand: str) -> None:
+    """Keep `latest` the link to the newest run that anomalib's `train` takes it for.
+
+    A stock `test` or `predict` before any training makes a folder of that name instead, and the
+    next `train` dies of it: here they get a numbered folder and the link.
+
+    Args:
+        runs: The folder of `v0`, `v1`, ... and `latest`.
+        subcommand: What is about to run.
+
+    Raises:
+        ConfigurationError: `latest` is a folder already, and a training would trip over it.
+    """
+    latest = runs / "latest"
+    if subcommand in {"test", "predict"} and not os.path.lexists(latest):
+        create_versioned_dir(runs)
+    elif subcommand in {"train", "fit"} and latest.is_dir() and latest.resolve().name == "latest":
+        raise ConfigurationError(
+            f"{latest} is a folder, where anomalib keeps a link to the newest run: rename it, or "
+            "give another --default_root_dir."
         )
 
 

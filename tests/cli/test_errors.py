@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from anomalib.engine import Engine
 
 from plane_anomalib.cli.anomalib_cli import PointCloudCLI
 from tests.cli.conftest import Typed
@@ -112,6 +115,48 @@ def test_seed_everything_is_handed_on_where_no_seed_was_given(
     cli = PointCloudCLI(["train", *PLANE, "--data", "ProceduralShapes", *arguments], run=False)
     config = cli.config["train"]
     assert (config.model.init_args.seed, config.data.init_args.seed) == seeds
+
+
+@pytest.fixture
+def folders_only(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Let test and train find their run directory, and do nothing in it."""
+    found: list[Path] = []
+
+    def stand_in(versioned_dir: bool) -> Callable[..., None]:
+        def run(self: Engine, model: Any, datamodule: Any, **_: Any) -> None:
+            self._setup_workspace(model, datamodule=datamodule, versioned_dir=versioned_dir)
+            found.append(Path(self._cache.args["default_root_dir"]))
+            found[-1].mkdir(parents=True, exist_ok=True)
+
+        return run
+
+    monkeypatch.setattr(Engine, "test", stand_in(versioned_dir=False))
+    monkeypatch.setattr(Engine, "train", stand_in(versioned_dir=True))
+    return found
+
+
+def test_a_test_before_any_training_leaves_room_for_training(
+    folders_only: list[Path], scans: Path, tmp_path: Path
+) -> None:
+    data = ["--data", "PointCloudFolder", "--data.root", str(scans)]
+    for subcommand in ("test", "test", "train", "test"):
+        PointCloudCLI([subcommand, *PLANE, *data, "--default_root_dir", str(tmp_path / "runs")])
+    runs = tmp_path / "runs/Plane/scans/all"
+    assert folders_only == [runs / name for name in ("v0", "v0", "v1", "v1")]
+
+
+def test_a_folder_in_place_of_the_link_to_the_newest_run_is_named(
+    folders_only: list[Path], scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    latest = tmp_path / "runs/Plane/scans/all/latest"
+    latest.mkdir(parents=True)
+    data = ["--data", "PointCloudFolder", "--data.root", str(scans)]
+    arguments = [*PLANE, *data, "--default_root_dir", str(tmp_path / "runs")]
+    PointCloudCLI(["test", *arguments])
+    with pytest.raises(SystemExit):
+        PointCloudCLI(["train", *arguments])
+    assert folders_only == [latest]
+    assert f"error: {latest} is a folder, where anomalib keeps" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("program", ["anomalib", "plane-anomalib"])
