@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES, read_points
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.errors import DatasetError, PointCloudFileError
 
+logger = logging.getLogger(__name__)
+
 SUFFIXES = POINT_SUFFIXES | MESH_SUFFIXES
 _TRUTH_FOLDERS = frozenset({"gt", "ground_truth"})
 
@@ -21,7 +24,7 @@ class PointCloudPredictDataset(Dataset[PointCloudItem]):
     """The clouds that `anomalib predict --data <path>` scores.
 
     Folders are searched with everything below them, sorted; ground-truth folders, hidden files and
-    links that lead out are left out.
+    links that lead out are left out (the latter with a warning).
 
     Args:
         path: A cloud or mesh, or a folder.
@@ -43,7 +46,7 @@ class PointCloudPredictDataset(Dataset[PointCloudItem]):
                 raise PointCloudFileError(self.path, "is not a point cloud or mesh", known)
             self.files = [self.path]
         elif self.path.is_dir():
-            self.files = sorted(_clouds_below(self.path))
+            self.files = _clouds_below(self.path)
         else:
             msg = f"{self.path} does not exist."
             raise DatasetError(msg)
@@ -77,10 +80,19 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(directory) / name for name in sorted(names) if not name.startswith("."))
 
 
-def _clouds_below(folder: Path) -> Iterator[Path]:
+def _clouds_below(folder: Path) -> list[Path]:
     home = folder.resolve()
-    for file in _files_below(folder):
-        inner = {part.lower() for part in file.relative_to(folder).parts[:-1]}
-        wanted = file.suffix.lower() in SUFFIXES and not inner & _TRUTH_FOLDERS
-        if wanted and file.resolve().is_relative_to(home):
-            yield file
+    found = sorted(file for file in _files_below(folder) if _is_wanted(file.relative_to(folder)))
+    kept = [file for file in found if file.resolve().is_relative_to(home)]
+    if len(kept) < len(found):
+        logger.warning(
+            "%s: %d links that lead out of it are not followed; copy the files instead.",
+            folder,
+            len(found) - len(kept),
+        )
+    return kept
+
+
+def _is_wanted(file: Path) -> bool:
+    folders = {part.lower() for part in file.parts[:-1]}
+    return file.suffix.lower() in SUFFIXES and not folders & _TRUTH_FOLDERS

@@ -38,13 +38,16 @@ def test_file_is_scored_alone_and_without_labels(tmp_path: Path, rng: np.random.
     assert (batch.category, batch.image_path) == (["cup"], [str(path)])
 
 
-def test_links_and_hidden_files_are_left_out(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_links_and_hidden_files_are_left_out(
+    tmp_path: Path, rng: np.random.Generator, caplog: pytest.LogCaptureFixture
+) -> None:
     outside = write_pcd(tmp_path / "outside.pcd", surface(rng, 9))
     inside = tmp_path / "in"
     write_pcd(inside / "a.pcd", surface(rng, 9))
     write_pcd(inside / ".hidden" / "b.pcd", surface(rng, 9))
     os.symlink(outside, inside / "c.pcd")
     assert [p.name for p in PointCloudPredictDataset(inside).files] == ["a.pcd"]
+    assert "1 links that lead out of it are not followed" in caplog.text
 
 
 def test_missing_path_is_refused(tmp_path: Path) -> None:
