@@ -94,27 +94,29 @@ class CloudReader:
             PointCloudFileError: A file is damaged or does not fit the other.
         """
         path = Path(row.image_path)
-        if self.geometry_source == "gt" and row.mask_path:
-            cloud = read_labelled_points(row.mask_path)
-            if cloud.labels is None or not cloud.labels.any():
-                raise PointCloudFileError(row.mask_path, "no point is labelled anomalous")
-            return cloud.points, cloud.labels
-        points = read_points(path).points
-        if not self.point_truth:
-            return points, None
-        if not row.mask_path:
-            return points, np.zeros(len(points), np.bool_)
-        return points, self._mask(path, Path(row.mask_path), points)
-
-    def _mask(
-        self, path: Path, truth: Path, points: NDArray[np.float32]
-    ) -> NDArray[np.bool_] | None:
         try:
-            return read_mask(truth, points, tolerance=self.tolerance)
-        except PointCloudFileError:
-            if f"{path.parent.parent.name}/{path.stem}" in self.unreliable:
-                return None
-            raise
+            if self.geometry_source == "gt" and row.mask_path:
+                return self._truth_as_geometry(Path(row.mask_path))
+            points = read_points(path).points
+            return points, self._mask(row.mask_path, points)
+        except PointCloudFileError as error:
+            known = f"{path.parent.parent.name}/{path.stem}" in self.unreliable
+            if not known or error.path != Path(row.mask_path):
+                raise
+            return read_points(path).points, None
+
+    def _truth_as_geometry(self, truth: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        cloud = read_labelled_points(truth)
+        if cloud.labels is None or not cloud.labels.any():
+            raise PointCloudFileError(truth, "no point is labelled anomalous")
+        return cloud.points, cloud.labels
+
+    def _mask(self, truth: str, points: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+        if not self.point_truth:
+            return None
+        if not truth:
+            return np.zeros(len(points), np.bool_)
+        return read_mask(Path(truth), points, tolerance=self.tolerance)
 
 
 class PointCloudDataset(AnomalibDataset):

@@ -74,13 +74,14 @@ def test_templates_may_be_called_prototypes(root: Path) -> None:
     assert len(data) == 4
 
 
+@pytest.mark.parametrize("source", ["pcd", "gt"])
 def test_clouds_with_published_broken_truth_count_as_objects(
-    tmp_path: Path, rng: np.random.Generator
+    tmp_path: Path, rng: np.random.Generator, source: str
 ) -> None:
     folder = real3d_tree(tmp_path, rng, ("chicken",)) / "chicken"
     os.replace(folder / "test/63_sink_cut.pcd", folder / "test/706_sink.pcd")
     write_truth(folder / "gt/706_sink.txt", surface(rng), np.zeros(200, bool), delimiter=" ")
-    data = loaded(tmp_path).test_data
+    data = loaded(tmp_path, geometry_source=source).test_data
     number = next(i for i, p in enumerate(data.samples.image_path) if "706_sink" in p)
     assert data[number].gt_mask is None
     assert bool(data[number].gt_label)
