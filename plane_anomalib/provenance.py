@@ -18,8 +18,8 @@ from plane_anomalib.results import Component, Hardware, Versions
 from plane_anomalib.version import __version__
 
 UNKNOWN = "unknown"
-# Where the data lies, how fast it is read and where results go do not change what is computed.
-NOT_CONFIGURATION = frozenset({"root", "num_workers", "cache_dir"})
+# Where the data lies and how fast it is read do not change what is computed.
+NOT_CONFIGURATION = frozenset({"root", "num_workers"})
 _WHOLE_FILE_BYTES = 256 * 1024
 _PART_BYTES = 64 * 1024
 
