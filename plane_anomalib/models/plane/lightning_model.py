@@ -22,6 +22,7 @@ from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.arguments import check_choices, check_numbers
 from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.models.checkpoints import checkpoint_every_epoch
+from plane_anomalib.models.plane.compatibility import check_arguments, check_resumed_data
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.preparation import category_frames, sample_features
 from plane_anomalib.models.plane.settings import PlaneSettings
@@ -273,10 +274,19 @@ class Plane(PointCloudMixin, AnomalibModule):
         checkpoint["plane_pose"] = self.model.pose
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Make room for the prompts of the categories that were trained on."""
+        """Make room for the prompts of the categories that were trained on.
+
+        Raises:
+            ConfigurationError: The checkpoint is of another model, or of other arguments or data.
+        """
         super().on_load_checkpoint(checkpoint)
         if "plane_categories" not in checkpoint:
             raise ConfigurationError("The checkpoint is not one of Plane.")
+        resumed = self._trainer is not None and self.trainer.training
+        backbone = self.model.backbone.state_dict()
+        check_arguments(checkpoint, self.hparams, backbone, resumed=resumed)
+        if resumed:
+            check_resumed_data(checkpoint, self.model.categories, self.model.pose)
         self.model.set_categories(checkpoint["plane_categories"])
         self.model.pose = checkpoint["plane_pose"]
 

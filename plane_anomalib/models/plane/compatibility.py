@@ -1,0 +1,113 @@
+"""Whether a checkpoint fits the model that loads it, told before any tensor is compared."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.models.plane.inputs import InputSettings
+from plane_anomalib.models.plane.settings import PlaneSettings
+
+logger = logging.getLogger(__name__)
+
+#: May differ at test time, but thresholds come from validation with the trained ones.
+_SCORING = ("num_views", "object_score", "object_score_share")
+#: May differ without a word; the pose is compared as the data resolved it.
+_FREE = ("inputs", "pose", "text_prompt_std", "unknown_category")
+_SCHEDULED = ("schedule", "max_steps", "max_epochs")
+
+
+def check_arguments(
+    checkpoint: Mapping[str, Any],
+    given: Mapping[str, Any],
+    backbone: Mapping[str, Any],
+    *,
+    resumed: bool,
+) -> None:
+    """Compare the arguments that shape the network and its inputs.
+
+    `test` and `predict` do not restore a checkpoint's arguments. Some that differ would fail on the
+    shapes of tensors; others would load and score nonsense.
+
+    Args:
+        checkpoint: Of `Plane`; `hyper_parameters`, `plane_pose` and `state_dict` are read.
+        given: The arguments of the model that loads it.
+        backbone: Tensors of that model's backbone by name.
+        resumed: Whether training goes on; then the schedule must be the same, too.
+
+    Raises:
+        ConfigurationError: An argument must be repeated.
+    """
+    trained = checkpoint["hyper_parameters"]
+    names = [f.name for f in (*fields(InputSettings), *fields(PlaneSettings))]
+    names = [name for name in names if name not in (*_SCORING, *_FREE)]
+    if resumed and "one-cycle" in (trained.get("schedule"), given["schedule"]):
+        names += _SCHEDULED
+    different = _different(trained, given, names)
+    pose = checkpoint["plane_pose"]
+    if given["pose"] != pose and (given["pose"] != "auto" or pose == "none"):
+        different["pose"] = pose
+    if _shapes(checkpoint["state_dict"], "model.backbone.") != _shapes(backbone):
+        different["backbone"] = trained["backbone"]
+    if different:
+        repeat = " ".join(f"--model.{name}={_typed(value)}" for name, value in different.items())
+        raise ConfigurationError(
+            f"The checkpoint was trained with other arguments than those given: repeat {repeat}."
+        )
+    scoring = _different(trained, given, _SCORING)
+    if scoring:
+        logger.warning(
+            "The checkpoint's thresholds were found with %s; other values are given, so they may "
+            "not fit.",
+            ", ".join(f"{name}={_typed(value)}" for name, value in scoring.items()),
+        )
+
+
+def check_resumed_data(checkpoint: Mapping[str, Any], categories: Sequence[str], pose: str) -> None:
+    """Compare the data of a training that goes on with those it began with.
+
+    Args:
+        checkpoint: Of `Plane`; `plane_categories` and `plane_pose` are read.
+        categories: Of the data.
+        pose: As the data resolved it.
+
+    Raises:
+        ConfigurationError: They differ: prompts would be missing, or places mean something else.
+    """
+    before, after = (
+        f"{', '.join(names)} (pose {how})"
+        for names, how in (
+            (checkpoint["plane_categories"], checkpoint["plane_pose"]),
+            (categories, pose),
+        )
+    )
+    if before != after:
+        raise ConfigurationError(
+            f"The checkpoint was trained on {before} and cannot go on with {after}: give the same "
+            "--data, or train anew."
+        )
+
+
+def _different(
+    trained: Mapping[str, Any], given: Mapping[str, Any], names: Sequence[str]
+) -> dict[str, Any]:
+    """What the checkpoint has otherwise; arguments that came later than it pass."""
+    known = [name for name in names if name in trained]
+    return {name: trained[name] for name in known if _typed(trained[name]) != _typed(given[name])}
+
+
+def _typed(value: Any) -> str:
+    """A value as the command line takes it; lists and tuples are the same."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def _shapes(tensors: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {
+        name.removeprefix(prefix): value.shape
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
