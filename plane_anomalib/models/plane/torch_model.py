@@ -113,9 +113,10 @@ class PlaneModel(nn.Module):
         s, draw = self.settings, torch.Generator().manual_seed(self.seed)
         shared = s.point_prompts == "shared" or not categories
         sets = 1 if shared else len(categories)
+        device = self.log_scale.device
         self.point_prompts = PointPrompts(
             sets, s.point_prompt_length, self.backbone.point_width, generator=draw
-        )
+        ).to(device)
         self.place_prompts = (
             PlacePrompts(
                 sets,
@@ -123,11 +124,10 @@ class PlaneModel(nn.Module):
                 resolutions=s.place_resolutions,
                 channels=s.place_channels,
                 generator=draw,
-            )
+            ).to(device)
             if s.inputs.places
             else None
         )
-        device = self.log_scale.device
         self.register_buffer("frame_center", torch.zeros(len(categories), 3, device=device))
         self.register_buffer("frame_scale", torch.ones(len(categories), device=device))
 
@@ -229,6 +229,10 @@ class PlaneModel(nn.Module):
             torch.cat([static.to(vectors.dtype), vectors], 1),
         )
 
+    def _meant(self, category: str) -> str:
+        """A file by itself names no category, and a model of one leaves no choice."""
+        return self.categories[0] if not category and len(self.categories) == 1 else category
+
     def _index(self, category: str) -> int | None:
         if category in self.categories:
             return self.categories.index(category)
@@ -253,14 +257,14 @@ class PlaneModel(nn.Module):
         Args:
             points: `(sum N, 3) float32` in the object's own units.
             lengths: `(B,)`.
-            categories: One per cloud.
+            categories: One per cloud; an empty one means the only category of a model of one.
 
         Returns:
             `anomaly_map (sum N,)` in input order and `pred_score (B,)`.
         """
         clouds = torch.split(points.detach().float().cpu(), lengths.tolist())
         scored = [
-            self._score(cloud.numpy(), category)
+            self._score(cloud.numpy(), self._meant(category))
             for cloud, category in zip(clouds, categories, strict=True)
         ]
         device = points.device

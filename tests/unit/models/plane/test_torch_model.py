@@ -8,6 +8,7 @@ import torch
 
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.interpolation import interpolate_to_points
+from plane_anomalib.models.plane.inputs import Frame
 from plane_anomalib.models.plane.maps import anomaly_probability
 from plane_anomalib.models.plane.torch_model import PlaneModel
 from tests.support.small_plane import packed, random_views, small_inputs, small_model
@@ -123,6 +124,26 @@ def test_unknown_category_can_be_an_error() -> None:
     score(model, cloud, category="cup1")
     with pytest.raises(ConfigurationError, match="'teapot', only on bowl0, cup1"):
         score(model, cloud, category="teapot")
+
+
+@pytest.mark.parametrize("pose", ["none", "common"])
+def test_no_category_means_the_only_one(pose: str, caplog: pytest.LogCaptureFixture) -> None:
+    model = small_model(("cup1",), inputs=small_inputs(pose=pose))
+    model.set_frames({"cup1": Frame(np.array([0.3, 0, 0], np.float32), 2.0)})
+    cloud = surface(np.random.default_rng(), 90)
+    found = score(model, cloud, category="")
+    assert torch.equal(found.anomaly_map, score(model, cloud, category="cup1").anomaly_map)
+    assert not caplog.text
+    score(small_model(), cloud, category="")
+    assert "not trained on the category ''" in caplog.text
+
+
+def test_new_categories_come_to_the_device_of_the_model() -> None:
+    model = small_model(inputs=small_inputs(pose="common")).to("meta")
+    model.set_categories(["a", "b", "c"])
+    learnt = (*model.point_prompts.parameters(), *model.place_prompts.parameters())
+    kept = (*model.place_prompts.buffers(), model.frame_center, model.frame_scale)
+    assert {tensor.device.type for tensor in (*learnt, *kept)} == {"meta"}
 
 
 @pytest.mark.parametrize("layers", [(4,), (-1,), (0, 12), ()])
