@@ -165,7 +165,6 @@ class Plane(PointCloudMixin, AnomalibModule):
         settings = PlaneSettings.from_arguments(arguments)
         self.model = PlaneModel(create_backbone(backbone), settings, seed=seed)
         self.seed = seed
-        self.autocast = _wants_bf16(precision)
 
     def train_transform(self, datamodule: PointCloudDataModule) -> ItemTransform:
         """Views with synthetic defects, made in the loader's workers."""
@@ -212,7 +211,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         # Not -1 for the number of points: there may be no channels.
         features = batch.features.view(*points.shape[:2], batch.features.shape[-1])
         target = batch.gt_mask.view(points.shape[:2]).float()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+        bf16 = _wants_bf16(h.precision, self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             maps = self.model.maps(points, features, batch.category)
         focal = focal_loss(maps, target, h.focal_gamma)
         dice = dice_loss(maps, target, h.dice_smooth)
@@ -225,7 +225,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         return self.model(batch.points, batch.lengths, batch.category)
 
     def configure_optimizers(self) -> Any:
-        """Adam with one rate for PCFA and one for DPCM and the text prompts."""
+        """AdamW (Adam where `weight_decay` is 0) with three rates, see the arguments."""
         h, model = self.hparams, self.model
         prompts = _parameters(model.text_prompts, model.dynamic)
         places = _parameters(model.place_prompts)
@@ -254,7 +254,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         h = self.hparams
         by_steps = h.max_steps > 0
         return {
-            "max_steps": h.max_steps,
+            # Lightning takes 0 for no training at all.
+            "max_steps": h.max_steps if by_steps else -1,
             "max_epochs": h.max_epochs if h.max_epochs > 0 else -1,
             # Batches over all epochs, or epochs.
             "val_check_interval": h.max_steps if by_steps else 1.0,
@@ -295,13 +296,25 @@ def _check(values: Mapping[str, Any]) -> None:
     check_choices(Plane.__init__, values)
     positive = ["num_points", "num_groups", "num_views", "temperature", "text_prompt_length"]
     positive += ["adapter_hidden", "dynamic_hidden", "object_score_share", "learning_rate"]
+    positive += ["place_channels"]
     lengths = ["point_prompt_length", "dynamic_text_length", "dynamic_point_length", "seed"]
-    weights = ["adapter_depth", "extra_points", "focal_weight", "dice_weight", "weight_decay"]
+    lengths += ["adapter_depth", "extra_points", "place_octaves"]
+    rates = ["prompt_learning_rate", "place_learning_rate", "text_prompt_std"]
+    weights = ["focal_weight", "focal_gamma", "dice_weight", "dice_smooth", "weight_decay"]
     check_numbers(
         values,
         above=dict.fromkeys(positive, 0),
-        least=dict.fromkeys([*lengths, *weights], 0),
+        least=dict.fromkeys([*lengths, *weights, *rates], 0),
     )
+    if values["object_score_share"] > 1:
+        raise ConfigurationError(
+            f"object_score_share is a share of the points, at most 1, not "
+            f"{values['object_score_share']}."
+        )
+    for name in ("local_scales", "place_resolutions"):
+        numbers = list(values[name])
+        if not numbers or min(numbers) < 1 or numbers != sorted(numbers):
+            raise ConfigurationError(f"{name} must be positive and ascending, not {numbers}.")
     if not max(values["max_steps"], values["max_epochs"]) > 0:
         raise ConfigurationError("Set max_steps or max_epochs above 0: PLANE is trained.")
     if not values["focal_weight"] + values["dice_weight"] > 0:
@@ -312,9 +325,11 @@ def _parameters(*modules: nn.Module | None) -> list[nn.Parameter]:
     return [p for module in modules if module is not None for p in module.parameters()]
 
 
-def _wants_bf16(precision: str) -> bool:
+def _wants_bf16(precision: str, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bf16"
     # Without the instructions bfloat16 is emulated, slower than float32.
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return bool(torch.cuda.is_available() or supported())
+    return device.type == "cpu" and bool(supported())
