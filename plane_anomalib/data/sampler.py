@@ -33,8 +33,10 @@ class Draw(NamedTuple):
 class EpochSampler(Sampler[Draw]):
     """Shuffles a dataset anew each epoch, and repeats it for a fixed number of draws.
 
-    Lightning calls `set_epoch`, so a resumed run draws what the uninterrupted one would have drawn;
-    without that call the epoch counts the passes.
+    The epoch counts the passes; Lightning sets it before each. A resumed run draws what the
+    uninterrupted one would have drawn if epochs limit training and the loader has no workers. Else
+    it goes on with other draws: workers start before Lightning tells a resumed run its epoch (they
+    begin with those of epoch 0), and where steps limit training Lightning lets one epoch pass idle.
 
     Args:
         size: Clouds in the dataset.
