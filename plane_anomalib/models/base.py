@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
 from anomalib import LearningType
 from anomalib.data import InferenceBatch
 from lightning.pytorch import LightningModule
@@ -135,8 +134,3 @@ def _no_export(model: object, kind: str) -> ConfigurationError:
         f"{type(model).__name__} cannot be exported to {kind}, which has no form for neighbour "
         "search on clouds of any size: use --export_type torch or the checkpoint."
     )
-
-
-def generator(seed: int) -> torch.Generator:
-    """A CPU generator of one seed."""
-    return torch.Generator().manual_seed(seed)

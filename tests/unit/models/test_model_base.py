@@ -16,7 +16,7 @@ from lightning.pytorch import Trainer
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.metrics.evaluator import PointCloudEvaluator
-from plane_anomalib.models.base import PointCloudMixin, generator
+from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.post_processing import PointCloudPostProcessor
 from plane_anomalib.visualization.visualizer import PointCloudVisualizer
 from tests.support.small_plane import packed
@@ -114,8 +114,3 @@ def test_a_model_must_say_how_it_scores() -> None:
 
     with pytest.raises(NotImplementedError):
         Silent()(packed(surface(np.random.default_rng(), 9)))
-
-
-def test_generator_is_one_of_the_processor_by_its_seed() -> None:
-    assert torch.equal(torch.rand(3, generator=generator(5)), torch.rand(3, generator=generator(5)))
-    assert generator(5).device.type == "cpu"
