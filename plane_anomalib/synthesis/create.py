@@ -26,7 +26,7 @@ def create_synthesis(
         ConfigurationError: There is no such source.
     """
     if name == "none":
-        return Ano3D({"normal": 1.0}, rotation=rotation)
+        return Ano3D({"normal": 1.0}, rotation=rotation, renormalise=False)
     if name == "ano3d":
         return Ano3D(rotation=rotation, renormalise=False)
     if name == "ano3d-literal":
