@@ -90,6 +90,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         learning_rate: Of PCFA and its prompts (paper: 1e-4).
         prompt_learning_rate: Of DPCM and the text prompts (paper: 1e-5).
         place_learning_rate: Of the prompts of places.
+        gradient_clip: Largest norm of the gradient; null for any (paper).
         weight_decay: Of all but the prompts of places.
         schedule: `"constant"` (paper) or `"one-cycle"`.
         max_steps: Training steps; -1 goes by `max_epochs` alone.
@@ -148,6 +149,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         learning_rate: float = 2e-3,
         prompt_learning_rate: float = 2e-3,
         place_learning_rate: float = 1e-2,
+        gradient_clip: float | None = 1.0,
         weight_decay: float = 1e-2,
         schedule: Literal["constant", "one-cycle"] = "one-cycle",
         max_steps: int = 1500,
@@ -252,16 +254,16 @@ class Plane(PointCloudMixin, AnomalibModule):
     def trainer_arguments(self) -> dict[str, Any]:
         """Length of training; validation once, at its end, where thresholds are found."""
         h = self.hparams
-        by_steps = h.max_steps > 0
+        steps, epochs = max(h.max_steps, 0), max(h.max_epochs, 0)
+        # Batches over all epochs, or epochs; after every epoch if either may come first.
+        by_steps = steps and not epochs
         return {
-            # Lightning takes 0 for no training at all.
-            "max_steps": h.max_steps if by_steps else -1,
-            "max_epochs": h.max_epochs if h.max_epochs > 0 else -1,
-            # Batches over all epochs, or epochs.
-            "val_check_interval": h.max_steps if by_steps else 1.0,
-            "check_val_every_n_epoch": None if by_steps else h.max_epochs,
+            "max_steps": steps or -1,
+            "max_epochs": epochs or -1,
+            "val_check_interval": steps if by_steps else 1.0,
+            "check_val_every_n_epoch": None if by_steps else 1 if steps else epochs,
             "num_sanity_val_steps": 0,
-            "gradient_clip_val": 1.0,
+            "gradient_clip_val": h.gradient_clip,
         }
 
     def configure_callbacks(self) -> list[Callback]:
