@@ -4,6 +4,7 @@ import pytest
 from plane_anomalib.synthesis.augmentation import (
     deform_specimen,
     jitter,
+    resample,
     vary_density,
     view_from_one_side,
 )
@@ -24,6 +25,17 @@ def test_one_side_of_a_sphere_is_about_half_of_it() -> None:
         # What faces the viewer is kept.
         facing = (points @ towards) > 0.6
         assert ((seen @ towards) > 0.6).sum() >= 0.995 * facing.sum()
+
+
+def test_another_draw_has_other_points_of_the_same_surface() -> None:
+    points = sphere(8000)
+    for seed in range(3):
+        drawn = resample(points, np.random.default_rng(seed))
+        assert 0.7 * len(points) - 1 <= len(drawn) <= len(points)
+        moved = {tuple(p) for p in drawn.tolist()} - {tuple(p) for p in points.tolist()}
+        assert len(moved) > 0.7 * len(drawn)
+        # Chords of neighbours 0.05 apart lie within 0.001 of the unit sphere.
+        assert np.abs(np.linalg.norm(drawn, axis=1) - 1).max() < 2e-3
 
 
 def test_density_varies_but_enough_is_left_and_nothing_moves() -> None:
@@ -53,7 +65,7 @@ def test_noise_has_no_direction() -> None:
 @pytest.mark.parametrize("num", [1, 2, 5])
 def test_tiny_clouds_survive(num: int) -> None:
     for points in (sphere(num), np.ones((num, 3), np.float32)):
-        for change in (deform_specimen, vary_density, view_from_one_side, jitter):
+        for change in (resample, deform_specimen, vary_density, view_from_one_side, jitter):
             changed = change(points, np.random.default_rng(0))
             assert changed.dtype == np.float32
             assert len(changed) >= 1

@@ -13,7 +13,7 @@ from plane_anomalib.synthesis.extended import DEFAULT_WEIGHTS, DEFECTS, EXTENDED
 from plane_anomalib.synthesis.surface_defects import LABEL_THRESHOLD, PUSHES
 
 SEEDS = st.integers(0, 2**31 - 1)
-STILL: dict[str, Any] = {"deform": 0, "density": 0, "one_side": 0, "noise": 0}
+STILL: dict[str, Any] = {"resample": 0, "deform": 0, "density": 0, "one_side": 0, "noise": 0}
 MOVERS = sorted(set(DEFECTS) - {"hole", "broken", "crack"})
 
 
