@@ -43,8 +43,10 @@ def resample(points: FloatArray, generator: np.random.Generator) -> FloatArray:
     chosen = neighbours[rows, generator.integers(0, neighbours.shape[1], len(points))]
     way = generator.random((len(points), 1), dtype=np.float32)
     moved = points + way * (points[chosen] - points)
-    kept = generator.permutation(len(points))[: round(generator.uniform(0.7, 1) * len(points))]
-    return _enough(moved, np.isin(rows, kept))
+    order = generator.permutation(len(points))
+    keep = np.zeros(len(points), np.bool_)
+    keep[order[: round(generator.uniform(0.7, 1) * len(points))]] = True
+    return _enough(moved, keep)
 
 
 def vary_density(points: FloatArray, generator: np.random.Generator) -> FloatArray:

@@ -206,9 +206,12 @@ class PlaneModel(nn.Module):
         local = local.clamp(-5, 5)
         if self.place_prompts is None:
             return local
-        if self.place_prompts.num_categories == 1:
-            indices = [0] * len(indices)
-        return torch.cat([local, self.place_prompts(features[..., channels:], indices)], -1)
+        places = self.place_prompts(features[..., channels:], self._sets(indices))
+        return torch.cat([local, places], -1)
+
+    def _sets(self, indices: Sequence[int | None]) -> Sequence[int | None]:
+        """Which set of static prompts each cloud takes: a single set serves every category."""
+        return [0] * len(indices) if len(self.point_prompts.vectors) == 1 else indices
 
     def _prompts(
         self, encoded: PointFeatures, categories: Sequence[str], indices: Sequence[int | None]
@@ -222,8 +225,7 @@ class PlaneModel(nn.Module):
         vectors = encoded.pooled.new_zeros(batch, 0, width)
         if self.dynamic is not None:
             text, vectors = self.dynamic(encoded.pooled)
-        shared = len(self.point_prompts.vectors) == 1
-        static = self.point_prompts([0] * batch if shared else indices)
+        static = self.point_prompts(self._sets(indices))
         return (
             self.text_prompts(self.backbone, names, text),
             torch.cat([static.to(vectors.dtype), vectors], 1),
@@ -263,10 +265,12 @@ class PlaneModel(nn.Module):
             `anomaly_map (sum N,)` in input order and `pred_score (B,)`.
         """
         clouds = torch.split(points.detach().float().cpu(), lengths.tolist())
-        scored = [
-            self._score(cloud.numpy(), self._meant(category))
-            for cloud, category in zip(clouds, categories, strict=True)
-        ]
+        inputs, frames = self.inputs(), self.frames()
+        scored = []
+        for cloud, given in zip(clouds, categories, strict=True):
+            category = self._meant(given)
+            unit, views = inputs.views(cloud.numpy(), self.seed, frames.get(category))
+            scored.append(self._score(unit, views, category))
         device = points.device
         return InferenceBatch(
             anomaly_map=torch.from_numpy(np.concatenate([full for full, _ in scored])).to(device),
@@ -274,10 +278,9 @@ class PlaneModel(nn.Module):
         )
 
     def _score(
-        self, cloud: NDArray[np.float32], category: str
+        self, unit: NDArray[np.float32], views: Sequence[View], category: str
     ) -> tuple[NDArray[np.float32], float]:
-        """Map of one cloud `(N,)` and its object score."""
-        unit, views = self.inputs().views(cloud, self.seed, self.frames().get(category))
+        """Map `(N,)` of one cloud in its unit sphere, and its object score."""
         # One view at a time: the result must not depend on how many a batch holds.
         seen = np.concatenate([self._view_scores(view, category) for view in views])
         places = np.concatenate([view.points for view in views])
