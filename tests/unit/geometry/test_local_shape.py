@@ -25,6 +25,19 @@ def column(features: np.ndarray, name: str) -> np.ndarray:
 
 
 @settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.permutations([0, 1, 2]), st.integers(-8, 8))
+def test_quarter_turns_and_scale_change_nothing(seed: int, axes: list[int], power: int) -> None:
+    # float32 holds these turns, mirrorings and scales exactly: nothing is lost on the way.
+    for num in (1500, 13_000):
+        points = blob(num, seed).astype(np.float32)
+        signs = np.random.default_rng(seed).choice([-1.0, 1.0], 3)
+        moved = 2.0**power * signs * points[:, axes]
+        before = local_shape_features(points, points[:200])
+        after = local_shape_features(moved, moved[:200])
+        np.testing.assert_allclose(before, after, atol=1e-6)
+
+
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(-2, 3), st.integers(0, 1))
 def test_pose_and_scale_do_not_matter(seed: int, magnitude: float, large: int) -> None:
     points = blob((1500, 13_000)[large], seed)
@@ -32,7 +45,11 @@ def test_pose_and_scale_do_not_matter(seed: int, magnitude: float, large: int) -
     moved = 10.0**magnitude * (rotation.apply(points) + np.array([0.3, -0.5, 0.2]))
     before = local_shape_features(points, points[:200])
     after = local_shape_features(moved, moved[:200])
-    np.testing.assert_allclose(before, after, atol=1e-4)
+    # Rounding to float32 decides which of two equally near neighbours belongs to a patch and where
+    # a round patch's normal points: few places may differ.
+    difference = np.abs(before - after).max(axis=1)
+    assert np.median(difference) < 1e-5
+    assert np.quantile(difference, 0.9) < 1e-4
 
 
 def test_a_sphere_is_convex_smooth_and_centred() -> None:
