@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,9 @@ class RunResult:
 def write_metrics_json(run_dir: str | Path, result: RunResult) -> Path:
     """Write ``metrics.json`` into the run directory, whole or not at all.
 
+    anomalib tests into the newest run's directory, whatever is tested: a ``metrics.json`` of other
+    arguments, data or weights is kept there, as ``metrics.<when it was written>.json``.
+
     Args:
         run_dir: The run directory, made if missing (``trainer.default_root_dir``).
         result: What to write.
@@ -220,9 +224,21 @@ def write_metrics_json(run_dir: str | Path, result: RunResult) -> Path:
         The file.
     """
     target = Path(run_dir) / METRICS_FILE
+    if target.exists() and not _is_of_same_run(target, result):
+        written = datetime.fromtimestamp(target.stat().st_mtime, UTC)
+        target.replace(target.with_name(f"metrics.{written:%Y%m%dT%H%M%S.%f}Z.json"))
     with replaced(target) as temporary:
         temporary.write_text(result.to_json() + "\n", encoding="utf-8")
     return target
+
+
+def _is_of_same_run(file: Path, result: RunResult) -> bool:
+    try:
+        before = read_metrics_json(file)
+    except ResultsError:
+        return False
+    names = ("config_hash", "data_hash", "weights_hash")
+    return all(getattr(before, name) == getattr(result, name) for name in names)
 
 
 def read_metrics_json(path: str | Path) -> RunResult:

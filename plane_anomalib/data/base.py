@@ -18,7 +18,7 @@ from plane_anomalib.data.cache import CloudCache
 from plane_anomalib.data.categories import category_label, parse_categories
 from plane_anomalib.data.dataset import CloudReader, ItemTransform, PointCloudDataset
 from plane_anomalib.data.sampler import EpochSampler
-from plane_anomalib.data.validation import AnomalyFunction, hold_out, synthetic_rows
+from plane_anomalib.data.validation import hold_out, synthetic_rows
 from plane_anomalib.errors import ConfigurationError, DatasetError
 
 __all__ = ["PointCloudDataModule", "PointCloudDataset"]
@@ -106,7 +106,6 @@ class PointCloudDataModule(AnomalibDataModule):
         self.val_variants = val_variants
         self.samples_per_epoch = samples_per_epoch
         self._train_transform: ItemTransform | None = None
-        self._anomaly: AnomalyFunction | None = None
 
     @abstractmethod
     def _scan(self) -> pd.DataFrame:
@@ -151,10 +150,6 @@ class PointCloudDataModule(AnomalibDataModule):
         if hasattr(self, "train_data"):
             self.train_data.transform = transform
 
-    def set_validation_anomaly(self, anomaly: AnomalyFunction) -> None:
-        """Replace Ano3D as the maker of synthetic validation anomalies, before `setup`."""
-        self._anomaly = anomaly
-
     def _setup(self, _stage: str | None = None) -> None:
         samples = self._scan()
         task = samples.attrs["task"]
@@ -170,7 +165,6 @@ class PointCloudDataModule(AnomalibDataModule):
                 seed=self.seed,
                 # Test clouds are read once.
                 cache=cache if split == "train" else None,
-                anomaly=self._anomaly,
             )
             setattr(self, f"{split}_data", data)
         if not len(self.train_data):

@@ -21,7 +21,6 @@ from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.data.sampler import Draw
 from plane_anomalib.data.validation import (
     NOT_SYNTHETIC,
-    AnomalyFunction,
     default_anomaly,
     draw_variant,
     variant_generator,
@@ -132,7 +131,6 @@ class PointCloudDataset(AnomalibDataset):
         cache: Where clouds read are kept; by default nowhere.
         transform: Called with each item and a generator that depends on the seed, the epoch and
             the cloud alone.
-        anomaly: Corrupts the clouds of a synthetic validation set; Ano3D by default.
     """
 
     def __init__(
@@ -145,7 +143,6 @@ class PointCloudDataset(AnomalibDataset):
         seed: int = 0,
         cache: CloudCache | None = None,
         transform: ItemTransform | None = None,
-        anomaly: AnomalyFunction | None = None,
     ) -> None:
         super().__init__()
         self.samples = samples
@@ -154,7 +151,6 @@ class PointCloudDataset(AnomalibDataset):
         self.seed = seed
         self.cache = cache or CloudCache(0)
         self.transform = transform
-        self.anomaly = anomaly
         self._name = name
 
     @property
@@ -216,7 +212,7 @@ class PointCloudDataset(AnomalibDataset):
             return points, mask, row.defect
         name = f"{row.category}/{Path(row.image_path).name}"
         generator = variant_generator(self.seed, name, row.variant, row.label_index)
-        anomaly = (self.anomaly or default_anomaly()) if row.label_index else None
+        anomaly = default_anomaly() if row.label_index else None
         return draw_variant(points, anomaly, generator)
 
     @property

@@ -125,8 +125,10 @@ class PointCloudBatch(_NoImage, _Validators, Batch):
         points: `(sum N, 3) float32`.
         lengths: `(B,) int64`, how many points each cloud has.
         features: `(sum N, C) float32`, channels that a model's own transform computed, or `None`.
-        gt_mask: `(sum N,) bool`; `None` if any cloud's point truth is unknown.
+        gt_mask: `(sum N,) bool`; `None` if no cloud's point truth is known.
         gt_label: `(B,) bool`; `None` if any cloud's label is unknown.
+        mask_known: `(B,) bool`, which clouds `gt_mask` speaks of (it is false on the points of the
+            others); `None` stands for all.
         anomaly_map: `(sum N,) float32`, one score per input point, in input order.
         pred_mask: `(sum N,) bool`.
         pred_score: `(B,) float32`.
@@ -141,6 +143,7 @@ class PointCloudBatch(_NoImage, _Validators, Batch):
     points: Tensor
     lengths: Tensor
     features: Tensor | None = None
+    mask_known: Tensor | None = None
     category: Sequence[str] = ()
     path: Sequence[str] = ()
     defect: Sequence[str] = ()
@@ -154,7 +157,7 @@ class PointCloudBatch(_NoImage, _Validators, Batch):
             if value is not None and len(value) != total:
                 msg = f"{name} has {len(value)} entries, the lengths sum to {total}."
                 raise ConfigurationError(msg)
-        for name in (*_PER_CLOUD, *_TEXT):
+        for name in (*_PER_CLOUD, "mask_known", *_TEXT):
             value = getattr(self, name)
             if name in _TEXT and not value:
                 setattr(self, name, [""] * self.batch_size)
@@ -199,10 +202,20 @@ class PointCloudBatch(_NoImage, _Validators, Batch):
             for name in (*_PER_CLOUD, *_TEXT, "mask_path", "explanation")
             if (value := getattr(self, name)) is not None
         }
-        return [
+        clouds = [
             PointCloudItem(**{name: value[i] for name, value in {**packed, **single}.items()})
             for i in range(self.batch_size)
         ]
+        for cloud, known in zip(clouds, self.masks_known, strict=True):
+            cloud.gt_mask = cloud.gt_mask if known else None
+        return clouds
+
+    @property
+    def masks_known(self) -> list[bool]:
+        """Per cloud, whether `gt_mask` speaks of it."""
+        if self.gt_mask is None or self.mask_known is None:
+            return [self.gt_mask is not None] * self.batch_size
+        return self.mask_known.tolist()
 
     def __iter__(self) -> Iterator[PointCloudItem]:
         """The clouds one by one."""
@@ -210,7 +223,7 @@ class PointCloudBatch(_NoImage, _Validators, Batch):
 
     @classmethod
     def collate(cls, items: Sequence[PointCloudItem]) -> PointCloudBatch:
-        """Pack clouds of any sizes; a field that any cloud lacks is left out.
+        """Pack clouds of any sizes; but for `gt_mask`, a field that any cloud lacks is left out.
 
         Args:
             items: At least one cloud.
@@ -228,6 +241,13 @@ class PointCloudBatch(_NoImage, _Validators, Batch):
             values = [getattr(item, name) for item in items]
             if any(value is not None for value in values):
                 gathered[name] = values
+        masks = [item.gt_mask for item in items]
+        known = [mask is not None for mask in masks]
+        if any(known) and not all(known):
+            empty = [torch.zeros(len(item.points), dtype=torch.bool) for item in items]
+            pairs = zip(masks, empty, strict=True)
+            gathered["gt_mask"] = torch.cat([b if mask is None else mask for mask, b in pairs])
+            gathered["mask_known"] = torch.tensor(known)
         return cls(**gathered)
 
     def pin_memory(self) -> PointCloudBatch:

@@ -24,7 +24,15 @@ from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.metrics.collection import ScoreCollection
 from plane_anomalib.metrics.run_record import describe_run, utc_now
 from plane_anomalib.metrics.summary import summarise
-from plane_anomalib.results import Metrics, RunResult, Timing, render_table, write_metrics_json
+from plane_anomalib.provenance import software_versions
+from plane_anomalib.results import (
+    Metrics,
+    RunResult,
+    Timing,
+    Versions,
+    render_table,
+    write_metrics_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +73,14 @@ class PointCloudEvaluator(Evaluator):
         self.write_results = write_results
         self.memory_bytes = memory_bytes
         self.result: RunResult | None = None
+        self._versions: Versions | None = None
         self._collection = ScoreCollection(None)
         self._clock = _Clock()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Note which code is running: by the end of a run its checkout may have moved on."""
+        super().setup(trainer, pl_module, stage)
+        self._versions = self._versions or software_versions()
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the previous epoch."""
@@ -140,7 +154,8 @@ class PointCloudEvaluator(Evaluator):
         _log(trainer, pl_module, metrics, "", len(collection))
         datamodule = getattr(trainer, "datamodule", None)
         timing = self._clock.timing()
-        self.result = describe_run(collection, metrics, timing, pl_module, datamodule)
+        versions = self._versions or software_versions()
+        self.result = describe_run(collection, metrics, timing, versions, pl_module, datamodule)
         if self.write_results and trainer.is_global_zero:
             file = write_metrics_json(trainer.default_root_dir, self.result)
             trainer.print(f"\n{render_table(self.result)}\n\nWritten to {file}")
@@ -166,6 +181,7 @@ def collect_batch(collection: ScoreCollection, batch: Any) -> None:
     bounds = np.concatenate([[0], np.cumsum(_array(batch.lengths))])
     points, maps, masks = _array(batch.points), _floats(batch.anomaly_map), _array(batch.gt_mask)
     labels, scores = _array(batch.gt_label), _floats(batch.pred_score)
+    known = batch.masks_known
     for i, (start, stop) in enumerate(itertools.pairwise(bounds)):
         collection.add(
             path=str(batch.path[i]),
@@ -174,7 +190,7 @@ def collect_batch(collection: ScoreCollection, batch: Any) -> None:
             label=None if labels is None else bool(labels[i]),
             score=None if scores is None else float(scores[i]),
             anomaly_map=None if maps is None else maps[start:stop],
-            mask=None if masks is None else masks[start:stop].astype(bool, copy=False),
+            mask=masks[start:stop].astype(bool, copy=False) if known[i] else None,
         )
 
 

@@ -15,11 +15,16 @@ import torch
 from plane_anomalib import provenance
 from plane_anomalib.metrics.collection import ScoreCollection
 from plane_anomalib.metrics.summary import count_categories
-from plane_anomalib.results import Component, Metrics, ObjectScore, RunResult, Timing
+from plane_anomalib.results import Component, Metrics, ObjectScore, RunResult, Timing, Versions
 
 
 def describe_run(
-    collection: ScoreCollection, metrics: Metrics, timing: Timing, model: Any, datamodule: Any
+    collection: ScoreCollection,
+    metrics: Metrics,
+    timing: Timing,
+    versions: Versions,
+    model: Any,
+    datamodule: Any,
 ) -> RunResult:
     """The full, serialisable record of a run.
 
@@ -27,6 +32,7 @@ def describe_run(
         collection: All test clouds.
         metrics: Their metrics.
         timing: When and how long.
+        versions: Of the code that ran.
         model: The LightningModule.
         datamodule: The datamodule; None when bare loaders were tested.
     """
@@ -43,7 +49,7 @@ def describe_run(
     device = torch.device(getattr(model, "device", "cpu"))
     on_gpu = device.type == "cuda"
     return RunResult(
-        versions=provenance.software_versions(),
+        versions=versions,
         seed=seed,
         model=described_model,
         data=described_data,

@@ -55,6 +55,25 @@ def make_result() -> RunResult:
     )
 
 
+def test_results_of_another_run_in_the_same_folder_are_kept(tmp_path: Path) -> None:
+    first = make_result()
+    write_metrics_json(tmp_path, first)
+    write_metrics_json(tmp_path, first)
+    assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
+    second = dataclasses.replace(first, weights_hash="v" * 64)
+    write_metrics_json(tmp_path, second)
+    assert read_metrics_json(tmp_path) == second
+    (kept,) = tmp_path.glob("metrics.*.json")
+    assert read_metrics_json(kept) == first
+
+
+def test_a_damaged_file_is_kept_aside_and_not_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("{")
+    write_metrics_json(tmp_path, make_result())
+    assert read_metrics_json(tmp_path) == make_result()
+    assert [file.read_text() for file in tmp_path.glob("metrics.*.json")] == ["{"]
+
+
 def test_written_results_are_read_back_equal(tmp_path: Path) -> None:
     result = make_result()
     file = write_metrics_json(tmp_path / "new" / "run", result)

@@ -124,19 +124,6 @@ def test_synthetic_validation_has_labelled_points(root: Path) -> None:
         assert bool(item.gt_mask.any()) == bool(item.gt_label) == (item.defect != "good")
 
 
-def test_anomaly_of_the_callers_choice_is_used(root: Path) -> None:
-    from types import SimpleNamespace
-
-    def cut(points: np.ndarray, generator: np.random.Generator) -> SimpleNamespace:
-        mask = points[:, 2] > 0
-        return SimpleNamespace(points=points, mask=mask, kind="cut")
-
-    module = AnomalyShapeNet(root=root)
-    module.set_validation_anomaly(cut)
-    module.setup()
-    assert {module.val_data[i].defect for i in range(len(module.val_data))} == {"good", "cut"}
-
-
 @pytest.mark.parametrize(
     ("mode", "train", "val", "test"),
     [

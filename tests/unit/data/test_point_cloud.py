@@ -44,10 +44,16 @@ def test_500_and_two_million_points_share_a_batch_without_padding() -> None:
     assert batch.lengths.tolist() == [500, 2_000_000]
 
 
-def test_truth_that_one_cloud_lacks_is_left_out_of_the_batch() -> None:
-    batch = PointCloudBatch.collate([_item(4), _item(5, mask=False)])
-    assert batch.gt_mask is None
-    assert batch.gt_label is not None
+def test_a_cloud_without_point_truth_takes_nothing_from_its_neighbours() -> None:
+    items = [_item(4), _item(5, mask=False), _item(6)]
+    batch = PointCloudBatch.collate(items)
+    assert batch.gt_mask is not None
+    assert not batch.split(batch.gt_mask)[1].any()
+    assert batch.masks_known == [True, False, True]
+    for before, after in zip(items, batch, strict=True):
+        assert (before.gt_mask is None) == (after.gt_mask is None)
+        assert before.gt_mask is None or torch.equal(before.gt_mask, after.gt_mask)
+    assert PointCloudBatch.collate([_item(5, mask=False)]).gt_mask is None
 
 
 def test_update_in_place_is_what_evaluators_read() -> None:

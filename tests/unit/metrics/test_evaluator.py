@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.metrics.collection import ScoreCollection
 from plane_anomalib.metrics.evaluator import PointCloudEvaluator, collect_batch
 from plane_anomalib.results import METRIC_NAMES, read_metrics_json
 
@@ -112,6 +113,26 @@ def test_a_test_run_logs_writes_and_prints(
     assert result.data_hash is not None
     assert result.timing.seconds_per_cloud is not None
     assert "| mean of 3" in capsys.readouterr().out
+
+
+def test_a_cloud_without_point_truth_hides_nobody_elses_in_its_batch(data: FakeData) -> None:
+    data.items[1].gt_mask = None
+    batch = PointCloudBatch.collate(data.items[:4])
+    batch.anomaly_map = torch.arange(len(batch.points)).float()
+    collection = ScoreCollection(None)
+    collect_batch(collection, batch)
+    truth = [cloud.point_truth for cloud in collection.clouds]
+    assert truth == [True, False, True, True]
+
+
+def test_the_commit_is_the_one_that_ran_not_the_one_at_the_end(
+    data: FakeData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluator = PointCloudEvaluator()
+    commits = iter(["at the start", "at the end"])
+    monkeypatch.setattr("plane_anomalib.provenance.git_commit", lambda: next(commits))
+    make_trainer(tmp_path / "run").test(FakeModel(evaluator), datamodule=data, verbose=False)
+    assert read_metrics_json(tmp_path / "run").versions.git_commit == "at the start"
 
 
 def test_scores_kept_in_a_file_give_the_same_metrics(data: FakeData, tmp_path: Path) -> None:
