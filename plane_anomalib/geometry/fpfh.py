@@ -7,9 +7,7 @@ ICRA 2009.
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.least_variance import least_variance
@@ -21,8 +19,8 @@ Array = NDArray[np.float64]
 _BINS = 11
 _EMPTY = (5, 16, 27)
 """Bins that a pair without features (two equal points) counts in, one in each block."""
-_PAIRS_AT_ONCE = 10_000
-"""Below torch's threshold for threads of its own (32,768): the chunks already have theirs."""
+_PAIRS_AT_ONCE = 16_000
+"""What one thread works on: some ten arrays of so many float64 should stay in its cache."""
 
 
 def fpfh(
@@ -65,9 +63,11 @@ def fpfh(
     cloud = OrderedCloud(points)
     rows, back = _rows(cloud, queries)
     given = None if normals is None else _given_normals(cloud, normals)
-    histograms = _Histograms(cloud, rows, radius, neighbours)
+    histograms = _Histograms(cloud, rows, (radius, normal_radius), neighbours)
     if given is None:
-        given = histograms.normals(normal_radius, normal_neighbours, oriented)
+        given = histograms.normals(normal_radius, normal_neighbours)
+        if oriented:
+            given = _turned_outward(given, cloud.points, cloud.center)
     return histograms.describe(rows, given)[back]
 
 
@@ -97,8 +97,10 @@ def surface_normals(
     """
     cloud = OrderedCloud(points)
     rows, back = _rows(cloud, queries)
-    sets, sizes = cloud.nearest_sets(rows, neighbours, radius=radius)
-    normals = _normals(cloud, rows, sets, sizes, radius, oriented)
+    sets, sizes = cloud.nearest_sets(rows, neighbours, [radius])
+    normals = _normals(cloud, rows, sets, sizes[:, 0])
+    if oriented:
+        normals = _turned_outward(normals, cloud.points[rows], cloud.center)
     return normals[back].astype(np.float32)
 
 
@@ -125,72 +127,68 @@ def _given_normals(cloud: OrderedCloud, normals: ArrayLike) -> Array:
     return given[cloud.order]
 
 
-def _normals(
-    cloud: OrderedCloud,
-    rows: IntArray,
-    sets: SetArray,
-    sizes: SetArray,
-    radius: float,
-    oriented: bool,
-) -> Array:
-    """(M, 3) normals of rows from their sets, of which the part within the radius counts."""
+def _normals(cloud: OrderedCloud, rows: IntArray, sets: SetArray, sizes: SetArray) -> Array:
+    """(M, 3) normals of rows from the first ``sizes`` of their sets, with Open3D's sign."""
     normals = np.empty((len(rows), 3))
-    center = cloud.points.mean(0, dtype=np.float64)
+    points = cloud.points.astype(np.float64)
     numbers = np.arange(sets.shape[1])
 
     def work(part: slice) -> None:
-        places = cloud.points[rows[part]].astype(np.float64)
-        offsets = cloud.points[sets[part]] - places[:, None]
-        inside = np.einsum("qki,qki->qk", offsets, offsets) < radius**2
-        inside &= numbers < sizes[part, None]
+        inside = numbers < sizes[part, None]
         # Points with the same neighbours must have the same normal to the last bit, or rounding
-        # would choose the frame of their pair in `_pair_bins`: sum in an order of the set's own.
+        # would choose the frame of their pair in `_angles`: sum in an order of the set's own.
         members = np.sort(np.where(inside, sets[part], -1), axis=1)
         inside = (members >= 0)[:, :, None]
-        count = np.maximum(inside.sum(1), 1)
-        offsets = cloud.points[members].astype(np.float64) * inside
+        count = np.maximum(sizes[part, None], 1)
+        offsets = points.take(members, axis=0, mode="clip")
+        offsets *= inside
         offsets -= offsets.sum(1, keepdims=True) / count[:, None]
         offsets *= inside
         found = least_variance(offsets.transpose(0, 2, 1) @ offsets)
         found[count[:, 0] < 3] = (0.0, 0.0, 1.0)
-        if oriented:
-            found[np.einsum("qi,qi->q", found, places - center) < 0] *= -1
         normals[part] = found
 
     in_chunks(work, len(rows), 1_024)
     return normals
 
 
+def _turned_outward(normals: Array, places: FloatArray, center: Array) -> Array:
+    inward = np.einsum("qi,qi->q", normals, places - center) < 0
+    return np.where(inward[:, None], -normals, normals)
+
+
 class _Histograms:
     """Neighbour sets of the queries and of their neighbours, and what is computed on them."""
 
     def __init__(
-        self, cloud: OrderedCloud, queries: IntArray, radius: float, neighbours: int
+        self, cloud: OrderedCloud, queries: IntArray, radii: tuple[float, float], neighbours: int
     ) -> None:
         self.cloud = cloud
         wanted = np.zeros(len(cloud.points), bool)
         wanted[queries] = True
         if len(queries) < len(wanted):
-            wanted[cloud.nearest_sets(queries, neighbours, radius=radius)[0]] = True
+            wanted[cloud.nearest_sets(queries, neighbours, radii[:1])[0]] = True
         self.rows = np.flatnonzero(wanted)
-        self.radius = radius
-        self.sets, self.sizes = cloud.nearest_sets(self.rows, neighbours, radius=radius)
+        self.sets, sizes = cloud.nearest_sets(self.rows, neighbours, radii)
+        self.sizes, self.normal_sizes = sizes.T
+        if radii[1] > radii[0]:  # then the sets hold neighbours that are only the normals'
+            rows = self.rows[:, None]
+            outside = np.arange(self.sets.shape[1]) >= self.sizes[:, None]
+            self.sets = np.where(outside, rows, self.sets).astype(np.int32)
 
-    def normals(self, radius: float, neighbours: int, oriented: bool) -> Array:
-        """(N, 3) normals of all rows in a set; undefined elsewhere."""
+    def normals(self, radius: float, neighbours: int) -> Array:
+        """(N, 3) normals of all points in a set, with Open3D's sign; undefined elsewhere."""
         cloud = self.cloud
         normals = np.full(cloud.points.shape, np.nan)
         wanted = np.zeros(len(normals), bool)
         wanted[self.sets] = True
-        neighbours = min(neighbours, len(normals))
-        if radius <= self.radius and neighbours <= self.sets.shape[1]:
+        if neighbours <= self.sets.shape[1]:
             wanted[self.rows] = False
-            sizes = np.minimum(self.sizes, neighbours)
-            near = self.sets[:, :neighbours]
-            normals[self.rows] = _normals(cloud, self.rows, near, sizes, radius, oriented)
+            sizes = np.minimum(self.normal_sizes, neighbours)
+            normals[self.rows] = _normals(cloud, self.rows, self.sets[:, :neighbours], sizes)
         others = np.flatnonzero(wanted)
-        sets, sizes = cloud.nearest_sets(others, neighbours, radius=radius)
-        normals[others] = _normals(cloud, others, sets, sizes, radius, oriented)
+        sets, sizes = cloud.nearest_sets(others, neighbours, [radius])
+        normals[others] = _normals(cloud, others, sets, sizes[:, 0])
         return normals
 
     def describe(self, queries: IntArray, normals: Array) -> FloatArray:
@@ -224,60 +222,59 @@ class _Histograms:
         """Count the pairs of each row in its 33 bins."""
         num, k = self.sets.shape
         counts = np.empty((num, 3 * _BINS), np.uint8 if k <= 255 else np.uint16)
-        points, directions = self.cloud.points, torch.from_numpy(normals)
-        positions = torch.from_numpy(points).double()
+        axes = np.concatenate([self.cloud.points.T, normals.T]).astype(np.float64)
 
         def work(part: slice) -> None:
-            rows = torch.from_numpy(self.rows[part])
-            sets = torch.from_numpy(self.sets[part]).long()
-            bins = _pair_bins(rows, sets, positions, directions)
-            size = 3 * _BINS
-            bins += (torch.arange(len(rows)) * size)[:, None, None]
-            found = torch.bincount(bins.view(-1), minlength=len(rows) * size).view(-1, size)
+            rows, sets = self.rows[part], self.sets[part].astype(np.int64)
+            starts = np.arange(len(rows), dtype=np.int32)[:, None] * (3 * _BINS)
+            found = np.zeros(len(rows) * 3 * _BINS, np.int64)
+            for bins in _pair_bins(axes, rows, sets):
+                bins += starts
+                found += np.bincount(bins.reshape(-1), minlength=len(found))
             # The point itself and the padding were counted as pairs of equal points.
-            surplus = torch.from_numpy(k + 1 - self.sizes[part]).long()
-            found[:, _EMPTY] -= surplus[:, None]
-            counts[part] = found.numpy()
+            table = found.reshape(-1, 3 * _BINS)
+            table[:, _EMPTY] -= (k + 1 - self.sizes[part])[:, None]
+            counts[part] = table
 
         in_chunks(work, num, max(1, _PAIRS_AT_ONCE // k))
         return counts
 
 
-def _pair_bins(rows: Tensor, sets: Tensor, positions: Tensor, normals: Tensor) -> Tensor:
-    """(M,) rows with (M, k) neighbours to (M, 3, k) bins of the three angles, in 0..32.
+def _pair_bins(axes: Array, rows: IntArray, sets: IntArray) -> list[NDArray[np.int32]]:
+    """Positions and normals (6, N), rows (M,), neighbours (M, k) to (M, k) bins, three in 0..32.
 
-    With unit normals the three angles of a Darboux frame need no cross product but one: d is the
-    unit vector to the neighbour, a and b its cosines with the two normals, c theirs. The frame
-    stands at the point whose normal is nearer to d.
+    With unit normals the three angles of a Darboux frame need little: d is the unit vector to the
+    neighbour, a and b its cosines with the two normals, c theirs. The frame stands at the point
+    whose normal is nearer to d.
     """
-    flat = sets.view(-1)
-    dx, dy, dz = (
-        (axis[flat].view(sets.shape) - axis[rows][:, None]) for axis in positions.unbind(1)
-    )
-    nx, ny, nz = (axis[rows][:, None] for axis in normals.unbind(1))
-    mx, my, mz = (axis[flat].view(sets.shape) for axis in normals.unbind(1))
-    length = (dx * dx + dy * dy + dz * dz).sqrt_()
-    inverse = length.reciprocal()
-    a = (dx * nx + dy * ny + dz * nz).mul_(inverse)
-    b = (dx * mx + dy * my + dz * mz).mul_(inverse)
+    x, y, z, nx, ny, nz = (axis.take(rows)[:, None] for axis in axes)
+    dx, dy, dz, mx, my, mz = (axis.take(sets, mode="clip") for axis in axes)
+    for neighbour, own in ((dx, x), (dy, y), (dz, z)):
+        neighbour -= own
+    length = np.sqrt(dx * dx + dy * dy + dz * dz)
+    empty = length == 0
+    length[empty] = 1.0
+    a = (dx * nx + dy * ny + dz * nz) / length
+    b = (dx * mx + dy * my + dz * mz) / length
     c = mx * nx + my * ny + mz * nz
-    triple = dx * (ny * mz - nz * my) + dy * (nz * mx - nx * mz) + dz * (nx * my - ny * mx)
-    triple.mul_(inverse)
-    swapped = a.abs() < b.abs()
-    cosine = torch.where(swapped, -b, a)
-    sine = (1 - cosine * cosine).clamp_(min=0).sqrt_()
-    side = triple / sine
-    across = torch.where(swapped, b * c - a, b - a * c).div_(sine)
-    angle = torch.atan2(across, c)
-    empty = (length == 0) | (sine == 0)
-    bins = torch.stack(
-        [
-            (angle + torch.pi) * (_BINS / (2 * torch.pi)),
-            (side + 1) * (_BINS / 2),
-            (cosine + 1) * (_BINS / 2),
-        ],
-        dim=1,
-    )
-    bins = bins.masked_fill_(empty[:, None], _BINS / 2).long().clamp_(0, _BINS - 1)
-    bins += torch.tensor([0, _BINS, 2 * _BINS])[:, None]
+    side = dx * (ny * mz - nz * my) + dy * (nz * mx - nx * mz) + dz * (nx * my - ny * mx)
+    swapped = np.abs(a) < np.abs(b)
+    cosine = np.where(swapped, -b, a)
+    sine = np.sqrt(np.maximum(1.0 - cosine * cosine, 0.0))
+    empty |= sine == 0
+    across = np.where(swapped, b * c - a, b - a * c)
+    length *= sine
+    with np.errstate(divide="ignore", invalid="ignore"):
+        side /= length
+        across /= sine
+    angle = np.arctan2(across, c)
+    angle += np.pi
+    angle *= _BINS / (2 * np.pi)
+    bins = []
+    for number, values in enumerate((angle, (side + 1) * (_BINS / 2), (cosine + 1) * (_BINS / 2))):
+        if empty.any():
+            values[empty] = _BINS / 2
+        np.clip(values, 0, _BINS - 1, out=values)
+        values += number * _BINS
+        bins.append(values.astype(np.int32))
     return bins

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -60,6 +61,7 @@ class OrderedCloud:
         points: (N, 3) float32, sorted.
         order: (N,) int64, where each sorted point stood in the input.
         rank: (N,) int64, the inverse: where each input point stands now.
+        center: (3,) float64, the centroid.
     """
 
     def __init__(self, points: ArrayLike) -> None:
@@ -68,13 +70,14 @@ class OrderedCloud:
         self.points: FloatArray = np.ascontiguousarray(cloud[self.order])
         self.rank: IntArray = np.empty_like(self.order)
         self.rank[self.order] = np.arange(len(cloud))
+        self.center = cloud.mean(0, dtype=np.float64)
         # Built again on the sorted points, so that its answers lie together in memory, too.
         self._tree = cKDTree(self.points, balanced_tree=False)
 
     def nearest_sets(
-        self, rows: IntArray, k: int, *, radius: float
+        self, rows: IntArray, k: int, radii: Sequence[float]
     ) -> tuple[SetArray, SetArray]:
-        """The ``k`` nearest points of each row (itself among them) that are nearer than ``radius``.
+        """The ``k`` nearest points of each row (itself among them) within the largest radius.
 
         Which points belong to a set depends on nothing but the cloud and the row: equal distances
         (in float32) are taken in sorted order, so asking for fewer rows gives the same sets.
@@ -82,51 +85,43 @@ class OrderedCloud:
         Args:
             rows: (M,) positions in `points`; ascending is fastest.
             k: Largest size of a set, N where that is less.
-            radius: Neighbours must be strictly nearer, in units of the points.
+            radii: Neighbours are strictly nearer than the largest, in units of the points.
 
         Returns:
-            Positions (M, k) int32, nearest first, padded with the row itself, and the sizes (M,) int32 of the
-            sets, the padding not counted.
+            Positions (M, k) int32, nearest first, padded with the row itself, and how many of them
+            are nearer than each radius, (M, len(radii)) int32, the padding not counted.
 
         Raises:
-            ConfigurationError: If ``k`` or ``radius`` is not positive.
+            ConfigurationError: If ``k`` or a radius is not positive.
         """
-        if k < 1 or not radius > 0:
-            msg = f"Neighbours and radius must be positive, not {k} and {radius}."
+        if k < 1 or not min(radii) > 0:
+            msg = f"Neighbours and radii must be positive, not {k} and {tuple(radii)}."
             raise ConfigurationError(msg)
-        num = len(self.points)
-        k = min(k, num)
-        sets = np.empty((len(rows), k), np.int32)
+        k = min(k, len(self.points))
+        limits = np.square(np.minimum(np.asarray(radii, np.float64), 1e18)).astype(np.float32)
+        found = _Found(np.empty((len(rows), k), np.int32), np.empty((len(rows), len(limits)), np.int32))
         missing = np.arange(len(rows))
         for block in _BLOCK_SIZES:
-            missing = self._fill(sets, rows, missing, block, _candidates(k, block))
+            missing = self._fill(found, limits, rows, missing, block, _candidates(k, block))
         candidates = _candidates(k, 1)
         while len(missing):
-            candidates = min(4 * candidates, max(k, _MOST_CANDIDATES), num)
-            missing = self._fill(sets, rows, missing, 1, candidates)
-        sizes = np.empty(len(rows), np.int32)
-
-        def cut(part: slice) -> None:
-            offsets = self.points[sets[part]] - self.points[rows[part], None]
-            outside = _squared(offsets) >= np.float32(radius) ** 2
-            sizes[part] = k - outside.sum(1)
-            sets[part] = np.where(outside, rows[part, None], sets[part])
-
-        in_chunks(cut, len(rows), 2_048)
-        return sets, sizes
+            candidates = min(4 * candidates, max(k, _MOST_CANDIDATES))
+            missing = self._fill(found, limits, rows, missing, 1, candidates)
+        return found.sets, found.sizes
 
     def _fill(
         self,
-        sets: SetArray,
+        found: _Found,
+        limits: FloatArray,
         rows: IntArray,
         missing: IntArray,
         block: int,
         candidates: int,
     ) -> IntArray:
-        """Fill `sets[missing]` where the candidates suffice; return what is still missing."""
+        """Fill the `missing` rows where the candidates suffice; return what is still missing."""
         if not len(missing):
             return missing
-        num, k = len(self.points), sets.shape[1]
+        num, k = len(self.points), found.sets.shape[1]
         candidates = min(candidates, num)
         complete = candidates == num or candidates >= max(k, _MOST_CANDIDATES)
         # The last block is filled up with its own last point.
@@ -138,21 +133,32 @@ class OrderedCloud:
             members = rows[blocks[part]]
             places = self.points[members]
             middle = (places.min(1).astype(np.float64) + places.max(1)) / 2
-            reach, found = self._tree.query(middle, np.arange(1, candidates + 1))
-            keys = _keys(places, self.points[found], found)
+            reach, near = self._tree.query(middle, np.arange(1, candidates + 1))
+            keys = _keys(places, self.points, near)
             if k < candidates:
                 keys = np.partition(keys, k - 1, axis=2)[:, :, :k]
             keys = np.sort(keys, axis=2)
-            sets[blocks[part]] = keys & 0xFFFFFFFF
-            largest = (keys[:, :, k - 1] >> 32).astype(np.int32).view(np.float32)
+            largest = (keys[:, :, -1] >> 32).astype(np.int32).view(np.float32)
             away = np.linalg.norm(places - middle[:, None], axis=2)
             # Float32 distances: the margin is larger than their rounding.
             proven[part] = np.sqrt(largest) * 1.00001 < reach[:, -1:] - away
+            inside = keys[:, :, :, None] < limits.view(np.int32).astype(np.int64) << 32
+            found.sizes[blocks[part]] = inside.sum(2)
+            sets = np.where(inside.any(3), keys & 0xFFFFFFFF, members[:, :, None])
+            found.sets[blocks[part]] = sets
 
         in_chunks(work, len(blocks), max(1, _CANDIDATES_AT_ONCE // (block * candidates)))
         if complete:
             return missing[:0]
         return missing[~proven.reshape(-1)[: len(missing)]]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Results that are filled in parts."""
+
+    sets: SetArray
+    sizes: SetArray
 
 
 def _candidates(k: int, block: int) -> int:
@@ -162,24 +168,19 @@ def _candidates(k: int, block: int) -> int:
     return int(np.ceil(_SLACK * np.pi * radius**2 / 16)) * 16
 
 
-def _squared(offsets: FloatArray) -> FloatArray:
-    """(..., 3) to (...): each operation rounded by itself, hence the same wherever it is asked."""
-    x, y, z = np.moveaxis(offsets, -1, 0)
-    return x * x + y * y + z * z
+def _keys(places: FloatArray, points: FloatArray, near: IntArray) -> IntArray:
+    """(B, m, 3) places, (B, K) candidates to (B, m, K) integers sorted by distance, then position.
 
-
-def _keys(places: FloatArray, candidates: FloatArray, found: IntArray) -> IntArray:
-    """(B, m, 3) and (B, K, 3) to (B, m, K) integers that sort by distance, then by position.
-
-    The bits of a float32 that is not negative sort as the number does.
+    The bits of a float32 that is not negative sort as the number does. Each operation is rounded
+    by itself, so a pair has the same distance in whichever block it is computed.
     """
-    total = None
+    candidates = points.take(near, axis=0, mode="clip")
+    total = np.zeros((*places.shape[:2], near.shape[1]), np.float32)
     for axis in range(3):
         part = candidates[:, None, :, axis] - places[:, :, None, axis]
         part *= part
-        total = part if total is None else np.add(total, part, out=total)
-    assert total is not None  # noqa: S101 (for the type checker)
+        total += part
     keys = total.view(np.int32).astype(np.int64)
     keys <<= 32
-    keys |= found[:, None, :]
+    keys |= near[:, None, :]
     return keys
