@@ -99,7 +99,9 @@ class OrderedCloud:
             raise ConfigurationError(msg)
         k = min(k, len(self.points))
         limits = np.square(np.minimum(np.asarray(radii, np.float64), 1e18)).astype(np.float32)
-        found = _Found(np.empty((len(rows), k), np.int32), np.empty((len(rows), len(limits)), np.int32))
+        found = _Found(
+            np.empty((len(rows), k), np.int32), np.empty((len(rows), len(limits)), np.int32)
+        )
         missing = np.arange(len(rows))
         for block in _BLOCK_SIZES:
             missing = self._fill(found, limits, rows, missing, block, _candidates(k, block))
