@@ -16,12 +16,14 @@ from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
 SetArray = NDArray[np.int32]
 
-_BLOCK_SIZES = (16, 4, 1)
-"""Points that share one list of candidates, tried in turn: large blocks first, then what failed."""
-_SLACK = 1.25
+_BLOCK = 16
+"""Points of the cloud in the space of one block, which share one list of candidates."""
+_SLACK = 1.14
 """Candidates over what an even surface would need; more cost time, fewer fail more often."""
 _MOST_CANDIDATES = 4_096
 """Where more points than this lie equally near, which of them count is left to the tree."""
+_SORTED_AT_ONCE = 256
+"""numpy sorts so many integers by a fixed network, faster than it partitions more."""
 _CANDIDATES_AT_ONCE = 160_000
 """Keys held by one thread: they should stay in its cache."""
 
@@ -102,33 +104,22 @@ class OrderedCloud:
         found = _Found(
             np.empty((len(rows), k), np.int32), np.empty((len(rows), len(limits)), np.int32)
         )
-        missing = np.arange(len(rows))
-        for block in _BLOCK_SIZES:
-            missing = self._fill(found, limits, rows, missing, block, _candidates(k, block))
-        candidates = _candidates(k, 1)
-        while len(missing):
-            candidates = min(4 * candidates, max(k, _MOST_CANDIDATES))
-            missing = self._fill(found, limits, rows, missing, 1, candidates)
+        # Rows may be few and yet lie close together: what counts is how far apart the next is.
+        gap = max(1.0, float(np.median(np.diff(rows)))) if len(rows) > 1 else 1.0
+        blocks = _compact_blocks(self.points, rows, max(1, int(_BLOCK / gap)))
+        candidates = _candidates(k, blocks.shape[1] * gap)
+        while len(blocks):
+            blocks = self._fill(found, limits, rows, blocks, candidates)[:, None]
+            candidates = min(max(2 * candidates, k), max(k, _MOST_CANDIDATES))
         return found.sets, found.sizes
 
     def _fill(
-        self,
-        found: _Found,
-        limits: FloatArray,
-        rows: IntArray,
-        missing: IntArray,
-        block: int,
-        candidates: int,
+        self, found: _Found, limits: FloatArray, rows: IntArray, blocks: IntArray, candidates: int
     ) -> IntArray:
-        """Fill the `missing` rows where the candidates suffice; return what is still missing."""
-        if not len(missing):
-            return missing
+        """Fill the rows where the candidates suffice; return (as indices of rows) the others."""
         num, k = len(self.points), found.sets.shape[1]
         candidates = min(candidates, num)
         complete = candidates == num or candidates >= max(k, _MOST_CANDIDATES)
-        # The last block is filled up with its own last point.
-        padded = np.concatenate([missing, np.repeat(missing[-1:], -len(missing) % block)])
-        blocks = padded.reshape(-1, block)
         proven = np.zeros(blocks.shape, bool)
 
         def work(part: slice) -> None:
@@ -137,22 +128,22 @@ class OrderedCloud:
             middle = (places.min(1).astype(np.float64) + places.max(1)) / 2
             reach, near = self._tree.query(middle, np.arange(1, candidates + 1))
             keys = _keys(places, self.points, near)
-            if k < candidates:
+            if candidates > _SORTED_AT_ONCE:
                 keys = np.partition(keys, k - 1, axis=2)[:, :, :k]
-            keys = np.sort(keys, axis=2)
+            keys = np.sort(keys, axis=2)[:, :, :k]
             largest = (keys[:, :, -1] >> 32).astype(np.int32).view(np.float32)
             away = np.linalg.norm(places - middle[:, None], axis=2)
             # Float32 distances: the margin is larger than their rounding.
             proven[part] = np.sqrt(largest) * 1.00001 < reach[:, -1:] - away
-            inside = keys[:, :, :, None] < limits.view(np.int32).astype(np.int64) << 32
-            found.sizes[blocks[part]] = inside.sum(2)
-            sets = np.where(inside.any(3), keys & 0xFFFFFFFF, members[:, :, None])
-            found.sets[blocks[part]] = sets
+            for column, limit in enumerate(limits.view(np.int32).astype(np.int64) << 32):
+                found.sizes[blocks[part], column] = np.count_nonzero(keys < limit, axis=2)
+            outside = keys >= np.int64(limits.max().view(np.int32)) << 32
+            keys &= 0xFFFFFFFF
+            np.copyto(keys, members[:, :, None], where=outside)
+            found.sets[blocks[part]] = keys
 
-        in_chunks(work, len(blocks), max(1, _CANDIDATES_AT_ONCE // (block * candidates)))
-        if complete:
-            return missing[:0]
-        return missing[~proven.reshape(-1)[: len(missing)]]
+        in_chunks(work, len(blocks), max(1, _CANDIDATES_AT_ONCE // (blocks.shape[1] * candidates)))
+        return blocks[:0, 0] if complete else np.unique(blocks[~proven])
 
 
 @dataclass(frozen=True)
@@ -163,10 +154,38 @@ class _Found:
     sizes: SetArray
 
 
-def _candidates(k: int, block: int) -> int:
+def _compact_blocks(points: FloatArray, rows: IntArray, size: int) -> IntArray:
+    """Split rows into blocks of equal length, at most ``size``, each near together.
+
+    Halves again and again along the longest side. Blocks are filled up by repeating the last row.
+
+    Args:
+        points: (N, 3).
+        rows: (M,) positions in points.
+        size: Longest block.
+
+    Returns:
+        (B, length) indices of rows.
+    """
+    if not len(rows) or size == 1:
+        return np.arange(len(rows))[:, None]
+    levels = max(0, int(np.ceil(np.log2(len(rows) / size))))
+    length = -(-len(rows) // 2**levels)
+    blocks = np.minimum(np.arange(length * 2**levels), len(rows) - 1)[None]
+    for _ in range(levels):
+        half = blocks.shape[1] // 2
+        places = points.take(rows.take(blocks), axis=0)
+        longest = (places.max(1) - places.min(1)).argmax(1)
+        along = np.take_along_axis(places, longest[:, None, None], axis=2)[:, :, 0]
+        order = np.argpartition(along, half, axis=1)
+        blocks = np.take_along_axis(blocks, order, axis=1).reshape(-1, half)
+    return blocks
+
+
+def _candidates(k: int, block: float) -> int:
     """How many points the ball around a block must hold on an even surface."""
     # In units of the spacing: radius of a set, and half the diagonal of a square block.
-    radius = np.sqrt(k / np.pi) + (np.sqrt(block / 2) if block > 1 else 0.0)
+    radius = np.sqrt(k / np.pi) + np.sqrt(block / 2)
     return int(np.ceil(_SLACK * np.pi * radius**2 / 16)) * 16
 
 
