@@ -82,7 +82,8 @@ class OrderedCloud:
         """The ``k`` nearest points of each row (itself among them) within the largest radius.
 
         Which points belong to a set depends on nothing but the cloud and the row: equal distances
-        (in float32) are taken in sorted order, so asking for fewer rows gives the same sets.
+        (in float32) are taken in sorted order, so asking for fewer rows gives the same sets. Only
+        where k or more points equal the row, which of these copies are taken is left open.
 
         Args:
             rows: (M,) positions in `points`; ascending is fastest.
@@ -96,7 +97,7 @@ class OrderedCloud:
         Raises:
             ConfigurationError: If ``k`` or a radius is not positive.
         """
-        if k < 1 or not min(radii) > 0:
+        if k < 1 or not all(radius > 0 for radius in radii):
             msg = f"Neighbours and radii must be positive, not {k} and {tuple(radii)}."
             raise ConfigurationError(msg)
         k = min(k, len(self.points))
@@ -108,9 +109,11 @@ class OrderedCloud:
         gap = max(1.0, float(np.median(np.diff(rows)))) if len(rows) > 1 else 1.0
         blocks = _compact_blocks(self.points, rows, max(1, int(_BLOCK / gap)))
         candidates = _candidates(k, blocks.shape[1] * gap)
-        while len(blocks):
-            blocks = self._fill(found, limits, rows, blocks, candidates)[:, None]
-            candidates = min(max(2 * candidates, k), max(k, _MOST_CANDIDATES))
+        missing = self._fill(found, limits, rows, blocks, candidates)
+        candidates = _candidates(k, 1)
+        while len(missing):  # then each by itself, with ever more candidates
+            missing = self._fill(found, limits, rows, missing[:, None], candidates)
+            candidates = min(2 * candidates, max(k, _MOST_CANDIDATES))
         return found.sets, found.sizes
 
     def _fill(
@@ -135,6 +138,7 @@ class OrderedCloud:
             away = np.linalg.norm(places - middle[:, None], axis=2)
             # Float32 distances: the margin is larger than their rounding.
             proven[part] = np.sqrt(largest) * 1.00001 < reach[:, -1:] - away
+            proven[part] |= largest == 0
             for column, limit in enumerate(limits.view(np.int32).astype(np.int64) << 32):
                 found.sizes[blocks[part], column] = np.count_nonzero(keys < limit, axis=2)
             outside = keys >= np.int64(limits.max().view(np.int32)) << 32
@@ -185,7 +189,7 @@ def _compact_blocks(points: FloatArray, rows: IntArray, size: int) -> IntArray:
 def _candidates(k: int, block: float) -> int:
     """How many points the ball around a block must hold on an even surface."""
     # In units of the spacing: radius of a set, and half the diagonal of a square block.
-    radius = np.sqrt(k / np.pi) + np.sqrt(block / 2)
+    radius = np.sqrt(k / np.pi) + (np.sqrt(block / 2) if block > 1 else 0.0)
     return int(np.ceil(_SLACK * np.pi * radius**2 / 16)) * 16
 
 

@@ -55,8 +55,8 @@ def greedy_coreset(
         progress: Show a progress bar.
 
     Returns:
-        (min(size, N),) int64 distinct indices, in the order picked; all in order if size >= N. Equal
-        rows are picked twice only when no other row is left.
+        (min(size, N),) int64 distinct indices, in the order picked; all if size >= N. Of equal
+        rows one is picked, the others only when nothing else is left.
 
     Raises:
         ConfigurationError: If ``rows`` is not (N, D) or ``size`` is not positive.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -137,10 +138,9 @@ class MemoryBank(ResizableBuffers):
             WeightsError: If it is missing, damaged or holds something else.
         """
         try:
-            rows = load_file(path)["rows"]
-        except (OSError, KeyError, ValueError, Exception) as error:
+            self.fill(load_file(path)["rows"])
+        except (OSError, KeyError, SafetensorError, ConfigurationError) as error:
             raise WeightsError(f"{path} is no memory bank: {error}") from error
-        self.fill(rows)
 
 
 def _by_tree(rows: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
