@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.geometry.least_variance import least_variance
+from plane_anomalib.geometry.hybrid_normals import set_normals, turned_outward
 from plane_anomalib.geometry.neighbour_sets import OrderedCloud, SetArray, in_chunks
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 
@@ -62,62 +62,14 @@ def fpfh(
             or a number of neighbours is not positive.
     """
     cloud = OrderedCloud(points)
-    rows, back = _rows(cloud, queries)
+    rows, back = cloud.positions(queries)
     given = None if normals is None else _given_normals(cloud, normals)
-    histograms = _Histograms(cloud, rows, (radius, normal_radius), neighbours)
+    histograms = _Histograms(cloud, rows, radius, neighbours, min(radius, normal_radius))
     if given is None:
         given = histograms.normals(normal_radius, normal_neighbours)
         if oriented:
-            given = _turned_outward(given, cloud.points, cloud.center)
+            given = turned_outward(given, cloud.points, cloud.center)
     return histograms.describe(rows, given)[back]
-
-
-def surface_normals(
-    points: ArrayLike,
-    *,
-    radius: float,
-    neighbours: int = 30,
-    oriented: bool = True,
-    queries: IntArray | None = None,
-) -> FloatArray:
-    """Normals from the plane through the neighbours within a radius, at most ``neighbours``.
-
-    Args:
-        points: (N, 3).
-        radius: Neighbours are nearer than this, in units of the points.
-        neighbours: At most so many, the point itself included. With fewer than 3 in reach the
-            normal is (0, 0, 1), as in Open3D.
-        oriented: Turn normals away from the centroid; otherwise Open3D's sign.
-        queries: (Q,) indices of points; by default all.
-
-    Returns:
-        (Q, 3) float32 unit vectors.
-
-    Raises:
-        ConfigurationError: As `fpfh`.
-    """
-    cloud = OrderedCloud(points)
-    rows, back = _rows(cloud, queries)
-    sets, sizes = cloud.nearest_sets(rows, neighbours, [radius])
-    normals = _normals(cloud, rows, sets, sizes[:, 0])
-    if oriented:
-        normals = _turned_outward(normals, cloud.points[rows], cloud.center)
-    return normals[back].astype(np.float32)
-
-
-def _rows(cloud: OrderedCloud, queries: IntArray | None) -> tuple[IntArray, IntArray]:
-    """Ascending positions to compute, and where each query finds its own among them."""
-    num = len(cloud.points)
-    if queries is None:
-        return np.arange(num), cloud.rank
-    indices = np.asarray(queries)
-    if indices.ndim != 1 or not (np.issubdtype(indices.dtype, np.integer) or not indices.size):
-        raise ConfigurationError(f"queries must be (Q,) indices of points, not {indices.shape}.")
-    if indices.size and not 0 <= indices.min() <= indices.max() < num:
-        msg = f"queries must lie in 0..{num - 1}, not {indices.min()}..{indices.max()}."
-        raise ConfigurationError(msg)
-    rows, back = np.unique(cloud.rank[indices.astype(np.int64)], return_inverse=True)
-    return rows, back.reshape(-1)
 
 
 def _given_normals(cloud: OrderedCloud, normals: ArrayLike) -> Array:
@@ -128,54 +80,27 @@ def _given_normals(cloud: OrderedCloud, normals: ArrayLike) -> Array:
     return given[cloud.order]
 
 
-def _normals(cloud: OrderedCloud, rows: IntArray, sets: SetArray, sizes: SetArray) -> Array:
-    """(M, 3) normals of rows from the first ``sizes`` of their sets, with Open3D's sign."""
-    normals = np.empty((len(rows), 3))
-    points = cloud.points.astype(np.float64)
-    numbers = np.arange(sets.shape[1])
-
-    def work(part: slice) -> None:
-        inside = numbers < sizes[part, None]
-        # Points with the same neighbours must have the same normal to the last bit, or rounding
-        # would choose the frame of their pair in `_angles`: sum in an order of the set's own.
-        members = np.sort(np.where(inside, sets[part], -1), axis=1)
-        inside = (members >= 0)[:, :, None]
-        count = np.maximum(sizes[part, None], 1)
-        offsets = points.take(members, axis=0, mode="clip")
-        offsets *= inside
-        offsets -= offsets.sum(1, keepdims=True) / count[:, None]
-        offsets *= inside
-        found = least_variance(offsets.transpose(0, 2, 1) @ offsets)
-        found[count[:, 0] < 3] = (0.0, 0.0, 1.0)
-        normals[part] = found
-
-    in_chunks(work, len(rows), 1_024)
-    return normals
-
-
-def _turned_outward(normals: Array, places: FloatArray, center: Array) -> Array:
-    inward = np.einsum("qi,qi->q", normals, places - center) < 0
-    return np.where(inward[:, None], -normals, normals)
-
-
 class _Histograms:
     """Neighbour sets of the queries and of their neighbours, and what is computed on them."""
 
     def __init__(
-        self, cloud: OrderedCloud, queries: IntArray, radii: tuple[float, float], neighbours: int
+        self,
+        cloud: OrderedCloud,
+        queries: IntArray,
+        radius: float,
+        neighbours: int,
+        normal_radius: float,
     ) -> None:
         self.cloud = cloud
+        self.radius = radius
         wanted = np.zeros(len(cloud.points), bool)
         wanted[queries] = True
         if len(queries) < len(wanted):
-            wanted[cloud.nearest_sets(queries, neighbours, radii[:1])[0]] = True
+            wanted[cloud.nearest_sets(queries, neighbours, [radius])[0]] = True
         self.rows = np.flatnonzero(wanted)
+        radii = (radius, normal_radius)
         self.sets, sizes = cloud.nearest_sets(self.rows, neighbours, radii)
         self.sizes, self.normal_sizes = sizes.T
-        if radii[1] > radii[0]:  # then the sets hold neighbours that are only the normals'
-            rows = self.rows[:, None]
-            outside = np.arange(self.sets.shape[1]) >= self.sizes[:, None]
-            self.sets = np.where(outside, rows, self.sets).astype(np.int32)
 
     def normals(self, radius: float, neighbours: int) -> Array:
         """(N, 3) normals of all points in a set, with Open3D's sign; undefined elsewhere."""
@@ -183,13 +108,13 @@ class _Histograms:
         normals = np.full(cloud.points.shape, np.nan)
         wanted = np.zeros(len(normals), bool)
         wanted[self.sets] = True
-        if neighbours <= self.sets.shape[1]:
+        if radius <= self.radius and neighbours <= self.sets.shape[1]:
             wanted[self.rows] = False
             sizes = np.minimum(self.normal_sizes, neighbours)
-            normals[self.rows] = _normals(cloud, self.rows, self.sets[:, :neighbours], sizes)
+            normals[self.rows] = set_normals(cloud, self.sets[:, :neighbours], sizes)
         others = np.flatnonzero(wanted)
         sets, sizes = cloud.nearest_sets(others, neighbours, [radius])
-        normals[others] = _normals(cloud, others, sets, sizes[:, 0])
+        normals[others] = set_normals(cloud, sets, sizes[:, 0])
         return normals
 
     def describe(self, queries: IntArray, normals: Array) -> FloatArray:

@@ -76,6 +76,32 @@ class OrderedCloud:
         # Built again on the sorted points, so that its answers lie together in memory, too.
         self._tree = cKDTree(self.points, balanced_tree=False)
 
+    def positions(self, queries: IntArray | None) -> tuple[IntArray, IntArray]:
+        """Where input points stand now.
+
+        Args:
+            queries: (Q,) indices of input points; None is all of them.
+
+        Returns:
+            (M,) distinct ascending positions, and (Q,) which of them each query's is.
+
+        Raises:
+            ConfigurationError: If the queries are no indices of points.
+        """
+        num = len(self.points)
+        if queries is None:
+            return np.arange(num), self.rank
+        indices = np.asarray(queries)
+        if indices.ndim != 1 or not (np.issubdtype(indices.dtype, np.integer) or not indices.size):
+            raise ConfigurationError(
+                f"queries must be (Q,) indices of points, not {indices.shape}."
+            )
+        if indices.size and not 0 <= indices.min() <= indices.max() < num:
+            msg = f"queries must lie in 0..{num - 1}, not {indices.min()}..{indices.max()}."
+            raise ConfigurationError(msg)
+        rows, back = np.unique(self.rank[indices.astype(np.int64)], return_inverse=True)
+        return rows, back.reshape(-1)
+
     def nearest_sets(
         self, rows: IntArray, k: int, radii: Sequence[float]
     ) -> tuple[SetArray, SetArray]:
@@ -129,7 +155,8 @@ class OrderedCloud:
             members = rows[blocks[part]]
             places = self.points[members]
             middle = (places.min(1).astype(np.float64) + places.max(1)) / 2
-            reach, near = self._tree.query(middle, np.arange(1, candidates + 1))
+            answer = self._tree.query(middle, np.arange(1, candidates + 1))
+            reach, near = np.asarray(answer[0])[:, -1:], np.asarray(answer[1], np.int64)
             keys = _keys(places, self.points, near)
             if candidates > _SORTED_AT_ONCE:
                 keys = np.partition(keys, k - 1, axis=2)[:, :, :k]
@@ -137,7 +164,7 @@ class OrderedCloud:
             largest = (keys[:, :, -1] >> 32).astype(np.int32).view(np.float32)
             away = np.linalg.norm(places - middle[:, None], axis=2)
             # Float32 distances: the margin is larger than their rounding.
-            proven[part] = np.sqrt(largest) * 1.00001 < reach[:, -1:] - away
+            proven[part] = np.sqrt(largest) * 1.00001 < reach - away
             proven[part] |= largest == 0
             for column, limit in enumerate(limits.view(np.int32).astype(np.int64) << 32):
                 found.sizes[blocks[part], column] = np.count_nonzero(keys < limit, axis=2)

@@ -7,9 +7,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.geometry.fpfh import fpfh, surface_normals
+from plane_anomalib.geometry.fpfh import fpfh
+from plane_anomalib.geometry.hybrid_normals import surface_normals
 
-RADII = [(2.0, 30, 5.0, 100), (0.7, 30, 1.5, 100), (3.0, 40, 2.0, 20)]
+RADII = [(2.0, 30, 5.0, 100), (0.7, 30, 1.5, 100), (3.0, 40, 2.0, 20), (3.0, 60, 1.2, 100)]
 """Normal radius and neighbours, radius and neighbours: the numbers, the radii, or both cut."""
 
 
