@@ -162,7 +162,13 @@ class Registry:
 MODELS = Registry(
     "model",
     "plane_anomalib.models",
-    {"Plane": "plane_anomalib.models.plane:Plane"},
+    {
+        "Plane": "plane_anomalib.models.plane:Plane",
+        "BTF": "plane_anomalib.models.btf:BTF",
+        "PatchCore3D": "plane_anomalib.models.patchcore3d:PatchCore3D",
+        "M3DM": "plane_anomalib.models.m3dm:M3DM",
+        "Reg3DAD": "plane_anomalib.models.reg3dad:Reg3DAD",
+    },
 )
 
 DATASETS = Registry(

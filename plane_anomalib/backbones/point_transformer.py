@@ -108,6 +108,7 @@ class PointTransformer(nn.Module):
         num_groups: int | None = None,
         group_size: int | None = None,
         token_prompts: TokenPrompts | None = None,
+        batch_statistics: bool = False,
     ) -> PointFeatures:
         """Encode a batch of clouds of equally many points.
 
@@ -118,6 +119,7 @@ class PointTransformer(nn.Module):
             group_size: Points per group (P if there are fewer), else as configured.
             token_prompts: Prompt tokens by block; they take part in attention and are never
                 returned. See `TokenPrompts`.
+            batch_statistics: See `MiniPointNet.forward`.
 
         Returns:
             Tokens of the blocks asked for, centres, pooled feature and groups.
@@ -128,7 +130,7 @@ class PointTransformer(nn.Module):
         """
         self._check(points, layers)
         centers, group_index = self.group(points, num_groups=num_groups, group_size=group_size)
-        x, position = self._embed(points, centers, group_index)
+        x, position = self._embed(points, centers, group_index, batch_statistics)
         first = x.shape[1] - centers.shape[1]
         prompts = x[:, :0]
         tokens: dict[int, Tensor] = {}
@@ -149,6 +151,7 @@ class PointTransformer(nn.Module):
         layers: Sequence[int] = (3, 7, 11),
         num_groups: int | None = None,
         group_size: int | None = None,
+        batch_statistics: bool = False,
     ) -> tuple[Tensor, PointFeatures]:
         """Features of the groups as M3DM, PatchCore and Reg3DAD use them.
 
@@ -157,11 +160,18 @@ class PointTransformer(nn.Module):
             layers: 0-based blocks; each passes the final norm, then all are concatenated.
             num_groups: Groups per cloud (16,384 in Real3D-AD, 1,024 in M3DM).
             group_size: Points per group (128 in both).
+            batch_statistics: See `MiniPointNet.forward`.
 
         Returns:
             Features of the groups, (B, G, W * len(layers)), and what they were made of.
         """
-        features = self(points, layers=layers, num_groups=num_groups, group_size=group_size)
+        features = self(
+            points,
+            layers=layers,
+            num_groups=num_groups,
+            group_size=group_size,
+            batch_statistics=batch_statistics,
+        )
         return torch.cat([self.norm(features.tokens[i]) for i in layers], -1), features
 
     def group(
@@ -197,12 +207,15 @@ class PointTransformer(nn.Module):
             centers = points.gather(1, chosen[..., None].expand(-1, -1, 3))
             return centers, knn_torch(points, centers, group_size)
 
-    def _embed(self, points: Tensor, centers: Tensor, group_index: Tensor) -> tuple[Tensor, Tensor]:
+    def _embed(
+        self, points: Tensor, centers: Tensor, group_index: Tensor, batch_statistics: bool
+    ) -> tuple[Tensor, Tensor]:
         """Tokens and their positions, (B, [1 +] G, W) each."""
         batch, num_groups, size = group_index.shape
         flat = group_index.reshape(batch, -1, 1).expand(-1, -1, 3)
         groups = points.gather(1, flat).view(batch, num_groups, size, 3) - centers[:, :, None]
-        tokens = self.reduce(self.encoder(groups.flatten(0, 1))).view(batch, num_groups, -1)
+        embedded = self.encoder(groups.flatten(0, 1), batch_statistics=batch_statistics)
+        tokens = self.reduce(embedded).view(batch, num_groups, -1)
         position = self.position(centers)
         if self.config.class_token:
             tokens = torch.cat((self.class_token.expand(batch, -1, -1), tokens), 1)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -53,6 +54,44 @@ def check_numbers(
     for name, bound in least.items():
         if values[name] is not None and not values[name] >= bound:
             raise ConfigurationError(f"{name} must be at least {bound}, not {values[name]}.")
+
+
+def as_typed(value: Any) -> str:
+    """A value as the command line takes it; lists and tuples are the same."""
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+
+
+def different_arguments(
+    trained: Mapping[str, Any], given: Mapping[str, Any], names: Iterable[str]
+) -> dict[str, Any]:
+    """The arguments that a checkpoint has otherwise than the model that loads it.
+
+    Args:
+        trained: The checkpoint's, by name; arguments that came later than it pass.
+        given: Those of the model that loads it.
+        names: Which to compare.
+
+    Returns:
+        The checkpoint's values of those that differ.
+    """
+    known = [name for name in names if name in trained]
+    return {n: trained[n] for n in known if as_typed(trained[n]) != as_typed(given[n])}
+
+
+def refuse_different(different: Mapping[str, Any]) -> None:
+    """Name the arguments of a checkpoint that have to be repeated.
+
+    `test` and `predict` do not restore a checkpoint's arguments. Some that differ would fail on the
+    shapes of tensors; others would load and score nonsense.
+
+    Raises:
+        ConfigurationError: There is one.
+    """
+    if different:
+        repeat = " ".join(f"--model.{name}={as_typed(value)}" for name, value in different.items())
+        raise ConfigurationError(
+            f"The checkpoint was trained with other arguments than those given: repeat {repeat}."
+        )
 
 
 def _choices(hint: Any) -> list[str]:

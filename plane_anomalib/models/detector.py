@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +50,18 @@ class CloudDetector(ResizableBuffers, ABC):
 
         Args:
             clouds: At least one, `(N_i, 3) float32`, in the object's own units.
+        """
+
+    @property
+    def transductive(self) -> bool:
+        """Whether scores depend on the test set as a whole, which `observe` then has to see."""
+        return False
+
+    def observe(self, clouds: Iterable[FloatArray]) -> None:
+        """Look at the clouds that will be tested, without their labels.
+
+        Args:
+            clouds: `(N_i, 3) float32`, aligned.
         """
 
     @abstractmethod

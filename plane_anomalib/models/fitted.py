@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 from anomalib.data import InferenceBatch
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
 
+from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.models.arguments import different_arguments, refuse_different
 from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.models.fitted_model import FittedModel
+
+logger = logging.getLogger(__name__)
+
+_COMPONENTS = ("pre_processor", "post_processor", "evaluator", "visualizer")
 
 
 class FittedMixin(PointCloudMixin):
@@ -22,17 +29,22 @@ class FittedMixin(PointCloudMixin):
 
     model: FittedModel
 
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode: no layer learns here, and statistics must not move."""
+        del mode
+        return super().train(False)
+
     def on_train_start(self) -> None:
         """Fit, before the validation that finds the thresholds."""
         super().on_train_start()
-        self.model.fit(self._training_clouds())
+        self.model.fit(_by_category(self.point_cloud_datamodule.train_data))
 
-    def _training_clouds(self) -> Iterator[tuple[str, list[FloatArray]]]:
-        """Each category with its training clouds, read when their turn comes."""
-        data = self.point_cloud_datamodule.train_data
-        rows = data.samples.groupby("category", sort=True).indices
-        for category, indices in rows.items():
-            yield str(category), [data.untransformed(int(i)).points.numpy() for i in indices]
+    def on_test_start(self) -> None:
+        """Let a model that is transductive, as some reference code is, see the test set."""
+        super().on_test_start()
+        if self.model.transductive:
+            logger.warning("Scores are normalised over the test set, as the reference code does.")
+            self.model.observe(_by_category(self.point_cloud_datamodule.test_data))
 
     def training_step(self, batch: PointCloudBatch, *args: Any, **kwargs: Any) -> STEP_OUTPUT:
         """Nothing to do: Lightning wants a step and a loss."""
@@ -50,6 +62,17 @@ class FittedMixin(PointCloudMixin):
         """Scores of all points; see `FittedModel.forward`."""
         return self.model(batch.points, batch.lengths, batch.category)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Compare the arguments; the state itself says how many detectors there are.
+
+        Raises:
+            ConfigurationError: The checkpoint was fitted with other arguments.
+        """
+        super().on_load_checkpoint(checkpoint)
+        trained = checkpoint.get("hyper_parameters", {})
+        names = [name for name in trained if name in self.hparams and name not in _COMPONENTS]
+        refuse_different(different_arguments(trained, self.hparams, names))
+
     @property
     def trainer_arguments(self) -> dict[str, Any]:
         """One step, in which nothing happens, then validation, where thresholds are found."""
@@ -62,3 +85,9 @@ class FittedMixin(PointCloudMixin):
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Nothing to do."""
+
+
+def _by_category(data: PointCloudDataset) -> Iterator[tuple[str, Iterator[FloatArray]]]:
+    """Each category with its clouds, read when their turn comes."""
+    for category, indices in data.samples.groupby("category", sort=True).indices.items():
+        yield str(category), (data.untransformed(int(i)).points.numpy() for i in indices)

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from anomalib.data import InferenceBatch
@@ -49,7 +49,7 @@ class FittedModel(nn.Module):
         self._warned: set[str] = set()
 
     @torch.no_grad()
-    def fit(self, clouds: Iterable[tuple[str, Sequence[FloatArray]]]) -> None:
+    def fit(self, clouds: Iterable[tuple[str, Iterable[FloatArray]]]) -> None:
         """Forget what was learnt before, and learn.
 
         Args:
@@ -62,10 +62,11 @@ class FittedModel(nn.Module):
         names, pooled = [], []
         aligners, detectors = nn.ModuleList(), nn.ModuleList()
         for category, given in clouds:
-            if not given:
+            normal = [as_points(cloud) for cloud in given]
+            if not normal:
                 raise ConfigurationError(f"{category}: there is no normal cloud to fit on.")
             aligner = self.make_aligner()
-            aligned = aligner.fit([as_points(cloud) for cloud in given])
+            aligned = aligner.fit(normal)
             names.append(category)
             aligners.append(aligner)
             if self.scope == "all":
@@ -131,9 +132,35 @@ class FittedModel(nn.Module):
         return min((self._score_as(cloud, i) for i in known), key=lambda scores: scores.pred_score)
 
     def _score_as(self, cloud: FloatArray, index: int) -> CloudScores:
-        detector = self.detectors[0 if self.scope == "all" else index]
-        scores: CloudScores = detector(self.aligners[index](cloud))
+        scores: CloudScores = self._detector(index)(self.aligners[index](cloud))
         return scores
+
+    def _detector(self, category: int) -> CloudDetector:
+        return cast("CloudDetector", self.detectors[0 if self.scope == "all" else category])
+
+    @property
+    def transductive(self) -> bool:
+        """Whether scores depend on the test set as a whole, which `observe` then has to see."""
+        return any(cast("CloudDetector", each).transductive for each in self.detectors)
+
+    @torch.no_grad()
+    def observe(self, clouds: Iterable[tuple[str, Iterable[FloatArray]]]) -> None:
+        """Let transductive detectors look at the test clouds.
+
+        Args:
+            clouds: Each fitted category with its test clouds, `(N_i, 3) float32`.
+        """
+        if self.scope == "all":
+            pooled = (
+                self.aligners[self.categories.index(category)](as_points(cloud))
+                for category, given in clouds
+                for cloud in given
+            )
+            self._detector(0).observe(pooled)
+            return
+        for category, given in clouds:
+            index = self.categories.index(category)
+            self._detector(index).observe(self.aligners[index](as_points(c)) for c in given)
 
     def save(self, path: str | Path) -> None:
         """Write what was learnt as one safetensors file, whole or not at all."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.models.arguments import as_typed, different_arguments, refuse_different
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.settings import PlaneSettings
 
@@ -30,9 +30,6 @@ def check_arguments(
 ) -> None:
     """Compare the arguments that shape the network and its inputs.
 
-    `test` and `predict` do not restore a checkpoint's arguments. Some that differ would fail on the
-    shapes of tensors; others would load and score nonsense.
-
     Args:
         checkpoint: Of `Plane`; `hyper_parameters`, `plane_pose` and `state_dict` are read.
         given: The arguments of the model that loads it.
@@ -47,23 +44,19 @@ def check_arguments(
     names = [name for name in names if name not in (*_SCORING, *_FREE)]
     if resumed and "one-cycle" in (trained.get("schedule"), given["schedule"]):
         names += _SCHEDULED
-    different = _different(trained, given, names)
+    different = different_arguments(trained, given, names)
     pose = checkpoint["plane_pose"]
     if given["pose"] != pose and (given["pose"] != "auto" or pose == "none"):
         different["pose"] = pose
     if _shapes(checkpoint["state_dict"], "model.backbone.") != _shapes(backbone):
         different["backbone"] = trained["backbone"]
-    if different:
-        repeat = " ".join(f"--model.{name}={_typed(value)}" for name, value in different.items())
-        raise ConfigurationError(
-            f"The checkpoint was trained with other arguments than those given: repeat {repeat}."
-        )
-    scoring = _different(trained, given, _SCORING)
+    refuse_different(different)
+    scoring = different_arguments(trained, given, _SCORING)
     if scoring:
         logger.warning(
             "The checkpoint's thresholds were found with %s; other values are given, so they may "
             "not fit.",
-            ", ".join(f"{name}={_typed(value)}" for name, value in scoring.items()),
+            ", ".join(f"{name}={as_typed(value)}" for name, value in scoring.items()),
         )
 
 
@@ -90,19 +83,6 @@ def check_resumed_data(checkpoint: Mapping[str, Any], categories: Sequence[str],
             f"The checkpoint was trained on {before} and cannot go on with {after}: give the same "
             "--data, or train anew."
         )
-
-
-def _different(
-    trained: Mapping[str, Any], given: Mapping[str, Any], names: Sequence[str]
-) -> dict[str, Any]:
-    """What the checkpoint has otherwise; arguments that came later than it pass."""
-    known = [name for name in names if name in trained]
-    return {name: trained[name] for name in known if _typed(trained[name]) != _typed(given[name])}
-
-
-def _typed(value: Any) -> str:
-    """A value as the command line takes it; lists and tuples are the same."""
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
 
 
 def _shapes(tensors: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

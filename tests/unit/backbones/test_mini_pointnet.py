@@ -49,3 +49,15 @@ def test_order_of_points_in_a_group_does_not_matter() -> None:
     net = random_net().eval()
     groups = torch.randn(4, 10, 3)
     torch.testing.assert_close(net(groups), net(groups[:, torch.randperm(10)]))
+
+
+@pytest.mark.parametrize("shape", [(7, 32, 3), (300, 16, 3)])
+def test_batch_statistics_are_those_of_training_and_are_not_remembered(
+    shape: tuple[int, int, int],
+) -> None:
+    net = random_net().eval()
+    groups = torch.randn(shape)
+    state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    found = net(groups, batch_statistics=True)
+    assert all(torch.equal(state[name], tensor) for name, tensor in net.state_dict().items())
+    torch.testing.assert_close(found, net.train()(groups), rtol=1e-4, atol=1e-4)

@@ -1,0 +1,59 @@
+"""PatchCore on point clouds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from anomalib.metrics import Evaluator
+from anomalib.models.components import AnomalibModule
+from anomalib.visualization import Visualizer
+from torch import nn
+
+from plane_anomalib.backbones.create import create_point_encoder
+from plane_anomalib.models.arguments import check_choices
+from plane_anomalib.models.fitted import FittedMixin
+from plane_anomalib.models.patchcore3d.torch_model import create_patchcore3d
+
+
+class PatchCore3D(FittedMixin, AnomalibModule):
+    """PatchCore on point clouds: registration, descriptor, coreset, nearest row.
+
+    Args:
+        descriptor: `"fpfh"`, `"fpfh+raw"` with a second bank of registered coordinates, or
+            features of a point transformer: `"builtin"`, `"point-mae"`, `"point-bert"`.
+        weights: File of the weights for `"point-mae"` or `"point-bert"`.
+        preset: `"fixed"`, or `"faithful"` to the public reference code with its constants and
+            quirks.
+        coreset_size: Rows kept per bank; by default 10,000.
+        scope: `"category"`: a bank for each category; `"all"`: one for all.
+        seed: Of what is drawn at random.
+        pre_processor: As in anomalib; the default is none.
+        post_processor: As in anomalib.
+        evaluator: As in anomalib.
+        visualizer: As in anomalib.
+
+    Raises:
+        ConfigurationError: An argument has a value that cannot work.
+        WeightsError: The encoder's weights are missing or damaged.
+    """
+
+    def __init__(
+        self,
+        descriptor: Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"] = "fpfh",
+        weights: str | None = None,
+        preset: Literal["fixed", "faithful"] = "fixed",
+        coreset_size: int | None = None,
+        scope: Literal["category", "all"] = "category",
+        seed: int = 0,
+        pre_processor: nn.Module | bool = True,
+        post_processor: nn.Module | bool = True,
+        evaluator: Evaluator | bool = True,
+        visualizer: Visualizer | bool = True,
+    ) -> None:
+        check_choices(type(self).__init__, locals())
+        super().__init__(pre_processor, post_processor, evaluator, visualizer)
+        learned = not descriptor.startswith("fpfh")
+        self.encoder = create_point_encoder(descriptor, weights) if learned else None
+        self.model = create_patchcore3d(
+            descriptor, preset, self.encoder, coreset_size=coreset_size, scope=scope, seed=seed
+        )

@@ -1,0 +1,135 @@
+"""PatchCore on point clouds: register, describe, keep a coreset, take the nearest.
+
+"Towards Total Recall in Industrial Anomaly Detection" (Roth et al., 2022) in the form in which
+Real3D-AD ran it on clouds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from plane_anomalib.backbones.point_transformer import PointTransformer
+from plane_anomalib.models.alignment import Registered, RegistrationMethod
+from plane_anomalib.models.bank_detector import BankDetector, Branch, Fusion
+from plane_anomalib.models.descriptors import (
+    Coordinates,
+    Descriptor,
+    Fpfh,
+    Sampling,
+    TransformerFeatures,
+)
+from plane_anomalib.models.fitted_model import FittedModel, Scope
+from plane_anomalib.models.memory_bank import Coreset
+
+DescriptorName = Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"]
+Preset = Literal["fixed", "faithful"]
+LAYERS = (3, 7, 11)
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a preset sets; lengths are in the object's units or, with `unit`, in radii of it."""
+
+    unit: bool
+    registration: RegistrationMethod
+    sampling: Sampling
+    normal_radius: float
+    radius: float
+    oriented: bool
+    num_groups: int
+    group_size: int
+    most_points: int | None
+    batch_statistics: bool
+    coreset: Coreset
+    neighbours: int
+    fusion: Fusion
+
+
+PRESETS: dict[Preset, Values] = {
+    "faithful": Values(
+        unit=False,
+        registration="reference",
+        sampling=Sampling(),
+        normal_radius=1.0,
+        radius=2.5,
+        oriented=False,
+        num_groups=16_384,
+        group_size=128,
+        most_points=None,
+        batch_statistics=True,
+        coreset=Coreset(size=10_000, projection="gaussian"),
+        neighbours=1,
+        fusion="test",
+    ),
+    "fixed": Values(
+        unit=True,
+        registration="robust",
+        sampling=Sampling(voxel=0.02, most=10_000),
+        normal_radius=0.12,
+        radius=0.2,
+        oriented=True,
+        num_groups=1_024,
+        group_size=32,
+        most_points=100_000,
+        batch_statistics=False,
+        coreset=Coreset(size=10_000),
+        neighbours=3,
+        fusion="training",
+    ),
+}
+
+
+def create_patchcore3d(
+    descriptor: DescriptorName,
+    preset: Preset,
+    encoder: PointTransformer | None = None,
+    *,
+    coreset_size: int | None = None,
+    scope: Scope = "category",
+    seed: int = 0,
+) -> FittedModel:
+    """Compose the model.
+
+    Args:
+        descriptor: What fills the bank; `"fpfh+raw"` has a second one of registered coordinates.
+        preset: A row of `PRESETS`.
+        encoder: The point transformer, for the descriptors that need one.
+        coreset_size: Rows kept per bank; by default the preset's.
+        scope: As for `FittedModel`.
+        seed: Of the registration and the coreset.
+    """
+    values = PRESETS[preset]
+    coreset = Coreset(size=coreset_size) if coreset_size else values.coreset
+    describe = [
+        transformer_features(encoder, values) if encoder is not None else fpfh_of(values),
+        *([Coordinates(values.sampling, values.sampling)] if descriptor == "fpfh+raw" else []),
+    ]
+    branches = [Branch(each, coreset, values.neighbours) for each in describe]
+    make = partial(BankDetector, branches, object_score="max", fusion=values.fusion, seed=seed)
+    align = partial(Registered, values.registration, unit=values.unit, seed=seed)
+    return FittedModel(make, align, scope=scope)
+
+
+def fpfh_of(values: Values) -> Descriptor:
+    """FPFH as a preset wants it."""
+    return Fpfh(
+        values.sampling,
+        values.sampling,
+        normal_radius=values.normal_radius,
+        radius=values.radius,
+        oriented=values.oriented,
+    )
+
+
+def transformer_features(encoder: PointTransformer, values: Values) -> Descriptor:
+    """Features of the transformer as a preset wants them."""
+    return TransformerFeatures(
+        encoder,
+        num_groups=values.num_groups,
+        group_size=values.group_size,
+        layers=LAYERS,
+        most_points=values.most_points,
+        batch_statistics=values.batch_statistics,
+    )
