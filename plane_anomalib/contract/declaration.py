@@ -15,12 +15,13 @@ from plane_anomalib.contract.subject import Subject, packed
 from plane_anomalib.contract.trees import surface
 from plane_anomalib.errors import PlaneAnomalibError
 
+_STEPS = ("validation_step", "test_step", "predict_step")
 _COMMON = ("seed", "evaluator", "visualizer")
 
 
 @check
 def name(subject: Subject, rng: np.random.Generator) -> None:
-    """Anomalib finds the class by its name."""
+    """The class is found by anomalib under its name."""
     del rng
     cls = subject.cls
     expect(
@@ -83,13 +84,13 @@ def images(subject: Subject, rng: np.random.Generator) -> None:
     del rng
     model, batch = subject.make(), ImageBatch(image=torch.zeros(1, 3, 8, 8))
     advice = "leave setup and the steps to PointCloudMixin, or call super()."
-    for step in (model.validation_step, model.test_step, model.predict_step):
+    for step in _STEPS:
         with expect_refusal(
-            f"A batch of images in {step.__name__}",
+            f"A batch of images in {step}",
             f"{subject.name} scores point clouds, not ImageBatch",
             advice,
         ):
-            step(batch, 0)
+            getattr(model, step)(batch, 0)
     trainer = Trainer(
         accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False,
         default_root_dir=subject.new_folder(),
@@ -154,14 +155,14 @@ def steps(subject: Subject, rng: np.random.Generator) -> None:
     cloud = surface(rng, 80)
     expected = subject.scores(cloud)
     model = subject.model
-    for step in (model.validation_step, model.test_step, model.predict_step):
+    for step in _STEPS:
         batch = packed(cloud)
         expect(
-            step(batch, 0) is batch,
-            f"{step.__name__} returns something else than its batch, and anomalib's evaluator "
+            getattr(model, step)(batch, 0) is batch,
+            f"{step} returns something else than its batch, and anomalib's evaluator "
             "reads the batch: leave the steps to PointCloudMixin.",
         )
-        sentence = f"{step.__name__} gives other scores than score_batch."
+        sentence = f"{step} gives other scores than score_batch."
         expect_close(batch.anomaly_map, expected.anomaly_map, sentence)
         expect_close(batch.pred_score, expected.pred_score, sentence)
 

@@ -1,4 +1,4 @@
-"""Small clouds and a small dataset to check models on; no writer of the package had a hand in it."""
+"""Small clouds and a small dataset to check models on, written by hand, byte by byte."""
 
 from __future__ import annotations
 
