@@ -26,17 +26,19 @@ class Described:
     problem: str = ""
 
 
-def describe(target: str) -> Described:
-    """Read a class's source and that of what its package imports.
+def describe(target: str, *, imports: bool = True) -> Described:
+    """Read a class's source.
 
     Args:
         target: `"module:Class"`.
+        imports: Also look whether what its package imports is there.
     """
     module, _, name = target.partition(":")
     reader = _Reader(module.partition(".")[0])
     try:
         summary = reader.summary(module, name)
-        reader.check_imports(module)
+        if imports:
+            reader.check_imports(module)
     except _BrokenError as error:
         return Described(problem=str(error))
     return Described(summary)

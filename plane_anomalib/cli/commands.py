@@ -93,11 +93,10 @@ def _new_model(arguments: Namespace) -> int:
 
 def _check(arguments: Namespace) -> int:
     if arguments.name is None and not arguments.list:
-        _parser().error("give the NAME of a model, or --list")
+        _parser().error("give the NAME of a model (before --only), or --list")
     if arguments.name is not None:
         MODELS.entry(arguments.name)  # A wrong name is answered before torch is imported.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anomalib's imports warn of their own future
+    with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
         from plane_anomalib.cli.checking import check_model, list_checks
     if arguments.list:
         sys.stdout.write(list_checks())

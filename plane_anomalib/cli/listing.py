@@ -28,7 +28,9 @@ def listing(registry: Registry, names: Sequence[str] = (), *, load: bool = False
     entries = [registry.entry(name) for name in names] or list(registry.entries.values())
     rows = [("NAME", "FROM", "SUMMARY")]
     for entry in entries:
-        found = _loaded(entry) if load else describe(entry.target)
+        # What ours import, the installer saw to.
+        imports = entry.origin != BUILT_IN
+        found = _loaded(entry) if load else describe(entry.target, imports=imports)
         rows.append((entry.name, entry.origin, _cell(entry, found)))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c}".rstrip() for a, b, c in rows]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plane_anomalib.contract.subject import Subject
+from plane_anomalib.contract.subject import Subject, TrainingError
 from plane_anomalib.errors import ConfigurationError, ContractError
 
 Function = Callable[[Subject, np.random.Generator], None]
@@ -79,7 +79,9 @@ def expect_close(
     Raises:
         ContractError: They differ, or one is not finite.
     """
-    expect(found.shape == wanted.shape, f"{sentence} (shapes {found.shape} and {wanted.shape})")
+    sentence = sentence.removesuffix(".")
+    shapes = tuple(found.shape), tuple(wanted.shape)
+    expect(shapes[0] == shapes[1], f"{sentence} (shapes {shapes[0]} and {shapes[1]}).")
     if not torch.isclose(found, wanted, rtol=rtol, atol=atol).all():
         largest = float((found - wanted).abs().max())
         raise ContractError(f"{sentence} (largest difference {largest:.3g}).")
@@ -102,11 +104,13 @@ def expect_refusal(what: str, pattern: str, advice: str) -> Iterator[None]:
     """
     try:
         yield
+    except TrainingError:
+        raise
     except Exception as error:
         if isinstance(error, ConfigurationError) and re.search(pattern, str(error)):
             return
         raise ContractError(
-            f"{what} raises {type(error).__name__} ({str(error).splitlines()[:1]}) in place of a "
+            f"{what} raises {type(error).__name__} ({' '.join(str(error).split())}) in place of a "
             f"ConfigurationError that says {pattern!r}: {advice}"
         ) from error
     raise ContractError(f"{what} is not refused: {advice}")

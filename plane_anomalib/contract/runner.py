@@ -49,8 +49,9 @@ def run_checks(subject: Subject, checks: Iterable[Check]) -> Iterator[Outcome]:
 
     Yields:
         An outcome as soon as it is known. What needs a trained model is not run if the training
-        failed; where that is said first, it is in the check that trains.
+        failed; why it failed is said once.
     """
+    told = False
     for check in checks:
         started = time.perf_counter()
         error: BaseException | None = None
@@ -60,6 +61,9 @@ def run_checks(subject: Subject, checks: Iterable[Check]) -> Iterator[Outcome]:
         except (Exception, SystemExit) as raised:
             error = raised
         status, reason = _judged(check, subject, error)
+        if isinstance(error, TrainingError):
+            reason = "training failed, see above" if told else reason
+            told = True
         yield Outcome(check, status, reason, time.perf_counter() - started, error)
 
 
@@ -69,8 +73,8 @@ def _judged(check: Check, subject: Subject, error: BaseException | None) -> tupl
     if isinstance(error, NotMeasuredError):
         return "not run", str(error)
     if isinstance(error, TrainingError):
-        reason = f"training failed: {_sentence(error.__cause__ or error, subject)}"
-        return ("failed" if check.name == "training" else "not run"), reason
+        reason = _sentence(error.__cause__ or error, subject)
+        return ("failed" if check.name == "training" else "not run"), f"training failed: {reason}"
     return "failed", _sentence(error, subject)
 
 

@@ -62,15 +62,17 @@ def test_a_failed_training_is_told_once_with_the_authors_line(
     monkeypatch.setattr(
         sys.modules["model_name.torch_model"], "random_subsample", scores_of_nothing
     )
-    checks = [CHECKS[name] for name in ("training", "permutation", "tiny-clouds")]
+    checks = [CHECKS[name] for name in ("training", "permutation", "tiny-clouds", "empty-cloud")]
     outcomes = list(run_checks(subject, checks))
-    assert [o.status for o in outcomes] == ["failed", "not run", "not run"]
+    assert [o.status for o in outcomes] == ["failed"] + 3 * ["not run"]
     source = Path(sys.modules[ModelNameDetector.__module__].__file__ or "").read_text()
     line = source[: source.index("kept = random_subsample")].count("\n") + 1
-    for outcome in outcomes:
-        assert outcome.reason == (
-            f"training failed: ValueError: nothing to draw from (torch_model.py:{line})"
-        )
+    assert [o.reason for o in outcomes] == [
+        f"training failed: ValueError: nothing to draw from (torch_model.py:{line})",
+        *3 * ["training failed, see above"],
+    ]
+    (alone,) = run_checks(subject, checks[1:2])
+    assert (alone.status, alone.reason) == ("not run", outcomes[0].reason)
 
 
 def test_what_a_check_prints_and_logs_is_kept_back(
