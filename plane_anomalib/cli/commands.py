@@ -8,6 +8,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from plane_anomalib.cli.failures import one_sentence_errors
+from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.registry import DATASETS, MODELS
 
 COMMANDS = {
@@ -95,13 +96,23 @@ def _check(arguments: Namespace) -> int:
     if arguments.name is None and not arguments.list:
         _parser().error("give the NAME of a model (before --only), or --list")
     if arguments.name is not None:
-        MODELS.entry(arguments.name)  # A wrong name is answered before torch is imported.
+        _require(arguments.name)
     with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
         from plane_anomalib.cli.checking import check_model, list_checks
     if arguments.list:
         sys.stdout.write(list_checks())
         return 0
     return check_model(arguments.name, arguments.only, arguments.seed)
+
+
+def _require(name: str) -> None:
+    """Answer a wrong name before torch is imported."""
+    try:
+        MODELS.entry(name)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{error} A package of your own is known once it is installed: pip install -e FOLDER."
+        ) from error
 
 
 _RUN = {"models": _models, "datasets": _models, "new-model": _new_model, "check": _check}

@@ -78,4 +78,5 @@ def test_listing_starts_without_torch(typed: Typed, tmp_path: Path) -> None:
     assert "PLANE: one model for all categories" in listed.stdout
     wrong = typed("plane-anomalib", "check", "Plan", PYTHONPATH=paths)
     assert wrong.returncode == 1
-    assert wrong.stderr == "error: No model is called 'Plan': did you mean Plane?\n"
+    assert wrong.stderr.startswith("error: No model is called 'Plan': did you mean Plane?")
+    assert "pip install -e" in wrong.stderr

@@ -45,8 +45,9 @@ def test_a_broken_model_is_named_among_the_others(registry: Registry, load: bool
 
 
 def test_names_choose_rows_and_wrong_ones_are_answered(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(MODELS.entries, "Gone", Entry("Gone", "gone:Gone", "gone-pack"))
     assert commands.run(["models", "plane"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["NAME", "Plane"]
     assert commands.run(["datasets"]) == 0
@@ -55,7 +56,8 @@ def test_names_choose_rows_and_wrong_ones_are_answered(
         (["models", "Plan"], "No model is called 'Plan': did you mean Plane?"),
         (["datasets", "Real3D"], "No dataset is called 'Real3D': did you mean Real3DAD?"),
         (["check", "Plan"], "No model is called 'Plan': did you mean Plane?"),
-        (["check", "Zzz"], "there are Plane"),
+        (["check", "Zzz"], "known once it is installed: pip install -e FOLDER."),
+        (["check", "Gone"], "Gone of gone-pack cannot be loaded from gone:Gone (ModuleNotFoundE"),
         (["check", "Plane", "--only", "permutatoin"], "did you mean permutation?"),
         (["new-model", "Plane"], "has a model called Plane already"),
     ):

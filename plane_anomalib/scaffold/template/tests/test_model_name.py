@@ -23,7 +23,7 @@ def test_contract(subject: Subject, check: str) -> None:
 
 def test_a_point_off_the_surface_gets_the_highest_score() -> None:
     rng = np.random.default_rng(0)
-    square = rng.uniform(size=(2000, 3)).astype(np.float32) * np.float32(1.0)
+    square = rng.uniform(size=(2000, 3)).astype(np.float32)
     square[:, 2] = 0
     detector = ModelNameDetector(num_points=1000, seed=0)
     detector.fit([square])
