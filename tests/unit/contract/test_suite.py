@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from plane_anomalib.contract.suite import CHECKS
-
-Patch = pytest.MonkeyPatch
 
 
 def test_every_check_is_shown_to_fail_somewhere_here() -> None:
