@@ -62,3 +62,11 @@ class MissingDependencyError(PlaneAnomalibError, ImportError):
     def __reduce__(self) -> tuple[type[MissingDependencyError], tuple[str, str, str]]:
         """Survive the trip from a loader's worker process."""
         return type(self), (self.package, self.extra, self.purpose)
+
+
+class ContractError(PlaneAnomalibError):
+    """A model does not do what every registered model must."""
+
+
+class NotMeasuredError(PlaneAnomalibError):
+    """A quantity cannot be measured on this system."""

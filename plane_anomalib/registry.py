@@ -95,17 +95,25 @@ class Registry:
         """All names; nothing is imported."""
         return list(self.entries)
 
+    def entry(self, name: str) -> Entry:
+        """What is known by a name; upper and lower case, `_` and `-` do not matter.
+
+        Raises:
+            ConfigurationError: No such name; the message says which one may have been meant.
+        """
+        for entry in self.entries.values():
+            if normalised(entry.name) == normalised(name):
+                return entry
+        raise ConfigurationError(self.unknown(name))
+
     def get(self, name: str) -> type:
-        """The class behind a name; upper and lower case, `_` and `-` do not matter.
+        """The class behind a name, see `entry`.
 
         Raises:
             ConfigurationError: No such name; the message says which one may have been meant.
             PlaneAnomalibError: The class cannot be imported.
         """
-        for entry in self.entries.values():
-            if _normalised(entry.name) == _normalised(name):
-                return entry.load()
-        raise ConfigurationError(self.unknown(name))
+        return self.entry(name).load()
 
     def unknown(self, name: str) -> str:
         """One sentence for a name that stands for nothing."""
@@ -116,8 +124,8 @@ class Registry:
 
     def similar(self, name: str) -> list[str]:
         """The names that may have been meant, the most likely first."""
-        by_spelling = {_normalised(known): known for known in self.entries}
-        close = difflib.get_close_matches(_normalised(name), by_spelling, n=3, cutoff=0.6)
+        by_spelling = {normalised(known): known for known in self.entries}
+        close = difflib.get_close_matches(normalised(name), by_spelling, n=3, cutoff=0.6)
         return [by_spelling[spelling] for spelling in close]
 
     def load_all(self) -> dict[str, type]:
@@ -213,5 +221,6 @@ def register_when_imported() -> None:
         after_import("anomalib.data", lambda: DATASETS.publish(sys.modules["anomalib.data"]))
 
 
-def _normalised(name: str) -> str:
+def normalised(name: str) -> str:
+    """A name without what does not matter in it: upper and lower case, `_` and `-`."""
     return name.replace("_", "").replace("-", "").lower()

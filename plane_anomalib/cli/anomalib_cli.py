@@ -20,6 +20,7 @@ from anomalib.models import AnomalibModule
 from anomalib.utils.path import create_versioned_dir
 from jsonargparse import ArgumentParser, Namespace
 
+from plane_anomalib.cli import commands
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.cli.refusals import explain
 from plane_anomalib.errors import ConfigurationError
@@ -34,7 +35,8 @@ class PointCloudCLI(AnomalibCLI):
 
     What it adds: built-in data when a point-cloud model is given none, `predict` on files and
     folders of clouds, `--seed_everything` (parsed and never used upstream) handed on to the model
-    and the data, a run directory that a later `train` can live with, and errors of one sentence.
+    and the data, a run directory that a later `train` can live with, errors of one sentence, and
+    the commands of `commands.py`.
 
     Args:
         args: What was typed, without the program's name; default `sys.argv[1:]`.
@@ -43,12 +45,17 @@ class PointCloudCLI(AnomalibCLI):
 
     def __init__(self, args: Sequence[str] | None = None, run: bool = True) -> None:
         self._typed = list(sys.argv[1:] if args is None else args)
+        if run and commands.is_ours(self._typed):
+            raise SystemExit(commands.run(self._typed))
         with one_sentence_errors():
             super().__init__(args, run)
 
     def add_subcommands(self, **kwargs: Any) -> None:
         """Add anomalib's subcommands, with better words for what goes wrong in them."""
         super().add_subcommands(**kwargs)
+        for name, text in commands.COMMANDS.items():
+            # For --help; they have been run before anything is parsed.
+            self.parser._subcommands_action.add_subcommand(name, ArgumentParser(), help=text)
         for parser in self.subcommand_parsers.values():
             parser.error = partial(self._parser_error, parser.error)
         for base in (AnomalibModule, AnomalibDataModule):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from anomalib import LearningType
 from anomalib.data import InferenceBatch
@@ -24,7 +25,13 @@ class PointCloudMixin(LightningModule):
 
     A model gives `score_batch`; if it is trained on changed clouds, `train_transform` too. It must
     derive from `AnomalibModule` directly, or anomalib's `get_model` does not find it.
+
+    Attributes:
+        contract_arguments: Constructor arguments that make the model quick on clouds of 300
+            points, for `plane-anomalib check`; a model that is quick as it is needs none.
     """
+
+    contract_arguments: ClassVar[Mapping[str, Any]] = {}
 
     def score_batch(self, batch: PointCloudBatch) -> InferenceBatch:
         """Score a packed batch.

@@ -14,7 +14,6 @@ from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.backbones.tokenizer import ByteTokenizer
-from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.settings import PlaneSettings
 from plane_anomalib.models.plane.torch_model import PlaneModel
@@ -89,14 +88,3 @@ def random_views(model: PlaneModel, batch: int = 2, seed: int = 0) -> tuple[torc
     if inputs.places:
         features = np.concatenate([features, clouds], 2)
     return torch.from_numpy(clouds), torch.from_numpy(features)
-
-
-def packed(*clouds: np.ndarray, category: str | list[str] = "bowl0") -> PointCloudBatch:
-    """A batch of unlabelled clouds."""
-    names = [category] * len(clouds) if isinstance(category, str) else category
-    return PointCloudBatch.collate(
-        [
-            PointCloudItem(points=torch.from_numpy(np.asarray(cloud, np.float32)), category=name)
-            for cloud, name in zip(clouds, names, strict=True)
-        ]
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from anomalib.data import InferenceBatch
@@ -106,6 +106,15 @@ class Plane(PointCloudMixin, AnomalibModule):
         ConfigurationError: An argument cannot work.
         WeightsError: The backbone's weights are missing or damaged.
     """
+
+    contract_arguments: ClassVar[Mapping[str, Any]] = {
+        "num_points": 128,
+        "extra_points": 16,
+        "num_groups": 16,
+        "num_views": 2,
+        "adapter_hidden": 32,
+        "max_steps": 2,
+    }
 
     def __init__(
         self,

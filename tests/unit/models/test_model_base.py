@@ -13,13 +13,13 @@ from anomalib.data import InferenceBatch
 from anomalib.models import AnomalibModule
 from lightning.pytorch import Trainer
 
+from plane_anomalib.contract.subject import packed
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.metrics.evaluator import PointCloudEvaluator
 from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.post_processing import PointCloudPostProcessor
 from plane_anomalib.visualization.visualizer import PointCloudVisualizer
-from tests.support.small_plane import packed
 from tests.support.trees import shapenet_tree, surface
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from plane_anomalib.contract.subject import packed
 from plane_anomalib.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
 from plane_anomalib.models.plane.lightning_model import Plane as Direct
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.training import TrainingView
-from tests.support.small_plane import packed
 from tests.support.trees import surface
 from tests.support.watch import Watch, finite, parameters, same
 from tests.unit.models.plane.conftest import Fit, PlaneMaker

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from plane_anomalib.contract.subject import packed
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.interpolation import interpolate_to_points
 from plane_anomalib.models.plane.inputs import Frame
 from plane_anomalib.models.plane.maps import anomaly_probability
 from plane_anomalib.models.plane.torch_model import PlaneModel
-from tests.support.small_plane import packed, random_views, small_inputs, small_model
+from tests.support.small_plane import random_views, small_inputs, small_model
 from tests.support.trees import surface
 
 NAMES = ["bowl0", "cup1"]

@@ -1,0 +1,1 @@
+"""ModelName: 3D point-cloud anomaly detection for anomalib."""
