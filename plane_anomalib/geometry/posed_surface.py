@@ -1,0 +1,143 @@
+"""A surface that scans are registered to, prepared once: trees, a lookup grid, views, symmetries."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from plane_anomalib.geometry.neighbours import NeighbourIndex
+from plane_anomalib.geometry.normals import point_normals
+from plane_anomalib.geometry.rigid import even_directions
+from plane_anomalib.geometry.sampling import random_subsample, typical_spacing, voxel_downsample
+from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
+
+Array = NDArray[np.float64]
+
+COARSE_VOXEL = 0.02
+_FINE_POINTS = 16_000
+_VIEW_POINTS = 2_000
+_VIEWS = 128
+_GRID = 72
+_MARGIN = 0.3
+_PIXEL = 0.05
+"""Edge of the pixels that decide what hides what; several times the distance of view points."""
+
+
+class PosedSurface:
+    """Template of a registration, in a frame of its own: centred, longest side 1.
+
+    Every length below is therefore a share of the longest side.
+
+    Args:
+        points: (N, 3), N >= 1, any units: a complete scan or a sampled mesh.
+        generator: Draws the points that stand for a larger cloud.
+    """
+
+    def __init__(self, points: ArrayLike, generator: np.random.Generator) -> None:
+        cloud = as_points(points, name="target")
+        self.center: Array = cloud.mean(0, dtype=np.float64)
+        self.extent = float(np.ptp(cloud.astype(np.float64), 0).max()) or 1.0
+        unit = self.to_unit(cloud)
+        self.coarse, self.coarse_normals = coarse_points(unit)
+        self.coarse_index = NeighbourIndex(self.coarse)
+        self.fine = _drawn(unit, _FINE_POINTS, generator)
+        self.fine_normals = point_normals(self.fine, 12).astype(np.float64)
+        self.fine_index = NeighbourIndex(self.fine)
+        self.spacing = typical_spacing(self.fine)
+        self.view_points = _drawn(unit, _VIEW_POINTS, generator)
+        self.directions = even_directions(_VIEWS)
+
+    def to_unit(self, points: FloatArray) -> FloatArray:
+        """Bring points of the target's frame into the frame of this surface.
+
+        Args:
+            points: (N, 3).
+
+        Returns:
+            (N, 3) float32.
+        """
+        return np.asarray((points - self.center) / self.extent, np.float32)
+
+    @cached_property
+    def _grid(self) -> tuple[Array, float, IntArray, IntArray]:
+        low = self.coarse.min(0).astype(np.float64) - _MARGIN
+        size = np.ptp(self.coarse.astype(np.float64), 0) + 2 * _MARGIN
+        cell = float(size.max()) / _GRID
+        shape = np.ceil(size / cell).astype(np.int64)
+        axes = [(np.arange(num) + 0.5) * cell + start for num, start in zip(shape, low, strict=True)]
+        centers = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+        return low, cell, shape, self.coarse_index.query(centers, 1)[1][:, 0]
+
+    def nearest(self, points: Array) -> IntArray:
+        """Look up the nearest coarse point, exact to about a cell of the grid.
+
+        Args:
+            points: (..., 3) in the frame of this surface.
+
+        Returns:
+            (...) int64 indices into ``coarse``.
+        """
+        low, cell, shape, nearest = self._grid
+        place = ((points - low) / cell).astype(np.int64)
+        np.clip(place, 0, shape - 1, out=place)
+        return nearest[(place[..., 0] * shape[1] + place[..., 1]) * shape[2] + place[..., 2]]
+
+    def distances(self, points: Array, k: int = 6) -> Array:
+        """Distance to the surface, hardly more than zero on it even where points are sparse.
+
+        Args:
+            points: (M, 3) in the frame of this surface.
+            k: Nearby points whose tangent planes are tried.
+
+        Returns:
+            (M,) float64: the least of the distances to their tangent discs.
+        """
+        reach, indices = self.fine_index.query(points, min(k, len(self.fine)))
+        offsets = points[:, None] - self.fine[indices]
+        height = np.einsum("mki,mki->mk", offsets, self.fine_normals[indices])
+        along = np.sqrt(np.maximum(np.square(reach, dtype=np.float64) - height**2, 0.0))
+        beyond = np.maximum(along - 1.5 * self.spacing, 0.0)
+        return np.sqrt(height**2 + beyond**2).min(1)
+
+    @cached_property
+    def visible(self) -> list[IntArray]:
+        """Indices of the view points that are seen from each of ``directions``."""
+        return [_seen(self.view_points, direction) for direction in self.directions]
+
+    @cached_property
+    def visible_centers(self) -> Array:
+        """(views, 3) centroids of what is seen: where a one-sided scan has its centroid."""
+        return np.stack([self.view_points[seen].mean(0) for seen in self.visible])
+
+
+def coarse_points(unit: FloatArray) -> tuple[FloatArray, Array]:
+    """Thin a cloud whose unit is the longest side of the target.
+
+    Args:
+        unit: (N, 3).
+
+    Returns:
+        Points (C, 3) float32 and normals (C, 3) float64, outward from their centroid.
+    """
+    thinned = unit[voxel_downsample(unit, COARSE_VOXEL)]
+    return thinned, point_normals(thinned).astype(np.float64)
+
+
+def _drawn(cloud: FloatArray, num: int, generator: np.random.Generator) -> FloatArray:
+    if len(cloud) <= num:
+        return cloud
+    return cloud[np.sort(random_subsample(len(cloud), num, generator))]
+
+
+def _seen(points: FloatArray, direction: Array) -> IntArray:
+    """Points that no other point of the same pixel hides from a far camera in ``direction``."""
+    side = np.linalg.svd(direction[None])[2][1:]
+    pixels = np.floor(points @ side.T / _PIXEL).astype(np.int64)
+    pixels -= pixels.min(0)
+    pixel = pixels[:, 0] * (pixels[:, 1].max() + 1) + pixels[:, 1]
+    depth = points @ direction
+    nearest = np.full(int(pixel.max()) + 1, -np.inf)
+    np.maximum.at(nearest, pixel, depth)
+    return np.flatnonzero(depth >= nearest[pixel] - _PIXEL)

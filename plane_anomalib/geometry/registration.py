@@ -1,0 +1,283 @@
+"""Rigid registration of a scan, complete or one-sided and in any pose, to a complete template.
+
+No features are matched. Even rotations are tried at once by ICP on a lookup grid; the translation
+of each comes from where the centroid of what a camera sees would lie. The best are refined and told
+apart by how far the scan is off the template and by what the scan should show but does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+from plane_anomalib.geometry.neighbours import NeighbourIndex
+from plane_anomalib.geometry.pose_search import (
+    Poses,
+    closest_point_steps,
+    distinct,
+    plane_steps,
+    refine,
+)
+from plane_anomalib.geometry.posed_surface import PosedSurface, coarse_points
+from plane_anomalib.geometry.rigid import RigidTransform, even_rotations
+from plane_anomalib.geometry.sampling import random_subsample
+from plane_anomalib.geometry.symmetry import approximate_symmetries
+from plane_anomalib.geometry.validation import FloatArray, as_points
+
+__all__ = ["Registration", "RegistrationTarget", "RigidTransform", "register"]
+
+Array = NDArray[np.float64]
+
+_ROTATIONS = 500
+_NEAR = 0.03
+"""Distances beyond this share of the longest side count as this much: a defect outvotes nothing."""
+_GAP = 0.06
+_ONE_SIDED_BELOW = 0.85
+"""A scan that comes near to less than this share of the template shows one side of it."""
+_GAP_WEIGHT = 0.1
+_GOOD = 0.0015
+_SHAKES = 2
+_MOVES = 32
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How a scan lies on its template.
+
+    Attributes:
+        transform: From the frame of the scan to that of the target.
+        cost: Mean distance of the scan to the surface of the target, each cut off at 3 %, plus a
+            tenth of the mean distance from where the scan should be seen to where it is; a share
+            of the target's longest side. Some 0.001 where right, 0.005 and more where wrong.
+        covered: Share of the target that the scan comes near to.
+    """
+
+    transform: RigidTransform
+    cost: float
+    covered: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether the scan shows the object from all sides."""
+        return self.covered >= _ONE_SIDED_BELOW
+
+
+class RegistrationTarget:
+    """A template prepared once for many scans.
+
+    Args:
+        points: (N, 3) complete scan or sampled mesh, any units.
+        seed: Of every draw; the same seed gives the same bits.
+    """
+
+    def __init__(self, points: ArrayLike, *, seed: int = 0) -> None:
+        self.seed = seed
+        self.surface = PosedSurface(points, np.random.default_rng(seed))
+
+    @cached_property
+    def symmetries(self) -> Poses:
+        """Poses in which the template nearly covers itself, found by registering it to itself."""
+        surface, rng = self.surface, np.random.default_rng(self.seed)
+        starts = _starts(surface, surface.coarse.mean(0), surface.coarse_normals, views=False)
+        found = _coarse(surface, surface.coarse, starts, rng, keep=48)
+        return approximate_symmetries(surface, found, rng)
+
+    def register(self, source: ArrayLike) -> Registration:
+        """Find the pose of a scan.
+
+        Args:
+            source: (M, 3) scan in the units of the target, anywhere.
+
+        Returns:
+            The transform onto the target and what it costs.
+
+        Raises:
+            ConfigurationError: If the cloud is empty or not (M, 3).
+        """
+        scan = _Scan.of(source, self.surface, self.seed)
+        starts = _starts(self.surface, scan.coarse.mean(0), scan.coarse_normals, views=True)
+        rng = np.random.default_rng(self.seed)
+        poses = _coarse(self.surface, scan.coarse, starts, rng, keep=16)
+        poses = self._refined(scan, poses, 300, np.geomspace(0.12, 0.03, 7))
+        order = np.argsort(self._off(scan, poses, 300), kind="stable")
+        poses = self._refined(scan, poses[order[:5]], 800, np.geomspace(0.1, 0.02, 10))
+        covered = max(float(np.mean(gaps < 0.05)) for gaps in scan.gaps(self.surface, poses))
+        complete = covered >= _ONE_SIDED_BELOW
+        best = poses[[int(np.argmin(self._costs(scan, poses, complete)))]]
+        if len(self.symmetries) > 1:
+            turned = self.symmetries.after(best.rotations[0], best.translations[0])
+            order = np.argsort(self._off(scan, turned, 300), kind="stable")[:4]
+            best = _joined(best, turned[order])
+            best = best[np.argsort(self._costs(scan, best, complete), kind="stable")[:2]]
+        best = self._refined(scan, best, len(scan.points), np.geomspace(0.05, 0.008, 8))
+        best, costs = self._shaken(scan, best, complete)
+        return self._result(scan, best[[int(np.argmin(costs))]], float(costs.min()), covered)
+
+    def refine(self, source: ArrayLike, start: RigidTransform) -> Registration:
+        """Settle a pose that is known to within some 3 % of the longest side.
+
+        Args:
+            source: (M, 3) scan in the units of the target.
+            start: Where it lies, roughly.
+
+        Returns:
+            The transform onto the target and what it costs.
+
+        Raises:
+            ConfigurationError: If the cloud is empty or not (M, 3).
+        """
+        scan = _Scan.of(source, self.surface, self.seed)
+        rotation = start.rotation
+        shift = rotation @ scan.center + start.translation - self.surface.center
+        poses = Poses(rotation[None], shift[None] / self.surface.extent)
+        poses = self._refined(scan, poses, len(scan.points), np.geomspace(0.04, 0.008, 10))
+        covered = float(np.mean(scan.gaps(self.surface, poses)[0] < 0.05))
+        cost = self._costs(scan, poses, covered >= _ONE_SIDED_BELOW)[0]
+        return self._result(scan, poses, float(cost), covered)
+
+    def _refined(self, scan: _Scan, poses: Poses, num: int, cuts: Array) -> Poses:
+        surface = self.surface
+        points = scan.points[:num]
+        return refine(surface.fine_index, surface.fine_normals, points, poses, cuts)
+
+    def _shaken(self, scan: _Scan, poses: Poses, complete: bool) -> tuple[Poses, Array]:
+        """Leave the minimum in which the outside of a wall lies on its inside, if there is one."""
+        rng = np.random.default_rng(self.seed)
+        for _ in range(_SHAKES):
+            costs = self._costs(scan, poses, complete)
+            poses, costs = (x[np.argsort(costs, kind="stable")] for x in (poses, costs))
+            if costs[0] < _GOOD:
+                break
+            moved = self._refined(scan, _nearby(poses, rng), 300, np.geomspace(0.03, 0.01, 6))
+            order = np.argsort(self._off(scan, moved, 300), kind="stable")[:3]
+            moved = self._refined(scan, moved[order], len(scan.points), np.geomspace(0.02, 0.006, 8))
+            poses = _joined(poses[[0]], moved)
+        return poses, self._costs(scan, poses, complete)
+
+    def _off(self, scan: _Scan, poses: Poses, num: int) -> Array:
+        """Mean distance of the scan from the template."""
+        moved = poses.apply(scan.points[:num])
+        distances = self.surface.distances(moved.reshape(-1, 3)).reshape(moved.shape[:2])
+        return np.asarray(np.minimum(distances, _NEAR).mean(1))
+
+    def _costs(self, scan: _Scan, poses: Poses, complete: bool) -> Array:
+        missing = []
+        for pose, gaps in enumerate(scan.gaps(self.surface, poses)):
+            capped = np.minimum(gaps, _GAP)
+            if complete:
+                missing.append(capped.mean())
+                continue
+            # Which of the two sides of the scan faced the camera is not known.
+            views = self.surface.directions @ poses.rotations[pose] @ scan.facing
+            sides = [self.surface.visible[int(np.argmax(sign * views))] for sign in (1, -1)]
+            missing.append(min(capped[seen].mean() for seen in sides))
+        return self._off(scan, poses, len(scan.points)) + _GAP_WEIGHT * np.asarray(missing)
+
+    def _result(self, scan: _Scan, pose: Poses, cost: float, covered: float) -> Registration:
+        surface, rotation = self.surface, pose.rotations[0]
+        shift = pose.translations[0] * surface.extent + surface.center - rotation @ scan.center
+        return Registration(RigidTransform(rotation, shift), cost, covered)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """A scan centred on itself, in units of the target's longest side."""
+
+    center: Array
+    points: Array
+    coarse: FloatArray
+    coarse_normals: Array
+    facing: Array
+    index: NeighbourIndex
+
+    @classmethod
+    def of(cls, source: ArrayLike, surface: PosedSurface, seed: int) -> _Scan:
+        cloud = as_points(source, name="source")
+        center = cloud.mean(0, dtype=np.float64)
+        unit = np.asarray((cloud - center) / surface.extent, np.float32)
+        rng = np.random.default_rng(seed)
+        coarse, normals = coarse_points(unit)
+        drawn = unit[random_subsample(len(unit), min(len(unit), 6_000), rng)]
+        facing = normals.mean(0) / max(float(np.linalg.norm(normals.mean(0))), 1e-12)
+        points = drawn[:1_500].astype(np.float64)
+        return cls(center, points, coarse, normals, facing, NeighbourIndex(drawn))
+
+    def gaps(self, surface: PosedSurface, poses: Poses) -> Array:
+        """(S, V) distance of each view point of the template from the posed scan."""
+        offsets = surface.view_points[None] - poses.translations[:, None]
+        unposed = offsets @ poses.rotations
+        gaps = self.index.query(unposed.reshape(-1, 3), 1)[0]
+        return gaps.reshape(unposed.shape[:2]).astype(np.float64)
+
+
+def register(source: ArrayLike, target: ArrayLike, *, seed: int = 0) -> Registration:
+    """Find the rigid transform that lays a scan onto a template.
+
+    Free of units; both clouds must have the same. For many scans of one object prepare a
+    `RegistrationTarget` once.
+
+    Args:
+        source: (M, 3) complete or one-sided scan in any pose.
+        target: (N, 3) complete template.
+        seed: The same seed gives the same bits.
+
+    Returns:
+        The transform and its cost.
+
+    Raises:
+        ConfigurationError: If a cloud is empty or not (*, 3).
+    """
+    return RegistrationTarget(target, seed=seed).register(source)
+
+
+def _nearby(poses: Poses, rng: np.random.Generator) -> Poses:
+    """Small random moves of the first pose and a few of the second."""
+    chosen = np.arange(_MOVES) % 4 // 3 * (len(poses) > 1)
+    turns = rng.normal(0, np.radians(3.0), (_MOVES, 3))
+    shifts = rng.normal(0, 0.02, (_MOVES, 3))
+    turned = Rotation.from_rotvec(turns).as_matrix()
+    rotations = turned @ poses.rotations[chosen]
+    moved = np.einsum("sij,sj->si", turned, poses.translations[chosen])
+    return Poses(rotations, moved + shifts)
+
+
+def _joined(first: Poses, second: Poses) -> Poses:
+    return Poses(
+        np.concatenate([first.rotations, second.rotations]),
+        np.concatenate([first.translations, second.translations]),
+    )
+
+
+def _starts(surface: PosedSurface, centroid: Array, normals: Array, *, views: bool) -> Poses:
+    """Even rotations, each with the translations that bring centroids together.
+
+    The outward normals of a closed surface cancel; those of one side add up to where it faces.
+    """
+    rotations = even_rotations(_ROTATIONS)
+    centers = [np.broadcast_to(surface.coarse.mean(0), (len(rotations), 3))]
+    if views:
+        facing = rotations @ normals.mean(0) @ surface.directions.T
+        centers += [surface.visible_centers[np.argmax(sign * facing, 1)] for sign in (1, -1)]
+    turned = rotations @ np.asarray(centroid, np.float64)
+    return Poses(
+        np.concatenate([rotations] * len(centers)),
+        np.concatenate([center - turned for center in centers]),
+    )
+
+
+def _coarse(
+    surface: PosedSurface, coarse: FloatArray, poses: Poses, rng: np.random.Generator, keep: int
+) -> Poses:
+    """From some thousand starts to a few distinct local minima."""
+    order = random_subsample(len(coarse), min(len(coarse), 250), rng)
+    points = coarse[order].astype(np.float64)
+    poses, costs = closest_point_steps(surface, points[:64], poses, 6, 0.08)
+    poses = poses[np.argsort(costs, kind="stable")[:120]]
+    poses, costs = closest_point_steps(surface, points, poses, 8, 0.05)
+    poses = plane_steps(surface, points, poses, np.geomspace(0.15, 0.05, 6))
+    poses, costs = closest_point_steps(surface, points, poses, 0, 0.05)
+    return distinct(poses, costs, keep, 8.0, 0.03, coarse.mean(0, dtype=np.float64))

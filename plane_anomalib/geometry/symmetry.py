@@ -1,0 +1,87 @@
+"""Poses in which an object nearly covers itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from plane_anomalib.geometry.pose_search import Poses, distinct, refine
+from plane_anomalib.geometry.posed_surface import PosedSurface
+from plane_anomalib.geometry.sampling import random_subsample
+
+Array = NDArray[np.float64]
+
+_ALIKE = 0.015
+"""RMS distance, as a share of the longest side, below which two poses look alike."""
+_STEP = 3.0
+"""Degrees between the turns tried about an axis of revolution."""
+
+
+def approximate_symmetries(
+    surface: PosedSurface, poses: Poses, rng: np.random.Generator
+) -> Poses:
+    """Choose from the local minima of registering a surface to itself those that look alike.
+
+    Where many of them turn about one axis (a vase), even turns about it are tried as well, so that
+    a small mark that breaks the symmetry can be found afterwards.
+
+    Args:
+        surface: The surface.
+        poses: Local minima.
+        rng: Draws the points that are compared.
+
+    Returns:
+        The poses, the identity first.
+    """
+    chosen = random_subsample(len(surface.coarse), min(len(surface.coarse), 500), rng)
+    points = surface.coarse[np.sort(chosen)].astype(np.float64)
+    cuts = np.geomspace(0.1, 0.02, 8)
+    poses = refine(surface.fine_index, surface.fine_normals, points, poses, cuts)
+    costs = _differences(surface, points, poses)
+    poses = distinct(poses[np.flatnonzero(costs < _ALIKE)], costs[costs < _ALIKE], 48, 5, 0.03,
+                     np.zeros(3))
+    vectors = Rotation.from_matrix(poses.rotations).as_rotvec() if len(poses) else np.empty((0, 3))
+    turning = np.linalg.norm(vectors, axis=1) > np.radians(5.0)
+    poses, vectors = poses[np.flatnonzero(turning)], vectors[turning]
+    revolved = _revolutions(poses, vectors)
+    if revolved is not None:
+        alike = _differences(surface, points, revolved) < _ALIKE
+        poses = revolved[np.flatnonzero(alike)]
+    return Poses(
+        np.concatenate([np.eye(3)[None], poses.rotations]),
+        np.concatenate([np.zeros((1, 3)), poses.translations]),
+    )
+
+
+def _differences(surface: PosedSurface, points: Array, poses: Poses) -> Array:
+    moved = poses.apply(points)
+    distances = surface.distances(moved.reshape(-1, 3)).reshape(moved.shape[:2])
+    return np.asarray(np.sqrt(np.mean(np.square(np.minimum(distances, 0.05)), axis=1)))
+
+
+def _revolutions(poses: Poses, vectors: Array, least: int = 6) -> Poses | None:
+    """Even turns about the axis that at least ``least`` poses share, if there is one."""
+    if len(poses) < least:
+        return None
+    axes = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    axis = np.linalg.eigh(axes.T @ axes)[1][:, 2]
+    about = np.abs(axes @ axis) > 0.98
+    if about.sum() < least:
+        return None
+    # A point on the axis stays where it is: (1 - R) p = t, and p has no part along the axis.
+    system = np.concatenate([*(np.eye(3) - poses.rotations[about]), axis[None]])
+    shifts = np.concatenate([*poses.translations[about], np.zeros(1)])
+    point = np.linalg.lstsq(system, shifts, rcond=None)[0]
+    turns = np.radians(np.arange(_STEP, 360.0, _STEP))[:, None] * axis
+    rotations = np.asarray(Rotation.from_rotvec(turns).as_matrix())
+    revolved = Poses(rotations, point - rotations @ point)
+    flips = np.flatnonzero(~about & (np.abs(axes @ axis) < 0.2))[:1]
+    if len(flips) == 0:
+        return revolved
+    flip = poses[flips]
+    flipped = revolved.after(flip.rotations[0], flip.translations[0])
+    return Poses(
+        np.concatenate([revolved.rotations, flip.rotations, flipped.rotations]),
+        np.concatenate([revolved.translations, flip.translations, flipped.translations]),
+    )
