@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.feature_matching import match_features
 from plane_anomalib.geometry.registration import RegistrationTarget, RigidTransform
 from plane_anomalib.geometry.validation import FloatArray
@@ -83,6 +84,8 @@ class Registered(CloudAligner):
         return np.ascontiguousarray((cloud - center) / float(self.centred.radius), np.float32)
 
     def _motion(self, cloud: FloatArray) -> RigidTransform:
+        # Registration draws points by their number: the order in the file must not matter.
+        cloud = cloud[shuffled_order(cloud)]
         if self.method == "reference":
             # Both centred, as in that code; the frame of the target is its own afterwards.
             onto = self.target.cpu().numpy()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from anomalib.metrics import Evaluator
 from anomalib.models.components import AnomalibModule
@@ -34,6 +35,8 @@ class M3DM(FittedMixin, AnomalibModule):
         ConfigurationError: An argument has a value that cannot work.
         WeightsError: The encoder's weights are missing or damaged.
     """
+
+    contract_arguments: ClassVar[Mapping[str, Any]] = {"num_groups": 64}
 
     def __init__(
         self,
