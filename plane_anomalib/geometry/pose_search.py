@@ -44,9 +44,7 @@ class Poses:
 
     def after(self, rotation: Array, translation: Array) -> Poses:
         """Each of these done after one transform."""
-        return Poses(
-            self.rotations @ rotation, self.rotations @ translation + self.translations
-        )
+        return Poses(self.rotations @ rotation, self.rotations @ translation + self.translations)
 
 
 def closest_point_steps(
@@ -147,9 +145,7 @@ def refine(
     return poses
 
 
-def _plane_update(
-    moved: Array, offsets: Array, normals: Array, cut: float
-) -> tuple[Array, Array]:
+def _plane_update(moved: Array, offsets: Array, normals: Array, cut: float) -> tuple[Array, Array]:
     """One damped Gauss-Newton step of each pose: (S, 3, 3) rotations and (S, 3) shifts."""
     distances = np.linalg.norm(offsets, axis=2)
     weights = np.square(np.clip(1.0 - np.square(distances / cut), 0.0, None))

@@ -154,7 +154,9 @@ class RegistrationTarget:
                 break
             moved = self._refined(scan, _nearby(poses, rng), 300, np.geomspace(0.03, 0.01, 6))
             order = np.argsort(self._off(scan, moved, 300), kind="stable")[:3]
-            moved = self._refined(scan, moved[order], len(scan.points), np.geomspace(0.02, 0.006, 8))
+            moved = self._refined(
+                scan, moved[order], len(scan.points), np.geomspace(0.02, 0.006, 8)
+            )
             poses = _joined(poses[[0]], moved)
         return poses, self._costs(scan, poses, complete)
 

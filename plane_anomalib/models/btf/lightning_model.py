@@ -9,7 +9,7 @@ from anomalib.models.components import AnomalibModule
 from anomalib.visualization import Visualizer
 from torch import nn
 
-from plane_anomalib.models.arguments import check_choices
+from plane_anomalib.models.arguments import check_choices, check_numbers
 from plane_anomalib.models.btf.torch_model import create_btf
 from plane_anomalib.models.fitted import FittedMixin
 
@@ -43,6 +43,8 @@ class BTF(FittedMixin, AnomalibModule):
         evaluator: Evaluator | bool = True,
         visualizer: Visualizer | bool = True,
     ) -> None:
-        check_choices(type(self).__init__, locals())
+        given = dict(locals())
+        check_choices(type(self).__init__, given)
+        check_numbers(given, above={}, least={"seed": 0})
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         self.model = create_btf(descriptor, preset, scope=scope, seed=seed)

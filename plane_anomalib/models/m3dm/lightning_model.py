@@ -11,7 +11,7 @@ from anomalib.visualization import Visualizer
 from torch import nn
 
 from plane_anomalib.backbones.create import create_point_encoder
-from plane_anomalib.models.arguments import check_choices
+from plane_anomalib.models.arguments import check_choices, check_numbers
 from plane_anomalib.models.fitted import FittedMixin
 from plane_anomalib.models.m3dm.torch_model import create_m3dm
 
@@ -50,7 +50,9 @@ class M3DM(FittedMixin, AnomalibModule):
         evaluator: Evaluator | bool = True,
         visualizer: Visualizer | bool = True,
     ) -> None:
-        check_choices(type(self).__init__, locals())
+        given = dict(locals())
+        check_choices(type(self).__init__, given)
+        check_numbers(given, above={"num_groups": 0}, least={"seed": 0})
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         self.encoder = create_point_encoder(backbone)
         self.model = create_m3dm(

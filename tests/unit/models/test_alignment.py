@@ -21,7 +21,8 @@ def lump(num: int, seed: int) -> FloatArray:
 
 def turned(points: FloatArray, seed: int) -> FloatArray:
     rotation = Rotation.random(random_state=seed)
-    return np.asarray(rotation.apply(points) + [3.0, -20.0, 40.0], np.float32)
+    shift = np.array([3.0, -20.0, 40.0])
+    return np.asarray(rotation.apply(points) + shift, np.float32)
 
 
 def test_centred_clouds_lie_at_the_origin_in_radii_of_the_category() -> None:
