@@ -15,6 +15,7 @@ from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.fpfh import fpfh
 from plane_anomalib.geometry.hybrid_normals import surface_normals
 from plane_anomalib.geometry.normals import orient_outward
+from plane_anomalib.geometry.pose import principal_frame
 from plane_anomalib.geometry.sampling import voxel_downsample
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 
@@ -51,8 +52,9 @@ class Sampling:
         stride: Every so-manieth point in file order, as the reference code does; the result
             depends on that order.
         most: At most so many points, chosen by a hash of their coordinates, which no order changes.
-        voxel: First thin the cloud to one point per cell of this edge, so that the density of a
-            scan does not matter; None leaves it.
+        voxel: First thin the cloud to one point per cell of this edge, the one nearest to its
+            centre, so that the density of a scan does not matter; None leaves it. The cells lie
+            along the cloud's own axes and turn with it.
     """
 
     stride: int = 1
@@ -64,7 +66,13 @@ class Sampling:
         if self.stride > 1:
             return cloud
         shuffled = cloud[shuffled_order(cloud)]
-        return shuffled if self.voxel is None else shuffled[voxel_downsample(shuffled, self.voxel)]
+        if self.voxel is None:
+            return shuffled
+        own = (shuffled - shuffled.mean(0, dtype=np.float64)) @ principal_frame(shuffled)
+        within = (own - own.min(0)) / self.voxel % 1.0
+        central = np.argsort(np.square(within - 0.5).sum(1), kind="stable")
+        kept = central[voxel_downsample(own[central], self.voxel)]
+        return shuffled[np.sort(kept)]
 
     def chosen(self, thinned: FloatArray) -> IntArray:
         """Indices into the thinned cloud."""
