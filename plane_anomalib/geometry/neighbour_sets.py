@@ -24,7 +24,7 @@ _MOST_CANDIDATES = 4_096
 """Where more points than this lie equally near, which of them count is left to the tree."""
 _SORTED_AT_ONCE = 256
 """numpy sorts so many integers by a fixed network, faster than it partitions more."""
-_CANDIDATES_AT_ONCE = 160_000
+_CANDIDATES_AT_ONCE = 60_000
 """Keys held by one thread: they should stay in its cache."""
 
 
