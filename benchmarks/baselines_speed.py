@@ -84,7 +84,8 @@ def reference_fpfh(stages: Numbers, cloud: Cloud) -> float:
         pcd = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(cloud.astype(np.float64)))
         pcd.estimate_normals(near(SEARCH["normal_radius"], NORMAL_NEIGHBOURS))
         search = near(SEARCH["radius"], NEIGHBOURS)
-        found = o3d.pipelines.registration.compute_fpfh_feature(pcd, search).data.T
+        feature = o3d.pipelines.registration.compute_fpfh_feature(pcd, search)  # type: ignore[call-arg]
+        found = feature.data.T
     # Compared on its normals: those of points with the same neighbours differ by rounding in it,
     # which decides the frame of such a pair and moves some rows by up to 1 %.
     same = fpfh(cloud, normals=np.asarray(pcd.normals), **SEARCH)
@@ -101,13 +102,15 @@ def reference_coreset(
     matrix = torch.rand(rows.shape[1], 128, generator=generator) * 2 - 1
     space = torch.from_numpy(rows) @ matrix / rows.shape[1] ** 0.5
     starts = torch.randperm(len(rows), generator=generator)[:10]
-    nearest = torch.cdist(space, space[starts]).mean(1, keepdim=True)
+    nearest = torch.cdist(space, space[starts]).mean(1).square_()
+    norms = space.square().sum(1)
     before = time.perf_counter()
     picked = []
     for _ in range(picks):
         index = int(nearest.argmax())
         picked.append(index)
-        nearest = torch.minimum(nearest, torch.cdist(space, space[index][None]))
+        squared = torch.addmv(norms, space, space[index], alpha=-2).add_(norms[index])
+        torch.minimum(nearest, squared, out=nearest)
     after = time.perf_counter()
     stages[name] = before - start + (after - before) * CORESET / picks
     return np.array(picked)
