@@ -240,13 +240,23 @@ def table(found: dict[str, Found]) -> str:
     return "\n".join(lines)
 
 
+def report(result: dict[str, Any]) -> str:
+    """The table, and under what conditions it was made."""
+    found = result["seconds"]
+    lines = [f"{name}: {value}" for name, value in result.items() if name != "seconds"]
+    numbers = found["memory"]["fit"] if "memory" in found else found["reference"]["equal"]
+    lines += [f"{name}: {value:.3g}" for name, value in numbers.items()]
+    bullets = "\n".join(f"- {line}" for line in lines)
+    return bullets if "memory" in found else f"{bullets}\n\n{table(found)}"
+
+
 def main() -> None:
     """Run both sides and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, help="of a cloud")
     parser.add_argument("--picks", type=int, default=0, help="of the reference's greedy loop")
     parser.add_argument("--memory", action="store_true", help="measure peak memory instead")
-    parser.add_argument("--output", type=Path, help="also write the results there, as JSON")
+    parser.add_argument("--output", type=Path, help="a .json; a .md with the table goes beside it")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -267,12 +277,12 @@ def main() -> None:
         "load before and after": [load, os.getloadavg()[0]],
         "seconds": found,
     }
-    print(json.dumps(found if args.memory else found["reference"]["equal"], indent=1))
-    if not args.memory:
-        print(table(found))
+    text = report(result)
+    print(text)
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(result, indent=1) + "\n")
+        args.output.with_suffix(".md").write_text(text + "\n")
 
 
 if __name__ == "__main__":
