@@ -20,8 +20,8 @@ Array = NDArray[np.float64]
 _BINS = 11
 _EMPTY = (5, 16, 27)
 """Bins that a pair without features (two equal points) counts in, one in each block."""
-_PAIRS_AT_ONCE = 24_000
-"""What one thread works on: fewer cost calls, more leave its cache."""
+_PAIRS_AT_ONCE = 12_000
+"""What one thread works on: arrays below the 128 kB from which malloc asks the kernel each time."""
 
 
 def fpfh(
@@ -142,14 +142,15 @@ class _Histograms:
             result[part] = matrix @ simplified
             result[part] += simplified[own]
 
-        in_chunks(work, len(queries), 1_024)
+        in_chunks(work, len(queries), 512)
         return result
 
     def _simplified(self, normals: Array) -> FloatArray:
         """Histograms of the pairs of each row alone, (M, 33), three blocks that sum to 100."""
         num, k = self.sets.shape
         histograms = np.empty((num, 3 * _BINS), np.float32)
-        axes = np.concatenate([self.cloud.points.T, normals.T]).astype(np.float64)
+        axes = np.empty((6, len(normals)))  # `take` would copy what is not contiguous
+        axes[:3], axes[3:] = self.cloud.points.T, normals.T
 
         def work(part: slice) -> None:
             rows = self.rows[part]

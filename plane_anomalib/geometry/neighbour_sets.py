@@ -24,7 +24,7 @@ _MOST_CANDIDATES = 4_096
 """Where more points than this lie equally near, which of them count is left to the tree."""
 _SORTED_AT_ONCE = 256
 """numpy sorts so many integers by a fixed network, faster than it partitions more."""
-_CANDIDATES_AT_ONCE = 160_000
+_CANDIDATES_AT_ONCE = 60_000
 """Keys held by one thread: they should stay in its cache."""
 
 
@@ -52,9 +52,10 @@ class OrderedCloud:
 
     A kd-tree asked point by point for 100 neighbours spends its time on a sorted heap. Here a block
     of near points shares one list of candidates, which holds everything within a known radius of
-    the block's middle; a partition picks each point's nearest, and the radius proves that none is
-    missing. Points whose proof fails are tried again in smaller blocks. Measured at 100
-    neighbours: about 5 times as fast as `cKDTree.query`.
+    the block's middle; sorting picks each point's nearest, and the radius proves that none is
+    missing. Points whose proof fails are tried again, each by itself. Measured on 20,000 and
+    200,000 points: 1.7 times as fast as `cKDTree.query` of the sorted points at 100 neighbours, as
+    fast at 30.
 
     Args:
         points: (N, 3), N >= 1.
