@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.posed_surface import PosedSurface
-from plane_anomalib.geometry.validation import FloatArray, IntArray
+from plane_anomalib.geometry.validation import IntArray
 
 Array = NDArray[np.float64]
 
@@ -42,11 +42,16 @@ class Poses:
         """Move (M, 3) points to (S, M, 3)."""
         return points @ self.rotations.transpose(0, 2, 1) + self.translations[:, None]
 
+    def joined(self, others: Poses) -> Poses:
+        """These, then the others."""
+        return Poses(
+            np.concatenate([self.rotations, others.rotations]),
+            np.concatenate([self.translations, others.translations]),
+        )
+
     def after(self, rotation: Array, translation: Array) -> Poses:
         """Each of these done after one transform."""
-        return Poses(
-            self.rotations @ rotation, self.rotations @ translation + self.translations
-        )
+        return Poses(self.rotations @ rotation, self.rotations @ translation + self.translations)
 
 
 def closest_point_steps(
@@ -147,9 +152,7 @@ def refine(
     return poses
 
 
-def _plane_update(
-    moved: Array, offsets: Array, normals: Array, cut: float
-) -> tuple[Array, Array]:
+def _plane_update(moved: Array, offsets: Array, normals: Array, cut: float) -> tuple[Array, Array]:
     """One damped Gauss-Newton step of each pose: (S, 3, 3) rotations and (S, 3) shifts."""
     distances = np.linalg.norm(offsets, axis=2)
     weights = np.square(np.clip(1.0 - np.square(distances / cut), 0.0, None))

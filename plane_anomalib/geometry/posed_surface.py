@@ -1,4 +1,4 @@
-"""A surface that scans are registered to, prepared once: trees, a lookup grid, views, symmetries."""
+"""A surface that scans are registered to, prepared once: trees, a lookup grid, views."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ class PosedSurface:
         size = np.ptp(self.coarse.astype(np.float64), 0) + 2 * _MARGIN
         cell = float(size.max()) / _GRID
         shape = np.ceil(size / cell).astype(np.int64)
-        axes = [(np.arange(num) + 0.5) * cell + start for num, start in zip(shape, low, strict=True)]
+        axes = [
+            (np.arange(num) + 0.5) * cell + start for num, start in zip(shape, low, strict=True)
+        ]
         centers = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
         return low, cell, shape, self.coarse_index.query(centers, 1)[1][:, 0]
 

@@ -18,9 +18,7 @@ _STEP = 3.0
 """Degrees between the turns tried about an axis of revolution."""
 
 
-def approximate_symmetries(
-    surface: PosedSurface, poses: Poses, rng: np.random.Generator
-) -> Poses:
+def approximate_symmetries(surface: PosedSurface, poses: Poses, rng: np.random.Generator) -> Poses:
     """Choose from the local minima of registering a surface to itself those that look alike.
 
     Where many of them turn about one axis (a vase), even turns about it are tried as well, so that
@@ -39,8 +37,9 @@ def approximate_symmetries(
     cuts = np.geomspace(0.1, 0.02, 8)
     poses = refine(surface.fine_index, surface.fine_normals, points, poses, cuts)
     costs = _differences(surface, points, poses)
-    poses = distinct(poses[np.flatnonzero(costs < _ALIKE)], costs[costs < _ALIKE], 48, 5, 0.03,
-                     np.zeros(3))
+    poses = distinct(
+        poses[np.flatnonzero(costs < _ALIKE)], costs[costs < _ALIKE], 48, 5, 0.03, np.zeros(3)
+    )
     vectors = Rotation.from_matrix(poses.rotations).as_rotvec() if len(poses) else np.empty((0, 3))
     turning = np.linalg.norm(vectors, axis=1) > np.radians(5.0)
     poses, vectors = poses[np.flatnonzero(turning)], vectors[turning]

@@ -1,4 +1,4 @@
-"""TemplateResidual: no training; scans are laid onto normal templates and the distance is measured."""
+"""TemplateResidual: scans are laid onto normal templates and their distance is measured."""
 
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 

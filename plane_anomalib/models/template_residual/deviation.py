@@ -17,9 +17,9 @@ Array = NDArray[np.float64]
 
 _CENTERS = 100
 _CANDIDATES = 4_000
-_POINTS = 3_000
+_POINTS = 2_000
 _ROUNDS = 3
-_REWEIGHTINGS = 4
+_REWEIGHTINGS = 3
 _FIRST_CUT = 0.024
 """Residuals beyond this share of the longest side are defects from the first round on."""
 _CUT = 4.0

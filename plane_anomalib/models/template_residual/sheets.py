@@ -107,7 +107,8 @@ class Sheets:
         signs = np.where(np.einsum("nki,nki->nk", normals, ahead) < 0, -1.0, 1.0)
         mean = np.einsum("nk,nki->ni", signs, normals)
         length = np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
-        return np.mean(signs * heights, 1, dtype=np.float32), np.float32(mean / length)
+        signed = (signs * heights).mean(1).astype(np.float32)
+        return signed, (mean / length).astype(np.float32)
 
 
 def _first_quarter(

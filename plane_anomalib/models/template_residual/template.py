@@ -201,9 +201,7 @@ def _rehearsal(
 def _spread(
     template: Template, shapes: list[FloatArray], measured: list[Measurement]
 ) -> FloatArray:
-    squares = np.concatenate(
-        [np.square(np.stack([m.raw, m.free], axis=1)) for m in measured]
-    )
+    squares = np.concatenate([np.square(np.stack([m.raw, m.free], axis=1)) for m in measured])
     overall = squares.mean(0, dtype=np.float64)
     index = NeighbourIndex(np.concatenate(shapes))
     spread = np.empty((len(template.sheets.points), *squares.shape[1:]), np.float32)
@@ -217,9 +215,7 @@ def _spread(
     return np.maximum(spread, 1e-7)
 
 
-def _usual(
-    shapes: list[FloatArray], measured: list[Measurement]
-) -> tuple[FloatArray, FloatArray]:
+def _usual(shapes: list[FloatArray], measured: list[Measurement]) -> tuple[FloatArray, FloatArray]:
     per_shape = -(-_PLACES // len(shapes))
     taken = [shape[:per_shape] for shape in shapes]
     owner = np.repeat(np.arange(len(taken)), [len(part) for part in taken])

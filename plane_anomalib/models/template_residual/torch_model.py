@@ -87,6 +87,12 @@ class TemplateResidualDetector(CloudDetector):
         ConfigurationError: An argument has a value that cannot work.
     """
 
+    center: Tensor
+    extent: Tensor
+    posed: Tensor
+    specimens: Tensor
+    sheet_points: Tensor
+
     def __init__(
         self,
         registration: bool = True,
@@ -179,7 +185,7 @@ class TemplateResidualDetector(CloudDetector):
         """
         working = WorkingCloud.of(cloud, self.max_points, self.seed)
         _, raw, free, missing, placement = self._measured(working)
-        extent = np.float32(self.extent)
+        extent = np.float32(self.extent.item())
         return ResidualParts(
             working.to_given(raw * extent),
             working.to_given(free * extent),
