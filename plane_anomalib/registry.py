@@ -176,6 +176,7 @@ MODELS = Registry(
         "PatchCore3D": "plane_anomalib.models.patchcore3d:PatchCore3D",
         "M3DM": "plane_anomalib.models.m3dm:M3DM",
         "Reg3DAD": "plane_anomalib.models.reg3dad:Reg3DAD",
+        "TemplateResidual": "plane_anomalib.models.template_residual:TemplateResidual",
     },
 )
 

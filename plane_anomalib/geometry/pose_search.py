@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.posed_surface import PosedSurface
-from plane_anomalib.geometry.validation import FloatArray, IntArray
+from plane_anomalib.geometry.validation import IntArray
 
 Array = NDArray[np.float64]
 
@@ -41,6 +41,13 @@ class Poses:
     def apply(self, points: Array) -> Array:
         """Move (M, 3) points to (S, M, 3)."""
         return points @ self.rotations.transpose(0, 2, 1) + self.translations[:, None]
+
+    def joined(self, others: Poses) -> Poses:
+        """These, then the others."""
+        return Poses(
+            np.concatenate([self.rotations, others.rotations]),
+            np.concatenate([self.translations, others.translations]),
+        )
 
     def after(self, rotation: Array, translation: Array) -> Poses:
         """Each of these done after one transform."""

@@ -1,4 +1,4 @@
-"""A surface that scans are registered to, prepared once: trees, a lookup grid, views, symmetries."""
+"""A surface that scans are registered to, prepared once: trees, a lookup grid, views."""
 
 from __future__ import annotations
 

@@ -12,18 +12,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.pose_search import (
-    Poses,
-    closest_point_steps,
-    distinct,
-    plane_steps,
-    refine,
-)
+from plane_anomalib.geometry.pose_search import Poses, refine
+from plane_anomalib.geometry.pose_starts import local_minima, nearby_poses, starting_poses
 from plane_anomalib.geometry.posed_surface import PosedSurface, coarse_points
-from plane_anomalib.geometry.rigid import RigidTransform, even_rotations
+from plane_anomalib.geometry.rigid import RigidTransform
 from plane_anomalib.geometry.sampling import random_subsample
 from plane_anomalib.geometry.symmetry import approximate_symmetries
 from plane_anomalib.geometry.validation import FloatArray, as_points
@@ -32,7 +26,8 @@ __all__ = ["Registration", "RegistrationTarget", "RigidTransform", "register"]
 
 Array = NDArray[np.float64]
 
-_ROTATIONS = 500
+_ALL = 1_500
+"""Points of a scan that are compared; fewer while there are many poses."""
 _NEAR = 0.03
 """Distances beyond this share of the longest side count as this much: a defect outvotes nothing."""
 _GAP = 0.06
@@ -41,7 +36,6 @@ _ONE_SIDED_BELOW = 0.85
 _GAP_WEIGHT = 0.1
 _GOOD = 0.0015
 _SHAKES = 2
-_MOVES = 32
 
 
 @dataclass(frozen=True)
@@ -82,8 +76,10 @@ class RegistrationTarget:
     def symmetries(self) -> Poses:
         """Poses in which the template nearly covers itself, found by registering it to itself."""
         surface, rng = self.surface, np.random.default_rng(self.seed)
-        starts = _starts(surface, surface.coarse.mean(0), surface.coarse_normals, views=False)
-        found = _coarse(surface, surface.coarse, starts, rng, keep=48)
+        starts = starting_poses(
+            surface, surface.coarse.mean(0), surface.coarse_normals, views=False
+        )
+        found = local_minima(surface, surface.coarse, starts, rng, keep=48)
         return approximate_symmetries(surface, found, rng)
 
     def register(self, source: ArrayLike) -> Registration:
@@ -99,9 +95,9 @@ class RegistrationTarget:
             ConfigurationError: If the cloud is empty or not (M, 3).
         """
         scan = _Scan.of(source, self.surface, self.seed)
-        starts = _starts(self.surface, scan.coarse.mean(0), scan.coarse_normals, views=True)
+        starts = starting_poses(self.surface, scan.coarse.mean(0), scan.coarse_normals, views=True)
         rng = np.random.default_rng(self.seed)
-        poses = _coarse(self.surface, scan.coarse, starts, rng, keep=16)
+        poses = local_minima(self.surface, scan.coarse, starts, rng, keep=16)
         poses = self._refined(scan, poses, 300, np.geomspace(0.12, 0.03, 7))
         order = np.argsort(self._off(scan, poses, 300), kind="stable")
         poses = self._refined(scan, poses[order[:5]], 800, np.geomspace(0.1, 0.02, 10))
@@ -111,9 +107,9 @@ class RegistrationTarget:
         if len(self.symmetries) > 1:
             turned = self.symmetries.after(best.rotations[0], best.translations[0])
             order = np.argsort(self._off(scan, turned, 300), kind="stable")[:4]
-            best = _joined(best, turned[order])
+            best = best.joined(turned[order])
             best = best[np.argsort(self._costs(scan, best, complete), kind="stable")[:2]]
-        best = self._refined(scan, best, len(scan.points), np.geomspace(0.05, 0.008, 8))
+        best = self._refined(scan, best, _ALL, np.geomspace(0.05, 0.008, 8))
         best, costs = self._shaken(scan, best, complete)
         return self._result(scan, best[[int(np.argmin(costs))]], float(costs.min()), covered)
 
@@ -134,7 +130,7 @@ class RegistrationTarget:
         rotation = start.rotation
         shift = rotation @ scan.center + start.translation - self.surface.center
         poses = Poses(rotation[None], shift[None] / self.surface.extent)
-        poses = self._refined(scan, poses, len(scan.points), np.geomspace(0.04, 0.008, 10))
+        poses = self._refined(scan, poses, _ALL, np.geomspace(0.04, 0.008, 10))
         covered = float(np.mean(scan.gaps(self.surface, poses)[0] < 0.05))
         cost = self._costs(scan, poses, covered >= _ONE_SIDED_BELOW)[0]
         return self._result(scan, poses, float(cost), covered)
@@ -149,15 +145,13 @@ class RegistrationTarget:
         rng = np.random.default_rng(self.seed)
         for _ in range(_SHAKES):
             costs = self._costs(scan, poses, complete)
-            poses, costs = (x[np.argsort(costs, kind="stable")] for x in (poses, costs))
-            if costs[0] < _GOOD:
+            if costs.min() < _GOOD:
                 break
-            moved = self._refined(scan, _nearby(poses, rng), 300, np.geomspace(0.03, 0.01, 6))
+            poses = poses[np.argsort(costs, kind="stable")]
+            moved = self._refined(scan, nearby_poses(poses, rng), 300, np.geomspace(0.03, 0.01, 6))
             order = np.argsort(self._off(scan, moved, 300), kind="stable")[:3]
-            moved = self._refined(
-                scan, moved[order], len(scan.points), np.geomspace(0.02, 0.006, 8)
-            )
-            poses = _joined(poses[[0]], moved)
+            moved = self._refined(scan, moved[order], _ALL, np.geomspace(0.02, 0.006, 8))
+            poses = poses[[0]].joined(moved)
         return poses, self._costs(scan, poses, complete)
 
     def _off(self, scan: _Scan, poses: Poses, num: int) -> Array:
@@ -177,7 +171,7 @@ class RegistrationTarget:
             views = self.surface.directions @ poses.rotations[pose] @ scan.facing
             sides = [self.surface.visible[int(np.argmax(sign * views))] for sign in (1, -1)]
             missing.append(min(capped[seen].mean() for seen in sides))
-        return self._off(scan, poses, len(scan.points)) + _GAP_WEIGHT * np.asarray(missing)
+        return self._off(scan, poses, _ALL) + _GAP_WEIGHT * np.asarray(missing)
 
     def _result(self, scan: _Scan, pose: Poses, cost: float, covered: float) -> Registration:
         surface, rotation = self.surface, pose.rotations[0]
@@ -205,7 +199,7 @@ class _Scan:
         coarse, normals = coarse_points(unit)
         drawn = unit[random_subsample(len(unit), min(len(unit), 6_000), rng)]
         facing = normals.mean(0) / max(float(np.linalg.norm(normals.mean(0))), 1e-12)
-        points = drawn[:1_500].astype(np.float64)
+        points = drawn[:_ALL].astype(np.float64)
         return cls(center, points, coarse, normals, facing, NeighbourIndex(drawn))
 
     def gaps(self, surface: PosedSurface, poses: Poses) -> Array:
@@ -234,52 +228,3 @@ def register(source: ArrayLike, target: ArrayLike, *, seed: int = 0) -> Registra
         ConfigurationError: If a cloud is empty or not (*, 3).
     """
     return RegistrationTarget(target, seed=seed).register(source)
-
-
-def _nearby(poses: Poses, rng: np.random.Generator) -> Poses:
-    """Small random moves of the first pose and a few of the second."""
-    chosen = np.arange(_MOVES) % 4 // 3 * (len(poses) > 1)
-    turns = rng.normal(0, np.radians(3.0), (_MOVES, 3))
-    shifts = rng.normal(0, 0.02, (_MOVES, 3))
-    turned = Rotation.from_rotvec(turns).as_matrix()
-    rotations = turned @ poses.rotations[chosen]
-    moved = np.einsum("sij,sj->si", turned, poses.translations[chosen])
-    return Poses(rotations, moved + shifts)
-
-
-def _joined(first: Poses, second: Poses) -> Poses:
-    return Poses(
-        np.concatenate([first.rotations, second.rotations]),
-        np.concatenate([first.translations, second.translations]),
-    )
-
-
-def _starts(surface: PosedSurface, centroid: Array, normals: Array, *, views: bool) -> Poses:
-    """Even rotations, each with the translations that bring centroids together.
-
-    The outward normals of a closed surface cancel; those of one side add up to where it faces.
-    """
-    rotations = even_rotations(_ROTATIONS)
-    centers = [np.broadcast_to(surface.coarse.mean(0), (len(rotations), 3))]
-    if views:
-        facing = rotations @ normals.mean(0) @ surface.directions.T
-        centers += [surface.visible_centers[np.argmax(sign * facing, 1)] for sign in (1, -1)]
-    turned = rotations @ np.asarray(centroid, np.float64)
-    return Poses(
-        np.concatenate([rotations] * len(centers)),
-        np.concatenate([center - turned for center in centers]),
-    )
-
-
-def _coarse(
-    surface: PosedSurface, coarse: FloatArray, poses: Poses, rng: np.random.Generator, keep: int
-) -> Poses:
-    """From some thousand starts to a few distinct local minima."""
-    order = random_subsample(len(coarse), min(len(coarse), 250), rng)
-    points = coarse[order].astype(np.float64)
-    poses, costs = closest_point_steps(surface, points[:64], poses, 6, 0.08)
-    poses = poses[np.argsort(costs, kind="stable")[:120]]
-    poses, costs = closest_point_steps(surface, points, poses, 8, 0.05)
-    poses = plane_steps(surface, points, poses, np.geomspace(0.15, 0.05, 6))
-    poses, costs = closest_point_steps(surface, points, poses, 0, 0.05)
-    return distinct(poses, costs, keep, 8.0, 0.03, coarse.mean(0, dtype=np.float64))

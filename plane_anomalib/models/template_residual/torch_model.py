@@ -1,0 +1,286 @@
+"""Templates in, aligned, signed distance out: a detector without training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.registration import RegistrationTarget
+from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.models.detector import CloudDetector, CloudScores
+from plane_anomalib.models.template_residual.cloud_order import WorkingCloud
+from plane_anomalib.models.template_residual.coverage import (
+    gap_significance,
+    spread_to_points,
+    squared_gaps,
+)
+from plane_anomalib.models.template_residual.deviation import SmoothField
+from plane_anomalib.models.template_residual.placement import Placement, place
+from plane_anomalib.models.template_residual.sheets import Sheets
+from plane_anomalib.models.template_residual.template import Learnt, Template, learn
+
+_TEMPLATE_POINTS = 120_000
+_POSE_ERROR = 0.004
+_BUFFERS = {
+    "center": torch.float64,
+    "extent": torch.float64,
+    "posed": torch.bool,
+    "specimens": torch.int64,
+    "reference": torch.float32,
+    "sheet_points": torch.float32,
+    "sheet_normals": torch.float32,
+    "sheet_noise": torch.float64,
+    "field_centers": torch.float32,
+    "deviation": torch.float64,
+    "affine": torch.float64,
+    "spread": torch.float32,
+    "gap_places": torch.float32,
+    "usual_gaps": torch.float32,
+}
+
+
+@dataclass(frozen=True)
+class ResidualParts:
+    """What the score of a scan is made of, one entry per point in input order.
+
+    Attributes:
+        raw: (N,) float32 signed distance to the mean template at the finest scale, positive
+            outward, in the units of the cloud.
+        free: (N,) float32 the same with the specimen's low-frequency deviation removed.
+        coverage: (N,) float32 deviations that the gaps beside the point amount to; zero for
+            one-sided scans.
+        placement: How the scan lay, in a frame centred on the template and of unit size.
+    """
+
+    raw: NDArray[np.float32]
+    free: NDArray[np.float32]
+    coverage: NDArray[np.float32]
+    placement: Placement
+
+
+class TemplateResidualDetector(CloudDetector):
+    """Scores a point by its distance from normal specimens, in standard deviations.
+
+    Args:
+        registration: Search for the pose of clouds that do not lie on the templates; off, every
+            cloud is taken as it lies.
+        calibrate: Divide residuals by the spread of normal specimens at that place; off, by their
+            spread over the whole object.
+        remove_deviation: Measure also after the specimen's low-frequency deviation was removed.
+        coverage: Add what is missing from complete scans.
+        smoothing: Average residuals over neighbours; off, each point stands alone.
+        scales: Numbers of neighbours to average over; the largest deviation counts.
+        wavelength: Width of the smooth deviations, as a share of the longest side.
+        object_points: The score of a cloud is the mean over so many highest points.
+        max_points: Larger clouds are scored at so many points and interpolated.
+        seed: Of every draw; the same seed gives the same bits.
+
+    Raises:
+        ConfigurationError: An argument has a value that cannot work.
+    """
+
+    center: Tensor
+    extent: Tensor
+    posed: Tensor
+    specimens: Tensor
+    sheet_points: Tensor
+
+    def __init__(
+        self,
+        registration: bool = True,
+        calibrate: bool = True,
+        remove_deviation: bool = True,
+        coverage: bool = True,
+        smoothing: bool = True,
+        scales: Sequence[int] = (6, 16, 48),
+        wavelength: float = 0.2,
+        object_points: int = 50,
+        max_points: int = 40_000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not scales or min(scales) < 1:
+            raise ConfigurationError(f"scales must be neighbour counts from 1 up, not {scales}.")
+        if not wavelength > 0 or object_points < 1 or max_points < 1:
+            raise ConfigurationError(
+                "wavelength, object_points and max_points must be positive, not "
+                f"{wavelength}, {object_points} and {max_points}."
+            )
+        self.registration, self.calibrate = registration, calibrate
+        self.remove_deviation, self.coverage = remove_deviation, coverage
+        self.scales = tuple(sorted(scales)) if smoothing else (1,)
+        self.wavelength, self.object_points = wavelength, object_points
+        self.max_points, self.seed = max_points, seed
+        for name, dtype in _BUFFERS.items():
+            self.register_buffer(name, torch.zeros(0, dtype=dtype))
+        self._ready: tuple[Learnt, RegistrationTarget] | None = None
+
+    def fit(self, clouds: Sequence[FloatArray]) -> None:
+        """Bring the templates into one frame and measure how they differ.
+
+        Args:
+            clouds: (N_i, 3) complete scans or sampled meshes of normal specimens, any units.
+
+        Raises:
+            ConfigurationError: There is no cloud, or one is empty or not (N, 3).
+        """
+        if not len(clouds):
+            raise ConfigurationError("TemplateResidual needs at least one normal cloud to fit.")
+        most = max(_TEMPLATE_POINTS // len(clouds), 1)
+        given = [WorkingCloud.of(cloud, most, self.seed).points for cloud in clouds]
+        center = given[0].mean(0, dtype=np.float64)
+        extent = float(np.ptp(given[0].astype(np.float64), 0).max()) or 1.0
+        units = [np.asarray((cloud - center) / extent, np.float32) for cloud in given]
+        target = RegistrationTarget(units[0], seed=self.seed)
+        placed = [
+            place(unit, target, search=self.registration, in_place=True) for unit in units[1:]
+        ]
+        posed = not any(placement.moved for placement in placed)
+        lying = [p.transform.apply(unit) for p, unit in zip(placed, units[1:], strict=True)]
+        learnt = learn(
+            [units[0], *lying],
+            self.scales,
+            self.wavelength,
+            0.0 if posed else _POSE_ERROR,
+            remove_deviation=self.remove_deviation,
+        )
+        self._store(learnt, units[0], center, extent, posed, len(clouds))
+
+    def forward(self, cloud: FloatArray) -> CloudScores:
+        """Score one cloud.
+
+        Args:
+            cloud: (N, 3) scan, complete or one-sided, in any pose, in the units of the templates.
+
+        Returns:
+            Scores of its points and of the whole, in standard deviations of normal specimens.
+
+        Raises:
+            ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
+        """
+        working = WorkingCloud.of(cloud, self.max_points, self.seed)
+        scores = self._measured(working)[0]
+        highest = np.sort(scores)[-self.object_points :]
+        return CloudScores(working.to_given(scores), float(highest.mean(dtype=np.float64)))
+
+    def residuals(self, cloud: FloatArray) -> ResidualParts:
+        """The signed residuals behind the scores, for whoever wants to look at them.
+
+        Args:
+            cloud: (N, 3).
+
+        Returns:
+            Raw and deviation-free residuals, coverage and placement.
+
+        Raises:
+            ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
+        """
+        working = WorkingCloud.of(cloud, self.max_points, self.seed)
+        _, raw, free, missing, placement = self._measured(working)
+        extent = np.float32(self.extent.item())
+        return ResidualParts(
+            working.to_given(raw * extent),
+            working.to_given(free * extent),
+            working.to_given(missing),
+            placement,
+        )
+
+    def _measured(
+        self, working: WorkingCloud
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, Placement]:
+        learnt, target = self._prepared()
+        unit = np.asarray((working.points - self.center.numpy()) / self.extent.item(), np.float32)
+        placement = place(unit, target, search=self.registration, in_place=bool(self.posed))
+        points = placement.transform.apply(unit)
+        measured = learnt.template.measure(points)
+        nearest = learnt.template.sheets.index.query(measured.points, 1)[1][:, 0]
+        spread = learnt.spread[nearest]
+        free = np.abs(measured.free) / spread[:, 1]
+        # Few specimens understate how much the next one deviates.
+        trust = math.sqrt(int(self.specimens) / (int(self.specimens) + 4.0))
+        raw = trust * np.abs(measured.raw) / spread[:, 0]
+        scores = np.maximum(free.max(1), raw.max(1)) if self.remove_deviation else raw.max(1)
+        missing = np.zeros_like(scores)
+        if self.coverage and placement.complete:
+            gaps, rim = squared_gaps(learnt.places, measured.points)
+            significance = gap_significance(gaps, learnt.usual)
+            missing = spread_to_points(significance, rim, measured.neighbours)
+        total = np.sqrt(np.square(scores) + np.square(missing))
+        return total, measured.raw[:, 0], measured.free[:, 0], missing, placement
+
+    def _store(
+        self,
+        learnt: Learnt,
+        reference: FloatArray,
+        center: NDArray[np.float64],
+        extent: float,
+        posed: bool,
+        specimens: int,
+    ) -> None:
+        template, spread = learnt.template, learnt.spread
+        if not self.calibrate:
+            overall = np.sqrt(np.square(spread, dtype=np.float64).mean(0, keepdims=True))
+            spread = np.broadcast_to(overall, spread.shape)
+        field = template.field
+        values: dict[str, Any] = {
+            "center": center,
+            "extent": extent,
+            "posed": posed,
+            "specimens": specimens,
+            "reference": reference,
+            "sheet_points": template.sheets.points,
+            "sheet_normals": template.sheets.normals,
+            "sheet_noise": template.sheets.noise,
+            "field_centers": np.zeros((0, 3)) if field is None else field.centers,
+            "deviation": template.deviation,
+            "affine": template.affine,
+            "spread": spread,
+            "gap_places": learnt.places,
+            "usual_gaps": learnt.usual,
+        }
+        for name, dtype in _BUFFERS.items():
+            setattr(self, name, torch.tensor(np.asarray(values[name]), dtype=dtype))
+        self._ready = None
+
+    def _prepared(self) -> tuple[Learnt, RegistrationTarget]:
+        """Trees over the buffers, built when first needed."""
+        if self._ready is not None:
+            return self._ready
+        if not self.sheet_points.numel():
+            raise ConfigurationError("TemplateResidual knows no template yet: call fit first.")
+        arrays = {name: getattr(self, name).cpu().numpy() for name in _BUFFERS}
+        field = SmoothField(arrays["field_centers"], self.wavelength)
+        sheets = Sheets(
+            arrays["sheet_points"], arrays["sheet_normals"], float(arrays["sheet_noise"])
+        )
+        template = Template(
+            sheets,
+            field if len(field.centers) else None,
+            float(arrays["deviation"]),
+            float(arrays["affine"]),
+            self.scales,
+        )
+        learnt = Learnt(
+            template, arrays["spread"], as_points(arrays["gap_places"]), arrays["usual_gaps"]
+        )
+        self._ready = (learnt, RegistrationTarget(arrays["reference"], seed=self.seed))
+        return self._ready
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Take the shapes of the saved buffers, which depend on the templates."""
+        for name, dtype in _BUFFERS.items():
+            if prefix + name in state_dict:
+                shape = state_dict[prefix + name].shape
+                setattr(self, name, torch.zeros(shape, dtype=dtype))
+        self._ready = None
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
