@@ -19,6 +19,9 @@ from plane_anomalib.models.memory_bank import Coreset, MemoryBank
 ObjectScore = Literal["max", "reweighted"]
 Fusion = Literal["training", "test"]
 
+_LONG = 100_000
+"""Rows from which on picking a coreset takes long enough to show how far it is."""
+
 
 @dataclass(frozen=True, eq=False)
 class Branch:
@@ -75,7 +78,8 @@ class BankDetector(CloudDetector):
             rows = torch.cat([values for _, values in described])
             owners = torch.cat([torch.full((len(d.values),), i) for i, d in enumerate(described)])
             if branch.coreset is not None:
-                kept = branch.coreset.choose(rows, seed=self.seed)
+                long = len(rows) > _LONG
+                kept = branch.coreset.choose(rows, seed=self.seed, progress=long)
                 rows, owners = rows[kept], owners[kept]
             self._bank(index).fill(rows)
             if len(self.branches) > 1 and self.fusion == "training":
