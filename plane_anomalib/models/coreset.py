@@ -12,10 +12,13 @@ from rich.progress import Progress
 from torch import Tensor
 
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.models.threads import one_torch_thread
 
 Projection = Literal["gaussian", "sparse"]
 
 _BLOCK = 2_048
+_PRODUCTS = 2_000_000
+"""Distances computed at once: 8 MB, which the last cache holds."""
 _NEAR_LARGEST = 0.8
 """Candidates are the rows whose bound is at least this share of the largest squared distance."""
 _MOST_CANDIDATES = 4_096
@@ -79,7 +82,7 @@ def greedy_coreset(
         drawn = torch.randint(len(rows), (1,), generator=generator)
         first = 0 if projection == "sparse" else int(drawn)
     selection = _Selection(space, bounds, size)
-    with Progress() if progress else nullcontext() as bar:
+    with one_torch_thread(), Progress() if progress else nullcontext() as bar:
         task = bar.add_task("Coreset", total=size) if bar is not None else None
         if first is not None:
             selection.pick(first)
@@ -198,7 +201,7 @@ class _Selection:
     def _compare(self, candidates: Tensor) -> None:
         """Make the bounds of candidates their distances to all picks."""
         order = self.compared[candidates].argsort()
-        for part in candidates[order].split(_BLOCK):
+        for part in candidates[order].split(max(256, _PRODUCTS // max(self.picked, 1))):
             fresh = self.centers[int(self.compared[part[0]]) : self.picked]
             if not len(fresh):
                 continue

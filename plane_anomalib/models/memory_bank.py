@@ -14,15 +14,17 @@ from torch import Tensor
 
 from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import ConfigurationError, WeightsError
+from plane_anomalib.geometry.neighbour_sets import in_chunks
 from plane_anomalib.models.coreset import Coreset, greedy_coreset
 from plane_anomalib.models.detector import ResizableBuffers
+from plane_anomalib.models.threads import one_torch_thread
 
 __all__ = ["Coreset", "MemoryBank", "greedy_coreset"]
 
 _TREE_DIMENSIONS = 8
 """A kd-tree wins where it can prune: 40 times as fast at 3 dimensions, slower at 33 (FPFH)."""
-_MATRIX_ELEMENTS = 4_000_000
-"""Approximate distances held at once: 16 MB, about what the last cache holds."""
+_MATRIX_ELEMENTS = 2_000_000
+"""Approximate distances that a thread holds at once: 8 MB, which the last cache holds."""
 _DIFFERENCE_ELEMENTS = 4_000_000
 _SPARE = 3
 """Candidates beyond the wanted ones, so that rounding rarely leaves the order in doubt."""
@@ -162,25 +164,27 @@ def _by_products(rows: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]
     table = torch.cat([-2 * centred, norms[:, None]], dim=1).T.contiguous()
     distances = torch.empty(len(queries), k, device=rows.device)
     indices = torch.empty(len(queries), k, dtype=torch.int64, device=rows.device)
-    step = max(1, min(len(queries), _MATRIX_ELEMENTS // len(rows)))
-    products = torch.empty(step, len(rows), device=rows.device)
-    for start in range(0, len(queries), step):
-        part = slice(start, start + step)
+
+    def work(part: slice) -> None:
         block = queries[part] - center
-        left = torch.cat([block, block.new_ones(len(block), 1)], dim=1)
-        approximate = torch.mm(left, table, out=products[: len(block)])
+        approximate = torch.cat([block, block.new_ones(len(block), 1)], dim=1) @ table
         values, found = _smallest(approximate, kept)
         exact, order = _squared(rows, queries[part], found).sort(dim=1, stable=True)
         distances[part] = exact[:, :k].sqrt()
         indices[part] = found.gather(1, order[:, :k])
         if kept == len(rows):
-            continue
+            return
         # No other row is nearer than this; the factor is far above what products were seen to lose.
         size = block.norm(dim=1) + norms.max().sqrt()
         margin = rounding * (8 + math.sqrt(rows.shape[1])) * size.square()
         least = values[:, -1] + block.square().sum(1) - margin
-        doubtful = (exact[:, k - 1] > least).nonzero()[:, 0] + start
+        doubtful = (exact[:, k - 1] > least).nonzero()[:, 0] + part.start
         distances[doubtful], indices[doubtful] = _by_differences(rows, queries[doubtful], k)
+
+    step = max(1, _MATRIX_ELEMENTS // len(rows))
+    with one_torch_thread() as threads:
+        on_device = rows.device.type != "cpu"
+        in_chunks(work, len(queries), step, threads=1 if on_device else threads)
     return distances, indices
 
 
