@@ -162,8 +162,10 @@ def _by_products(rows: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]
     rounding = _ROUNDING[torch.get_float32_matmul_precision()]
     # |b|^2 - 2 a b in one product: (a, 1) times (-2 b, |b|^2).
     table = torch.cat([-2 * centred, norms[:, None]], dim=1).T.contiguous()
-    distances = torch.empty(len(queries), k, device=rows.device)
-    indices = torch.empty(len(queries), k, dtype=torch.int64, device=rows.device)
+    # Inference mode is a thread's own: the threads below could not write into its tensors.
+    with torch.inference_mode(False):
+        distances = torch.empty(len(queries), k, device=rows.device)
+        indices = torch.empty(len(queries), k, dtype=torch.int64, device=rows.device)
 
     def work(part: slice) -> None:
         block = queries[part] - center

@@ -174,3 +174,20 @@ def test_what_does_not_fit_is_named() -> None:
 def test_no_queries_give_no_distances(dim: int) -> None:
     distances, indices = bank_of(normal(9, dim)).nearest(torch.zeros(0, dim), 2)
     assert distances.shape == indices.shape == (0, 2)
+
+
+def test_the_search_works_in_inference_mode_and_on_several_threads() -> None:
+    rows, queries = torch.randn(4000, 33), torch.randn(6000, 33)
+    bank = MemoryBank()
+    bank.fill(rows)
+    expected = bank.nearest(queries)
+    threads = torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            with torch.inference_mode():
+                found = bank.nearest(queries + 0)
+            assert torch.equal(found[0], expected[0])
+            assert torch.equal(found[1], expected[1])
+    finally:
+        torch.set_num_threads(threads)
