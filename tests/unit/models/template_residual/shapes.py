@@ -20,7 +20,8 @@ def with_bump(points: np.ndarray, height: float = 0.06) -> tuple[np.ndarray, np.
     distance = np.linalg.norm(points - place, axis=1)
     rise = height * np.clip(1 - (distance / 0.2) ** 2, 0, None)
     outward = points / np.linalg.norm(points, axis=1, keepdims=True)
-    return np.asarray(points + rise[:, None] * outward, np.float32), np.abs(rise) > 0.2 * abs(height)
+    moved = np.abs(rise) > 0.2 * abs(height)
+    return np.asarray(points + rise[:, None] * outward, np.float32), moved
 
 
 def wall(rng: np.random.Generator, num: int, thickness: float) -> np.ndarray:
