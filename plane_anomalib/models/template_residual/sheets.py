@@ -26,6 +26,8 @@ _CHUNK = 8_192
 _TRIED = 16
 _AGREEING = 4
 _LEAST_WIDTH = 1e-9
+_LEVER = 0.3**2
+"""Squared error of a normal: what a plane may be wrong by at a distance of one."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,14 @@ class Sheets:
         return distances, normals
 
     def _residuals(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        indices = self.index.query(points, min(_TRIED, len(self.points)))[1]
+        reach, indices = self.index.query(points, min(_TRIED, len(self.points)))
         heights = np.einsum(
             "nki,nki->nk", points[:, None] - self.points[indices], self.normals[indices]
         )
         agreeing = min(_AGREEING, heights.shape[1])
-        nearest = np.argpartition(np.abs(heights), agreeing - 1, axis=1)[:, :agreeing]
+        # A far plane may pass through the point by chance; it has to be much closer to count.
+        unlike = np.square(heights) + _LEVER * np.square(reach)
+        nearest = np.argpartition(unlike, agreeing - 1, axis=1)[:, :agreeing]
         heights = np.take_along_axis(heights, nearest, 1)
         normals = self.normals[np.take_along_axis(indices, nearest, 1)]
         # Opposite sides of one wall have opposite normals: all are turned the way of the first.
