@@ -277,10 +277,6 @@ class TemplateResidualDetector(CloudDetector):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        """Take the shapes of the saved buffers, which depend on the templates."""
-        for name, dtype in _BUFFERS.items():
-            if prefix + name in state_dict:
-                shape = state_dict[prefix + name].shape
-                setattr(self, name, torch.zeros(shape, dtype=dtype))
+        """Build the trees anew when next needed."""
         self._ready = None
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
