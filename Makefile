@@ -1,7 +1,7 @@
 # make demo    install, train PLANE on the built-in shapes, test it, say where the pictures are
 # make test    install, run the tests
 # make lint    install, run ruff and mypy
-# make bench   install, measure speed and memory
+# make bench   install, measure speed and memory (benchmarks/ has more, which need data)
 # make clean   remove what tests, tools and the demo leave behind (the environment stays)
 #
 # Each works by itself on a fresh clone; a second call installs nothing. Options:
@@ -34,7 +34,9 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/mypy
 
 bench: $(INSTALLED_DEV)
-	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+	$(BIN)/python benchmarks/io_speed.py
+	$(BIN)/python benchmarks/metrics_speed.py
+	$(BIN)/python benchmarks/baselines_speed.py --picks 300
 
 $(INSTALLED): pyproject.toml scripts/setup.sh
 	scripts/setup.sh $(VENV)
