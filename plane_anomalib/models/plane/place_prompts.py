@@ -91,6 +91,7 @@ class PlacePrompts(nn.Module):
             slot = (keys[..., 0] ^ keys[..., 1] ^ keys[..., 2]) % self.slots
             start = (level * self.num_categories + category) * self.slots
             weight = torch.where(self.corners.bool(), share, 1 - share).prod(-1)
-            vectors = self.vectors[slot + start[:, None, None]]
+            # Indexing would sum gradients in the order in which threads arrive.
+            vectors = nn.functional.embedding(slot + start[:, None, None], self.vectors)
             found.append((vectors * weight[..., None]).sum(-2))
         return torch.cat(found, -1)

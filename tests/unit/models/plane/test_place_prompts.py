@@ -77,3 +77,22 @@ def test_initial_vectors_follow_the_generator() -> None:
     assert torch.equal(drawn(1), drawn(1))
     assert not torch.equal(drawn(1), drawn(2))
     assert 0 < drawn(1).abs().max() < 0.1
+
+
+def test_gradients_are_the_same_bits_on_two_threads() -> None:
+    prompts = PlacePrompts(
+        2, octaves=2, resolutions=(4, 8, 16), channels=4, generator=torch.Generator().manual_seed(0)
+    )
+    generator = torch.Generator().manual_seed(1)
+    places = torch.rand(4, 2304, 3, generator=generator) - 0.5
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        torch.set_num_threads(2)
+        for _ in range(5):
+            prompts.zero_grad()
+            prompts(places, [0, 1, 0, 1]).square().sum().backward()
+            found.append(prompts.vectors.grad.clone())
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(found[0], other) for other in found[1:])
