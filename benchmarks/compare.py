@@ -4,9 +4,9 @@
 
 A root holds categories in the layout of Anomaly-ShapeNet (`GT/`) or Real3D-AD (`gt/`). Each row is
 a process of its own that fits, tests and writes `metrics.json` below the work folder; rows that
-are there already are not run again. The table is Markdown, one part per root. Each row takes a minute
-or two per six categories on two cores; a transformer in the reference code's preset (16,384 groups)
-takes minutes a cloud, so leave those rows out by `--models` on a CPU.
+are there already are not run again. The table is Markdown, one part per root. A row takes a minute
+or two per six categories on two cores; a transformer in the reference code's preset (16,384
+groups) takes minutes a cloud, so leave those rows out by `--models` on a CPU.
 """
 
 from __future__ import annotations
