@@ -13,6 +13,10 @@ _MATRIX_ELEMENTS = 16_000_000
 """Distances held at once by `knn_torch`: 64 MB of float32."""
 
 
+_WORTH_A_THREAD = 1_000
+"""Queries; starting a thread for fewer takes longer than they do."""
+
+
 class NeighbourIndex:
     """A kd-tree over one cloud, built once and asked often.
 
@@ -52,6 +56,7 @@ class NeighbourIndex:
         if not len(points):
             return np.zeros((0, k), np.float32), np.zeros((0, k), np.int64)
         threads = torch.get_num_threads() if workers is None else workers
+        threads = min(threads, 1 + len(points) // _WORTH_A_THREAD)
         distances, indices = self._tree.query(points, k=list(range(1, k + 1)), workers=threads)
         return np.asarray(distances, np.float32), np.asarray(indices, np.int64)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from plane_anomalib.geometry.neighbour_sets import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.posed_surface import PosedSurface
 from plane_anomalib.geometry.validation import IntArray
@@ -16,6 +19,9 @@ Array = NDArray[np.float64]
 
 _KEPT_SHARE = 0.85
 """Of the points in a coarse step: the worst are other parts of the object that are out of reach."""
+
+_AT_ONCE = 16_000
+"""Points moved by one thread at a time."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,37 @@ class Poses:
             np.concatenate([self.translations, others.translations]),
         )
 
+    def before(self, rotations: Array, translations: Array) -> Poses:
+        """Each of these, then the (S, 3, 3) and (S, 3) transform of the same number."""
+        moved = np.einsum("sij,sj->si", rotations, self.translations) + translations
+        return Poses(rotations @ self.rotations, moved)
+
     def after(self, rotation: Array, translation: Array) -> Poses:
         """Each of these done after one transform."""
         return Poses(self.rotations @ rotation, self.rotations @ translation + self.translations)
+
+
+def over_poses(work: Callable[[Poses], Poses], poses: Poses, points: int) -> Poses:
+    """Do the same to every pose, some at a time, on several threads.
+
+    Args:
+        work: What to do to some of the poses; each must come out the same whatever the others are.
+        poses: All of them.
+        points: How many points each moves: few poses at a time keep them in the cache.
+
+    Returns:
+        The results, in the order of the poses.
+    """
+    rotations, translations = np.empty_like(poses.rotations), np.empty_like(poses.translations)
+
+    def some(part: slice) -> None:
+        done = work(Poses(poses.rotations[part], poses.translations[part]))
+        rotations[part], translations[part] = done.rotations, done.translations
+
+    threads = torch.get_num_threads()
+    size = min(max(_AT_ONCE // max(points, 1), 1), max(-(-len(poses) // threads), 1))
+    in_chunks(some, len(poses), size, threads)
+    return Poses(rotations, translations)
 
 
 def closest_point_steps(
@@ -69,17 +103,18 @@ def closest_point_steps(
     Returns:
         Poses and (S,) mean distances, each point's cut off at ``cap``.
     """
-    for _ in range(steps):
-        moved = poses.apply(points)
-        matched = surface.coarse[surface.nearest(moved)].astype(np.float64)
-        distances = np.linalg.norm(moved - matched, axis=2)
-        limit = np.quantile(distances, _KEPT_SHARE, axis=1, keepdims=True)
-        weights = (distances <= limit) / (1.0 + np.square(distances / cap))
-        turned, shifted = _best_rigid(moved, matched, weights)
-        poses = Poses(
-            turned @ poses.rotations,
-            np.einsum("sij,sj->si", turned, poses.translations) + shifted,
-        )
+
+    def follow(some: Poses) -> Poses:
+        for _ in range(steps):
+            moved = some.apply(points)
+            matched = surface.coarse[surface.nearest(moved)].astype(np.float64)
+            distances = np.linalg.norm(moved - matched, axis=2)
+            limit = np.quantile(distances, _KEPT_SHARE, axis=1, keepdims=True)
+            weights = (distances <= limit) / (1.0 + np.square(distances / cap))
+            some = some.before(*_best_rigid(moved, matched, weights))
+        return some
+
+    poses = over_poses(follow, poses, len(points))
     return poses, _capped(surface, points, poses, cap)
 
 
@@ -113,16 +148,17 @@ def plane_steps(surface: PosedSurface, points: Array, poses: Poses, cuts: Array)
     Returns:
         The poses at the end.
     """
-    for cut in cuts:
-        moved = poses.apply(points)
-        indices = surface.nearest(moved)
-        offsets = surface.coarse[indices] - moved
-        turned, shifted = _plane_update(moved, offsets, surface.coarse_normals[indices], cut)
-        poses = Poses(
-            turned @ poses.rotations,
-            np.einsum("sij,sj->si", turned, poses.translations) + shifted,
-        )
-    return poses
+
+    def follow(some: Poses) -> Poses:
+        for cut in cuts:
+            moved = some.apply(points)
+            indices = surface.nearest(moved)
+            offsets = surface.coarse[indices] - moved
+            normals = surface.coarse_normals[indices]
+            some = some.before(*_plane_update(moved, offsets, normals, cut))
+        return some
+
+    return over_poses(follow, poses, len(points))
 
 
 def refine(
@@ -140,16 +176,17 @@ def refine(
     Returns:
         The poses at the end.
     """
-    for cut in cuts:
-        moved = poses.apply(points)
-        indices = index.query(moved.reshape(-1, 3), 1)[1].reshape(moved.shape[:2])
-        offsets = index.reference[indices] - moved
-        turned, shifted = _plane_update(moved, offsets, normals[indices], cut)
-        poses = Poses(
-            turned @ poses.rotations,
-            np.einsum("sij,sj->si", turned, poses.translations) + shifted,
-        )
-    return poses
+
+    def follow(some: Poses) -> Poses:
+        for cut in cuts:
+            moved = some.apply(points)
+            found = index.query(moved.reshape(-1, 3), 1, workers=1)[1]
+            indices = found.reshape(moved.shape[:2])
+            offsets = index.reference[indices] - moved
+            some = some.before(*_plane_update(moved, offsets, normals[indices], cut))
+        return some
+
+    return over_poses(follow, poses, len(points))
 
 
 def _plane_update(moved: Array, offsets: Array, normals: Array, cut: float) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from plane_anomalib.geometry.neighbour_sets import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.normals import point_normals
 from plane_anomalib.geometry.rigid import even_directions
@@ -20,6 +21,7 @@ _FINE_POINTS = 16_000
 _VIEW_POINTS = 2_000
 _VIEWS = 128
 _GRID = 72
+_CHUNK = 2_048
 _MARGIN = 0.3
 _PIXEL = 0.05
 """Edge of the pixels that decide what hides what; several times the distance of view points."""
@@ -96,12 +98,21 @@ class PosedSurface:
         Returns:
             (M,) float64: the least of the distances to their tangent discs.
         """
-        reach, indices = self.fine_index.query(points, min(k, len(self.fine)))
+        least = np.empty(len(points))
+
+        def measure(part: slice) -> None:
+            least[part] = self._distances(points[part], min(k, len(self.fine)))
+
+        in_chunks(measure, len(points), _CHUNK)
+        return least
+
+    def _distances(self, points: Array, k: int) -> Array:
+        reach, indices = self.fine_index.query(points, k, workers=1)
         offsets = points[:, None] - self.fine[indices]
         height = np.einsum("mki,mki->mk", offsets, self.fine_normals[indices])
         along = np.sqrt(np.maximum(np.square(reach, dtype=np.float64) - height**2, 0.0))
         beyond = np.maximum(along - 1.5 * self.spacing, 0.0)
-        return np.sqrt(height**2 + beyond**2).min(1)
+        return np.asarray(np.sqrt(height**2 + beyond**2).min(1))
 
     @cached_property
     def visible(self) -> list[IntArray]:

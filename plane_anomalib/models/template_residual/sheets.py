@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.geometry.neighbour_sets import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.normals import orient_outward, point_normals
 from plane_anomalib.geometry.validation import FloatArray
@@ -22,7 +23,7 @@ Array = NDArray[np.float64]
 
 _NEIGHBOURS = 24
 _ROUNDS = 4
-_CHUNK = 8_192
+_CHUNK = 2_048
 _TRIED = 16
 _AGREEING = 4
 _LEAST_WIDTH = 1e-9
@@ -63,14 +64,9 @@ class Sheets:
         count = min(_NEIGHBOURS, len(cloud))
         normals = point_normals(cloud, count)
         neighbours = index.query(cloud, count)[1]
-        chunks = [slice(i, i + _CHUNK) for i in range(0, len(cloud), _CHUNK)]
-        quarters = [_first_quarter(cloud, normals, neighbours, part) for part in chunks]
-        noise = 1.4826 * float(np.median(np.concatenate(quarters)))
+        noise = _first_noise(cloud, normals, neighbours)
         for _ in range(_ROUNDS):
-            fits = [_own_sheet(cloud, normals, neighbours, part, noise) for part in chunks]
-            normals = np.concatenate([fit[0] for fit in fits])
-            heights = np.concatenate([fit[1] for fit in fits])
-            noise = 1.4826 * float(np.median(np.concatenate([fit[2] for fit in fits])))
+            normals, heights, noise = _own_sheets(cloud, normals, neighbours, noise)
         points = np.asarray(cloud + normals * heights[:, None], np.float32)
         center = cloud.mean(0, dtype=np.float64)
         return cls(points, orient_outward(normals, points, center), noise)
@@ -89,13 +85,15 @@ class Sheets:
         """
         distances = np.empty(len(points), np.float32)
         normals = np.empty_like(points, dtype=np.float32)
-        for start in range(0, len(points), _CHUNK):
-            part = slice(start, start + _CHUNK)
+
+        def measure(part: slice) -> None:
             distances[part], normals[part] = self._residuals(points[part])
+
+        in_chunks(measure, len(points), _CHUNK)
         return distances, normals
 
     def _residuals(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        reach, indices = self.index.query(points, min(_TRIED, len(self.points)))
+        reach, indices = self.index.query(points, min(_TRIED, len(self.points)), workers=1)
         heights = np.einsum(
             "nki,nki->nk", points[:, None] - self.points[indices], self.normals[indices]
         )
@@ -115,14 +113,33 @@ class Sheets:
         return signed, (mean / length).astype(np.float32)
 
 
-def _first_quarter(
-    cloud: FloatArray, normals: FloatArray, neighbours: NDArray[np.int64], part: slice
-) -> FloatArray:
-    """Height of the nearest quarter of the neighbours: at least half of them share the sheet."""
-    offsets = cloud[neighbours[part]] - cloud[part, None]
-    heights = np.abs(np.einsum("nki,ni->nk", offsets, normals[part]))
-    quarter = heights.shape[1] // 4
-    return np.partition(heights, quarter, axis=1)[:, quarter]
+def _first_noise(cloud: FloatArray, normals: FloatArray, neighbours: NDArray[np.int64]) -> float:
+    """From the height of the nearest quarter of the neighbours: half of them share the sheet."""
+    quartiles = np.empty(len(cloud), np.float32)
+
+    def measure(part: slice) -> None:
+        offsets = cloud[neighbours[part]] - cloud[part, None]
+        heights = np.abs(np.einsum("nki,ni->nk", offsets, normals[part]))
+        quarter = heights.shape[1] // 4
+        quartiles[part] = np.partition(heights, quarter, axis=1)[:, quarter]
+
+    in_chunks(measure, len(cloud), _CHUNK)
+    return 1.4826 * float(np.median(quartiles))
+
+
+def _own_sheets(
+    cloud: FloatArray, normals: FloatArray, neighbours: NDArray[np.int64], noise: float
+) -> tuple[FloatArray, FloatArray, float]:
+    """One round: normals, heights of the planes over the points, and the noise about them."""
+    turned = np.empty_like(normals)
+    heights, quartiles = np.empty(len(cloud), np.float32), np.empty(len(cloud), np.float32)
+
+    def fit(part: slice) -> None:
+        found = _own_sheet(cloud, normals, neighbours, part, noise)
+        turned[part], heights[part], quartiles[part] = found
+
+    in_chunks(fit, len(cloud), _CHUNK)
+    return turned, heights, 1.4826 * float(np.median(quartiles))
 
 
 def _own_sheet(
@@ -132,7 +149,7 @@ def _own_sheet(
     part: slice,
     noise: float,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """One round: normals, heights of the planes over the points, and quartiles of the heights."""
+    """Of some points: normals, heights of the planes over them, and quartiles of the heights."""
     offsets = cloud[neighbours[part]] - cloud[part, None]
     heights = np.einsum("nki,ni->nk", offsets, normals[part])
     width = max(2.0 * noise, _LEAST_WIDTH)

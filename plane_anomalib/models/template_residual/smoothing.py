@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from plane_anomalib.geometry.neighbour_sets import in_chunks
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 
-_CHUNK = 8_192
+_CHUNK = 2_048
 
 
 def smooth_residuals(
@@ -38,8 +39,8 @@ def smooth_residuals(
     smoothed = np.empty((len(points), len(scales)), np.float32)
     largest = max(scales)
     feet = points - residuals[:, None] * normals
-    for start in range(0, len(points), _CHUNK):
-        part = slice(start, start + _CHUNK)
+
+    def average(part: slice) -> None:
         around = neighbours[part, :largest]
         normal = normals[part]
         cosines = np.einsum("ni,nki->nk", normal, normals[around])
@@ -50,4 +51,6 @@ def smooth_residuals(
         for column, scale in enumerate(scales):
             total = np.maximum(weights[:, :scale].sum(1), 1e-12)
             smoothed[part, column] = values[:, :scale].sum(1) / total
+
+    in_chunks(average, len(points), _CHUNK)
     return smoothed

@@ -14,7 +14,6 @@ from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.models.template_residual.coverage import gap_floor, squared_gaps, usual_gaps
 from plane_anomalib.models.template_residual.deviation import (
     SmoothField,
-    displacement,
     field_centers,
     fit_deviation,
 )
@@ -100,7 +99,7 @@ class Template:
         if self.field is None:
             return points
         fitted = fit_deviation(points, self.sheets, self.field, self.deviation, self.affine)
-        return points + displacement(points, self.field, fitted)
+        return points + self.field.displacement(points, fitted)
 
     def _smoothed(self, points: FloatArray, neighbours: NDArray[np.int64]) -> FloatArray:
         residuals, normals = self.sheets.residuals(points)
@@ -172,7 +171,7 @@ def _mean_shape(
     squares = []
     for specimen, fitted in zip(rest, guess, strict=True):
         normals = sheets.residuals(specimen)[1]
-        along = np.einsum("ni,ni->n", displacement(specimen, field, fitted), normals)
+        along = np.einsum("ni,ni->n", field.displacement(specimen, fitted), normals)
         squares.append(float(np.mean(np.square(along))))
     # Three directions of which one shows; the difference of two specimens counts twice.
     deviation = max(float(np.sqrt(1.5 * np.mean(squares))), _LEAST_DEVIATION)
@@ -180,9 +179,9 @@ def _mean_shape(
     affine = max(pair, pose_error)
     fields = [fit_deviation(x, sheets, field, pair, affine) for x in rest]
     moved = [first]
-    moved += [x + displacement(x, field, fit) for x, fit in zip(rest, fields, strict=True)]
+    moved += [x + field.displacement(x, fit) for x, fit in zip(rest, fields, strict=True)]
     mean = np.sum(fields, axis=0) / len(specimens)
-    return deviation, [x - displacement(x, field, mean) for x in moved]
+    return deviation, [x - field.displacement(x, mean) for x in moved]
 
 
 def _rehearsal(

@@ -26,6 +26,7 @@ from plane_anomalib.models.template_residual.deviation import SmoothField
 from plane_anomalib.models.template_residual.placement import Placement, place
 from plane_anomalib.models.template_residual.sheets import Sheets
 from plane_anomalib.models.template_residual.template import Learnt, Template, learn
+from plane_anomalib.models.threads import one_blas_thread
 
 _TEMPLATE_POINTS = 120_000
 _POSE_ERROR = 0.004
@@ -134,6 +135,10 @@ class TemplateResidualDetector(CloudDetector):
         """
         if not len(clouds):
             raise ConfigurationError("TemplateResidual needs at least one normal cloud to fit.")
+        with one_blas_thread():
+            self._fit(clouds)
+
+    def _fit(self, clouds: Sequence[FloatArray]) -> None:
         most = max(_TEMPLATE_POINTS // len(clouds), 1)
         given = [WorkingCloud.of(cloud, most, self.seed).points for cloud in clouds]
         center = given[0].mean(0, dtype=np.float64)
@@ -167,7 +172,8 @@ class TemplateResidualDetector(CloudDetector):
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
         working = WorkingCloud.of(cloud, self.max_points, self.seed)
-        scores = self._measured(working)[0]
+        with one_blas_thread():
+            scores = self._measured(working)[0]
         highest = np.sort(scores)[-self.object_points :]
         return CloudScores(working.to_given(scores), float(highest.mean(dtype=np.float64)))
 

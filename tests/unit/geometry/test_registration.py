@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
@@ -132,6 +133,21 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     assert np.array_equal(first.transform.rotation, second.transform.rotation)
     assert np.array_equal(first.transform.translation, second.transform.translation)
     assert first.cost == second.cost
+
+
+def test_the_number_of_threads_changes_no_bit(target: RegistrationTarget) -> None:
+    scan = Rotation.random(random_state=5).apply(target.surface.fine[::2]) + 3.0
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for number in (1, 2, 3):
+            torch.set_num_threads(number)
+            found.append(target.register(scan).transform)
+    finally:
+        torch.set_num_threads(threads)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other.rotation, found[0].rotation)
+        np.testing.assert_array_equal(other.translation, found[0].translation)
 
 
 def test_an_object_of_revolution_lands_on_itself() -> None:

@@ -9,7 +9,6 @@ from plane_anomalib.models.template_residual.cloud_order import WorkingCloud
 from plane_anomalib.models.template_residual.coverage import gap_significance, squared_gaps
 from plane_anomalib.models.template_residual.deviation import (
     SmoothField,
-    displacement,
     field_centers,
     fit_deviation,
 )
@@ -54,7 +53,7 @@ def test_a_smooth_deviation_is_found_and_a_dent_is_left() -> None:
     field = SmoothField(field_centers(sheets.points), 0.3)
     coefficients = fit_deviation(np.float32(bent), sheets, field, 0.01, 0.01)
     before = np.abs(sheets.residuals(np.float32(bent))[0])
-    moved = np.float32(bent) + displacement(np.float32(bent), field, coefficients)
+    moved = np.float32(bent) + field.displacement(np.float32(bent), coefficients)
     after = np.abs(sheets.residuals(moved)[0])
     assert np.median(after[~dented]) < 0.4 * np.median(before[~dented])
     assert np.median(after[dented]) > 0.6 * np.median(before[dented])
@@ -66,6 +65,15 @@ def test_the_field_has_the_covariance_of_its_kernel() -> None:
     local = field.basis(points)[:, :-4]
     squared = np.square(points[:, None].astype(float) - points[None]).sum(-1)
     np.testing.assert_allclose(local @ local.T, np.exp(-squared / (2 * 0.25**2)), atol=1e-3)
+
+
+def test_the_field_is_evaluated_as_its_basis_times_the_coefficients() -> None:
+    rng = np.random.default_rng(6)
+    points = lump(rng, 5000)
+    field = SmoothField(field_centers(points), 0.25)
+    coefficients = rng.normal(size=(field.size, 3))
+    expected = field.basis(points) @ coefficients
+    np.testing.assert_allclose(field.displacement(points, coefficients), expected, atol=1e-5)
 
 
 def test_smoothing_is_the_plain_mean_on_one_flat_sheet() -> None:
