@@ -18,6 +18,10 @@ from plane_anomalib.geometry.sampling import farthest_point_sampling
 #: None to let those of the block before stay: `token_prompts(layer, batch)`.
 TokenPrompts = Callable[[int, int], Tensor | None]
 
+_DROP_PATH = 0.1
+"""Share of clouds for which the last block's branches are dropped in training (Point-BERT and
+Point-MAE), growing evenly from none at the first block."""
+
 
 @dataclass(frozen=True)
 class PointTransformerConfig:
@@ -108,7 +112,7 @@ class PointTransformer(nn.Module):
         num_groups: int | None = None,
         group_size: int | None = None,
         token_prompts: TokenPrompts | None = None,
-        batch_statistics: bool = False,
+        as_training: torch.Generator | None = None,
     ) -> PointFeatures:
         """Encode a batch of clouds of equally many points.
 
@@ -119,7 +123,9 @@ class PointTransformer(nn.Module):
             group_size: Points per group (P if there are fewer), else as configured.
             token_prompts: Prompt tokens by block; they take part in attention and are never
                 returned. See `TokenPrompts`.
-            batch_statistics: See `MiniPointNet.forward`.
+            as_training: Compute as the network does in training mode, in which the public
+                repositories leave it: normalise by the statistics of these groups, and drop
+                branches of the blocks at random, drawn from this generator (stochastic depth).
 
         Returns:
             Tokens of the blocks asked for, centres, pooled feature and groups.
@@ -130,15 +136,17 @@ class PointTransformer(nn.Module):
         """
         self._check(points, layers)
         centers, group_index = self.group(points, num_groups=num_groups, group_size=group_size)
-        x, position = self._embed(points, centers, group_index, batch_statistics)
+        x, position = self._embed(points, centers, group_index, as_training is not None)
         first = x.shape[1] - centers.shape[1]
+        factors = self._branch_factors(len(x), as_training)
         prompts = x[:, :0]
         tokens: dict[int, Tensor] = {}
         for index, block in enumerate(self.blocks):
             if token_prompts is not None:
                 given = token_prompts(index, x.shape[0])
                 prompts = prompts if given is None else given.to(x.dtype)
-            x = block(torch.cat((prompts, x + position), 1) if prompts.shape[1] else x + position)
+            x = torch.cat((prompts, x + position), 1) if prompts.shape[1] else x + position
+            x = block(x, None if factors is None else factors[index].to(x))
             prompts, x = x[:, : prompts.shape[1]], x[:, prompts.shape[1] :]
             if index in layers:
                 tokens[index] = x[:, first:]
@@ -151,7 +159,7 @@ class PointTransformer(nn.Module):
         layers: Sequence[int] = (3, 7, 11),
         num_groups: int | None = None,
         group_size: int | None = None,
-        batch_statistics: bool = False,
+        as_training: torch.Generator | None = None,
     ) -> tuple[Tensor, PointFeatures]:
         """Features of the groups as M3DM, PatchCore and Reg3DAD use them.
 
@@ -160,7 +168,7 @@ class PointTransformer(nn.Module):
             layers: 0-based blocks; each passes the final norm, then all are concatenated.
             num_groups: Groups per cloud (16,384 in Real3D-AD, 1,024 in M3DM).
             group_size: Points per group (128 in both).
-            batch_statistics: See `MiniPointNet.forward`.
+            as_training: See `forward`.
 
         Returns:
             Features of the groups, (B, G, W * len(layers)), and what they were made of.
@@ -170,7 +178,7 @@ class PointTransformer(nn.Module):
             layers=layers,
             num_groups=num_groups,
             group_size=group_size,
-            batch_statistics=batch_statistics,
+            as_training=as_training,
         )
         return torch.cat([self.norm(features.tokens[i]) for i in layers], -1), features
 
@@ -221,6 +229,15 @@ class PointTransformer(nn.Module):
             tokens = torch.cat((self.class_token.expand(batch, -1, -1), tokens), 1)
             position = torch.cat((self.class_position.expand(batch, -1, -1), position), 1)
         return tokens, position
+
+    def _branch_factors(self, batch: int, generator: torch.Generator | None) -> Tensor | None:
+        """Zero for a branch that is dropped, else what makes up for those: (depth, 2, B, 1, 1)."""
+        if generator is None:
+            return None
+        keep = 1.0 - torch.linspace(0.0, _DROP_PATH, self.config.depth)
+        shape = self.config.depth, 2, batch
+        kept = torch.rand(shape, generator=generator) < keep[:, None, None]
+        return (kept / keep[:, None, None])[..., None, None]
 
     @staticmethod
     def _pool(x: Tensor, first: int) -> Tensor:

@@ -93,7 +93,18 @@ class TransformerBlock(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.mlp = Mlp(width, mlp_ratio * width, activation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform the tokens `x` (B, L, W) and return them in the same shape."""
-        x = x + self.attn(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+    def forward(self, x: Tensor, factors: Tensor | None = None) -> Tensor:
+        """Transform the tokens.
+
+        Args:
+            x: Tokens, (B, L, W).
+            factors: What the attention and the MLP are multiplied with before they are added,
+                (2, B, 1, 1); ones if not given.
+
+        Returns:
+            Tokens in the same shape.
+        """
+        attended = self.attn(self.norm1(x))
+        x = x + (attended if factors is None else factors[0] * attended)
+        transformed = self.mlp(self.norm2(x))
+        return x + (transformed if factors is None else factors[1] * transformed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -151,8 +152,9 @@ class TransformerFeatures:
         layers: 0-based blocks whose outputs are joined.
         most_points: Points that are grouped, chosen by a hash of their coordinates; None takes all
             in file order, as the reference code does.
-        batch_statistics: Normalise by the statistics of the cloud, as the reference code does by
-            leaving the network in training mode, instead of by those of the pretraining.
+        training_mode: Leave the network in training mode, as the reference code does: it normalises
+            by the statistics of the cloud instead of by those of the pretraining, and drops
+            branches at random, the same for the same cloud.
     """
 
     encoder: PointTransformer
@@ -160,7 +162,7 @@ class TransformerFeatures:
     group_size: int
     layers: Sequence[int]
     most_points: int | None = None
-    batch_statistics: bool = False
+    training_mode: bool = False
 
     @torch.no_grad()
     def __call__(self, cloud: FloatArray, *, fitting: bool) -> Described:
@@ -168,12 +170,15 @@ class TransformerFeatures:
         del fitting
         if self.most_points is not None:
             cloud = cloud[shuffled_order(cloud)[: self.most_points]]
+        generator = None
+        if self.training_mode:
+            generator = torch.Generator().manual_seed(zlib.crc32(cloud.tobytes()))
         device = self.encoder.norm.weight.device
         values, made_of = self.encoder.dense_features(
             torch.from_numpy(cloud)[None].to(device),
             layers=self.layers,
             num_groups=self.num_groups,
             group_size=self.group_size,
-            batch_statistics=self.batch_statistics,
+            as_training=generator,
         )
         return Described(made_of.centers[0].cpu().numpy(), values[0].cpu())

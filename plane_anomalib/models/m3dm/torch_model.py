@@ -29,7 +29,7 @@ class _Values:
     num_groups: int
     group_size: int
     most_points: int | None
-    batch_statistics: bool
+    training_mode: bool
     coreset: Coreset
     neighbours: int
 
@@ -40,7 +40,7 @@ PRESETS: dict[Preset, _Values] = {
         num_groups=16_384,
         group_size=128,
         most_points=None,
-        batch_statistics=True,
+        training_mode=True,
         coreset=Coreset(share=0.1, projection="sparse"),
         neighbours=1,
     ),
@@ -49,7 +49,7 @@ PRESETS: dict[Preset, _Values] = {
         num_groups=1_024,
         group_size=32,
         most_points=100_000,
-        batch_statistics=False,
+        training_mode=False,
         coreset=Coreset(share=0.1),
         neighbours=3,
     ),
@@ -80,7 +80,7 @@ def create_m3dm(
         group_size=values.group_size,
         layers=LAYERS,
         most_points=values.most_points,
-        batch_statistics=values.batch_statistics,
+        training_mode=values.training_mode,
     )
     branch = Branch(describe, values.coreset, values.neighbours)
     make = partial(BankDetector, [branch], object_score="reweighted", seed=seed)

@@ -41,7 +41,7 @@ class Values:
     num_groups: int
     group_size: int
     most_points: int | None
-    batch_statistics: bool
+    training_mode: bool
     coreset: Coreset
     neighbours: int
     fusion: Fusion
@@ -58,7 +58,7 @@ PRESETS: dict[Preset, Values] = {
         num_groups=16_384,
         group_size=128,
         most_points=None,
-        batch_statistics=True,
+        training_mode=True,
         coreset=Coreset(size=10_000, projection="gaussian"),
         neighbours=1,
         fusion="test",
@@ -73,7 +73,7 @@ PRESETS: dict[Preset, Values] = {
         num_groups=1_024,
         group_size=32,
         most_points=100_000,
-        batch_statistics=False,
+        training_mode=False,
         coreset=Coreset(size=10_000),
         neighbours=3,
         fusion="training",
@@ -131,5 +131,5 @@ def transformer_features(encoder: PointTransformer, values: Values) -> Descripto
         group_size=values.group_size,
         layers=LAYERS,
         most_points=values.most_points,
-        batch_statistics=values.batch_statistics,
+        training_mode=values.training_mode,
     )

@@ -141,3 +141,25 @@ def test_clouds_of_another_shape_are_refused(
 def test_blocks_that_do_not_exist_are_named(encoder: PointTransformer, layer: int) -> None:
     with pytest.raises(ConfigurationError, match=rf"blocks 0 to 2.*\[{layer}\]"):
         encoder(torch.randn(1, 50, 3), layers=(0, layer))
+
+
+def test_training_mode_drops_branches_at_random_and_never_those_of_the_first_block(
+    encoder: PointTransformer,
+) -> None:
+    last = encoder.config.depth - 1
+    points = torch.randn(1, 200, 3)
+
+    def tokens(seed: int) -> dict[int, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        return encoder(points, layers=(0, last), as_training=generator).tokens
+
+    first, outcomes = tokens(0), [tokens(seed) for seed in range(20)]
+    assert all(torch.equal(found[0], first[0]) for found in outcomes)
+    assert torch.equal(outcomes[0][last], first[last])
+    assert any(not torch.equal(found[last], first[last]) for found in outcomes)
+    factors = encoder._branch_factors(20_000, torch.Generator().manual_seed(1))
+    assert factors is not None
+    dropped = (factors == 0).float().mean((2, 3, 4))
+    expected = torch.linspace(0, 0.1, encoder.config.depth)[:, None].expand(-1, 2)
+    torch.testing.assert_close(dropped, expected, atol=0.01, rtol=0)
+    torch.testing.assert_close(factors.mean((2, 3, 4)), torch.ones_like(dropped), atol=0.01, rtol=0)

@@ -85,3 +85,12 @@ def test_transformer_features_stand_at_the_centres_of_the_groups() -> None:
     tiny = describe(lump(3), fitting=False)
     assert tiny.values.shape == (3, 2 * encoder.config.width)
     assert tiny.values.isfinite().all()
+
+
+def test_training_mode_gives_the_same_cloud_the_same_features_and_others_than_evaluation() -> None:
+    encoder, cloud = create_point_encoder(), lump(300)
+    noisy = TransformerFeatures(encoder, 16, 8, layers=(3, 7), training_mode=True)
+    plain = TransformerFeatures(encoder, 16, 8, layers=(3, 7))
+    found = noisy(cloud, fitting=True).values
+    assert torch.equal(noisy(cloud, fitting=False).values, found)
+    assert not torch.allclose(plain(cloud, fitting=False).values, found, rtol=0.1)
