@@ -74,6 +74,10 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
         raise WeightsError(
             f"{path}: this is not a complete torch checkpoint ({reason}); fetch it again."
         ) from error
+    head = content.get("proj") if isinstance(content, Mapping) else None
+    if isinstance(head, Mapping) and isinstance(content.get("model"), Mapping):
+        # PatchAlign3D keeps its projection beside the encoder.
+        return {**content["model"], **{f"patch_{name}": value for name, value in head.items()}}
     for key in ("state_dict", "base_model", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]

@@ -10,24 +10,7 @@ from plane_anomalib.backbones.load import load_point_language_model, load_point_
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.errors import WeightsError
-
-_ULIP = (
-    "from the Hugging Face dataset repository SFXX/ulip, folder ULIP-2/pretrained_models "
-    "(research purposes only)"
-)
-#: Published models that need a file, and where it comes from.
-_PUBLISHED = {
-    "ulip2-xyz": f"ULIP-2-PointBERT-8k-xyz-pc-slip_vit_b-objaverse-pretrained.pt {_ULIP}",
-    "ulip2-xyzrgb": (
-        f"ULIP-2-PointBERT-10k-xyzrgb-pc-vit_g-objaverse_shapenet-pretrained.pt {_ULIP}"
-    ),
-}
-
-#: Published point encoders without a text side, as M3DM, PatchCore and Reg3DAD use them.
-_ENCODERS = {
-    "point-mae": "pretrain.pth from the releases of the repository Pang-Yatian/Point-MAE",
-    "point-bert": "Point-BERT.pth from the repository Julie-tang00/Point-BERT",
-}
+from plane_anomalib.weights import CATALOGUE, Entry, missing, usable_path
 
 
 def create_point_encoder(
@@ -36,7 +19,7 @@ def create_point_encoder(
     """Return a frozen point encoder alone.
 
     Args:
-        name: "builtin", "point-mae", "point-bert", the name of a point-language model, or the path
+        name: "builtin", the name of published weights (`plane-anomalib weights list`), or the path
             of a weights file.
         path: The file of a published encoder.
         seed: Seed of the built-in model's weights where it has no trained ones.
@@ -46,11 +29,8 @@ def create_point_encoder(
     """
     if path is not None:
         return load_point_transformer(path)
-    if name in _ENCODERS:
-        raise WeightsError(
-            f'The weights of "{name}" do not come with this package: get {_ENCODERS[name]} and '
-            'give its path as weights=..., or take "builtin".'
-        )
+    if name in CATALOGUE:
+        return load_point_transformer(_usable(CATALOGUE[name]))
     if Path(name).suffix in WEIGHT_SUFFIXES:
         return load_point_transformer(Path(name).expanduser())
     return create_backbone(name, seed=seed).points
@@ -60,8 +40,9 @@ def create_backbone(name_or_path: str | Path = "builtin", *, seed: int = 0) -> P
     """Return a frozen point-language model.
 
     Args:
-        name_or_path: "builtin", or the path of a checkpoint: ULIP's layout (.pt, .safetensors) or
-            a file written by `save_point_language_model`.
+        name_or_path: "builtin", the name of published weights with a text encoder (`plane-anomalib
+            weights list`), or the path of a checkpoint: ULIP's layout (.pt, .safetensors) or a
+            file written by `save_point_language_model`.
         seed: Seed of the built-in model's weights where it has no trained ones.
 
     Raises:
@@ -70,18 +51,40 @@ def create_backbone(name_or_path: str | Path = "builtin", *, seed: int = 0) -> P
     name = str(name_or_path)
     if name == "builtin":
         return PointLanguageModel.builtin(seed)
-    if name in _PUBLISHED:
-        raise WeightsError(
-            f'The weights of "{name}" do not come with this package: get {_PUBLISHED[name]} and '
-            "give its path instead of the name."
-        )
+    if name in CATALOGUE:
+        return load_point_language_model(_usable(_with_text(CATALOGUE[name])))
     path = Path(name).expanduser()
     if isinstance(name_or_path, Path) or path.suffix in WEIGHT_SUFFIXES or path.exists():
         return load_point_language_model(path)
-    known = ["builtin", *_PUBLISHED]
-    close = get_close_matches(name.lower(), known, n=1)
+    known = ["builtin", *(n for n, entry in CATALOGUE.items() if entry.kind == "point-language")]
+    close = get_close_matches(name.lower(), ["builtin", *CATALOGUE], n=1)
     hint = f' (did you mean "{close[0]}"?)' if close else ""
     raise WeightsError(
         f'There is no backbone "{name}"{hint}: choose one of {", ".join(known)} or give the path '
         "of a weights file."
     )
+
+
+def _usable(entry: Entry) -> Path:
+    """The file of published weights on this machine."""
+    if entry.kind == "text-tower":
+        raise WeightsError(f'"{entry.name}" is a text tower: it has no point encoder.')
+    path = usable_path(entry)
+    if path is None:
+        raise missing(entry)
+    return path
+
+
+def _with_text(entry: Entry) -> Entry:
+    """Refuse an entry without a text encoder beside its point encoder."""
+    if entry.kind != "point-language":
+        reason = (
+            f"its text side, {entry.text}, is a file of its own that cannot be used with it yet"
+            if entry.text
+            else "it has no point encoder and text encoder in one joint space"
+        )
+        raise WeightsError(
+            f'"{entry.name}" is no point-language model: {reason}; take "ulip2-xyz", whose file '
+            'holds both, or "builtin".'
+        )
+    return entry

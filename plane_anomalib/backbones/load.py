@@ -17,14 +17,12 @@ from plane_anomalib.backbones.official import (
     infer_points,
     infer_text,
     point_language_state,
-    point_state,
 )
+from plane_anomalib.backbones.point_file import ENCODER_FORMAT, MODEL_FORMAT, points_of
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.errors import WeightsError
-
-_FORMAT = "plane-anomalib point-language model, version 1"
 
 
 def load_point_language_model(
@@ -47,8 +45,10 @@ def load_point_language_model(
     """
     path = Path(path)
     state, metadata = read_tensors(path)
-    if metadata.get("format") == _FORMAT:
+    if metadata.get("format") == MODEL_FORMAT:
         points, text = _own_config(metadata, path)
+    elif metadata.get("format") == ENCODER_FORMAT:
+        raise _without_text(metadata, path)
     else:
         state = point_language_state(state, path)
         points = infer_points(below(state, "points."), path)
@@ -67,7 +67,8 @@ def load_point_transformer(
 
     Args:
         path: A checkpoint of Point-MAE (`MAE_encoder.*`), Point-BERT (`transformer_q.*`), ULIP
-            (`point_encoder.*`), or of an encoder by itself.
+            (`point_encoder.*`), PatchAlign3D, or of an encoder by itself; or a file of ours, with
+            or without a text side.
         num_groups: Groups per cloud.
         group_size: Points per group.
         skip_origin: As in `PointTransformerConfig`.
@@ -79,14 +80,9 @@ def load_point_transformer(
         WeightsError: As for `load_point_language_model`.
     """
     path = Path(path)
-    state, _ = read_tensors(path)
-    for prefix in ("MAE_encoder.", "transformer_q.", "point_encoder."):
-        if any(name.startswith(prefix) for name in state):
-            state = below(state, prefix)
-            break
-    state = point_state(state)
+    points, state = points_of(*read_tensors(path), path)
     config = replace(
-        infer_points(state, path),
+        points,
         num_groups=num_groups,
         group_size=group_size,
         skip_origin=skip_origin,
@@ -113,13 +109,23 @@ def save_point_language_model(
     config = {"points": asdict(model.points.config), "text": asdict(model.text.config)}
     described = {
         **(metadata or {}),
-        "format": _FORMAT,
+        "format": MODEL_FORMAT,
         "config": json.dumps(config),
         "weights": model.weights,
     }
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     with replaced(path) as temporary:
         save_file(state, temporary, metadata=described)
+
+
+def _without_text(metadata: Mapping[str, str], path: Path) -> WeightsError:
+    text = metadata.get("text", "")
+    missing = f"its text side, {text}, is a file of its own" if text else "it has no text side"
+    return WeightsError(
+        f"{path}: this is a point encoder, and {missing}: it cannot be a point-language model by "
+        'itself; take "ulip2-xyz", whose file holds both, or "builtin". M3DM, PatchCore3D and '
+        "Reg3DAD take it as it is."
+    )
 
 
 def _own_config(

@@ -7,6 +7,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
+from plane_anomalib.cli import weights
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.registry import DATASETS, MODELS
@@ -16,6 +17,7 @@ COMMANDS = {
     "datasets": "List the point-cloud datasets: name, package, summary.",
     "new-model": "Write a package with a working model to start from.",
     "check": "Check that a model does what every model must.",
+    "weights": "Published weights: list, show, get, convert, verify.",
 }
 """Name to one line of help."""
 
@@ -66,6 +68,7 @@ def _parser() -> ArgumentParser:
     check.add_argument("--only", nargs="+", default=[], metavar="CHECK", help="these checks")
     check.add_argument("--seed", type=int, default=0, help="of all random input")
     check.add_argument("--list", action="store_true", help="list the checks and run none")
+    weights.add_arguments(made["weights"])
     return parser
 
 
@@ -115,4 +118,10 @@ def _require(name: str) -> None:
         ) from error
 
 
-_RUN = {"models": _models, "datasets": _models, "new-model": _new_model, "check": _check}
+_RUN = {
+    "models": _models,
+    "datasets": _models,
+    "new-model": _new_model,
+    "check": _check,
+    "weights": weights.run,
+}

@@ -1,0 +1,130 @@
+"""Bring published weights to this machine: from where they lie, a mirror, or a file at hand."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from plane_anomalib.atomic import replaced
+from plane_anomalib.errors import WeightsError
+from plane_anomalib.weights import store
+from plane_anomalib.weights.catalogue import Entry, HubFile
+from plane_anomalib.weights.download import DownloadError, Patience, download
+from plane_anomalib.weights.hashing import require_hash, sha256_of
+from plane_anomalib.weights.hub import hub_download
+from plane_anomalib.weights.links import is_url
+from plane_anomalib.weights.progress import Progress
+
+#: Makes what is told of a transfer's progress, by name.
+MakeProgress = Callable[[str], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A published file that is on this machine and on record.
+
+    Args:
+        path: Where it lies.
+        sha256: Its hash.
+        first: Whether it is the first of its name, so that its hash was recorded just now.
+    """
+
+    path: Path
+    sha256: str
+    first: bool
+
+
+def fetch(
+    entry: Entry,
+    origin: str | None = None,
+    *,
+    accept_terms: bool = False,
+    repin: bool = False,
+    keep: bool = False,
+    patience: Patience | None = None,
+    progress: MakeProgress | None = None,
+) -> Fetched:
+    """Fetch a file, check it against what is on record, and record it.
+
+    What is on record is the hash pinned at the first fetch, or else that of the catalogue.
+
+    Args:
+        entry: What to fetch.
+        origin: A file at hand or a mirror's address; by default where it is published.
+        accept_terms: Whether the user accepts the terms. Nothing is downloaded before.
+        repin: Take another file than the one on record, and record it instead.
+        keep: Copy a file at hand to the other weights.
+        patience: Time-outs and repeats of plain downloads.
+        progress: See `MakeProgress`.
+
+    Raises:
+        WeightsError: The terms are not accepted, the file cannot be had (the message says how to
+            bring it by hand), or it is another than the one on record.
+    """
+    pin = store.pin_of(entry)
+    expected = None if repin else pin.sha256 if pin else entry.sha256
+    if origin is not None and not is_url(origin):
+        path, found = _take(entry, Path(origin).expanduser(), expected, keep=keep)
+    elif not accept_terms:
+        raise WeightsError(
+            f"{entry.name}: nothing was fetched, because its terms are not accepted yet: read them "
+            "above, then repeat with --accept-terms."
+        )
+    else:
+        known = store.here(entry) if pin and not repin and origin is None else None
+        if known is not None and sha256_of(known) == expected:
+            return Fetched(known, sha256_of(known), first=False)
+        size = None if repin else pin.size if pin else entry.size
+        make = progress or (lambda _: nullcontext(Progress()))
+        path, found = _bring(entry, origin or entry.source, expected, size, patience, make)
+    _record(entry, pin, path.resolve(), found, str(origin or entry.source))
+    return Fetched(path, found, first=pin is None)
+
+
+def _record(entry: Entry, pin: store.Pin | None, path: Path, found: str, origin: str) -> None:
+    """Pin what was fetched; its conversion stays on record if it is the same file as before."""
+    converted = pin.converted_sha256 if pin and pin.sha256 == found else ""
+    store.write_pin(entry, store.Pin(found, path.stat().st_size, origin, str(path), converted))
+
+
+def _take(entry: Entry, path: Path, expected: str | None, *, keep: bool) -> tuple[Path, str]:
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such file.")
+    found = sha256_of(path)
+    require_hash(found, expected, str(path))
+    target = store.original_path(entry)
+    if not keep or (target.exists() and target.samefile(path)):
+        return path, found
+    try:
+        with replaced(target) as temporary:
+            shutil.copyfile(path, temporary)
+    except OSError as error:
+        raise WeightsError(f"{target}: cannot be written ({error.strerror or error}).") from error
+    return target, found
+
+
+def _bring(
+    entry: Entry,
+    source: HubFile | str,
+    expected: str | None,
+    size: int | None,
+    patience: Patience | None,
+    progress: MakeProgress,
+) -> tuple[Path, str]:
+    try:
+        if isinstance(source, HubFile):
+            path = hub_download(source)
+            found = sha256_of(path)
+            require_hash(found, expected, str(source))
+            return path, found
+        target = store.original_path(entry)
+        with progress(entry.file) as bar:
+            found = download(
+                source, target, size=size, sha256=expected, patience=patience, progress=bar
+            )
+        return target, found
+    except DownloadError as error:
+        raise WeightsError(f"{error} {entry.manual}") from error

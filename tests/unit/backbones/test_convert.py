@@ -1,0 +1,285 @@
+"""Published checkpoints in, one safetensors file out, the same model on both sides."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from plane_anomalib.backbones import create, load_point_language_model, load_point_transformer
+from plane_anomalib.backbones.convert import convert
+from plane_anomalib.backbones.verify import fixed_cloud, verify_entry, verify_file
+from plane_anomalib.errors import WeightsError
+from plane_anomalib.weights import CATALOGUE, converted_path, store
+from plane_anomalib.weights.catalogue import Entry, Shape
+from tests.support.official_files import Trap, official, official_points
+
+SMALL = Shape(2, 64, 16, 8, 32)
+MODEL = replace(CATALOGUE["ulip2-xyz"], shape=SMALL)
+ENCODER = replace(CATALOGUE["point-mae"], shape=replace(SMALL, joint=None), sha256=None)
+PATCHES = replace(CATALOGUE["patchalign3d"], shape=SMALL)
+COLOURED = replace(CATALOGUE["ulip2-xyzrgb"], shape=replace(SMALL, layers=3))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "weights"))
+    return tmp_path / "weights"
+
+
+def save_model(path: Path, **changes: Tensor) -> dict[str, Tensor]:
+    state = {**official(), **changes}
+    named = {f"module.{name}": tensor for name, tensor in state.items()}
+    torch.save({"epoch": 1, "state_dict": named, "args": argparse.Namespace(lr=1)}, path)
+    return state
+
+
+def point_mae() -> dict[str, Tensor]:
+    state = {n: t for n, t in official_points().items() if not n.startswith("cls_")}
+    rest = {"MAE_decoder.norm.weight": torch.zeros(3), "mask_token": torch.zeros(1)}
+    return {**{f"MAE_encoder.{name}": tensor for name, tensor in state.items()}, **rest}
+
+
+def metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return file.metadata()
+
+
+def pooled(path: Path) -> Tensor:
+    cloud = torch.rand(1, 200, 3, generator=torch.Generator().manual_seed(5))
+    return load_point_transformer(path, num_groups=20, group_size=6)(cloud).pooled
+
+
+def test_point_language_model_is_the_same_after_conversion(tmp_path: Path) -> None:
+    source, out = tmp_path / "official.pt", tmp_path / "out.safetensors"
+    save_model(source)
+    done = convert(source, out, MODEL)
+    assert (done.kind, done.shape) == ("point-language", SMALL)
+    before, after = load_point_language_model(source), load_point_language_model(out)
+    assert after.points.config == replace(before.points.config, num_groups=16, group_size=8)
+    expected, found = before.state_dict(), after.state_dict()
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert torch.equal(pooled(source), pooled(out))
+    facts = metadata(out)
+    assert facts["source"] == "official.pt"
+    assert facts["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert (facts["name"], facts["licence"]) == (MODEL.name, MODEL.licence)
+    assert after.weights == f"{MODEL.name} ({MODEL.file})"
+
+
+def test_point_encoder_alone_is_the_same_after_conversion(tmp_path: Path) -> None:
+    source, out = tmp_path / "pretrain.pth", tmp_path / "out.safetensors"
+    torch.save({"base_model": {f"module.{n}": t for n, t in point_mae().items()}}, source)
+    done = convert(source, out, ENCODER)
+    assert (done.kind, done.shape) == ("point-encoder", ENCODER.shape)
+    assert done.left_out == "MAE_decoder (1), mask_token (1)"
+    assert torch.equal(pooled(source), pooled(out))
+    with pytest.raises(WeightsError, match=r"a point encoder, and it has no text side"):
+        load_point_language_model(out)
+
+
+def test_coloured_encoder_keeps_its_projection_and_names_its_missing_text_side(
+    tmp_path: Path,
+) -> None:
+    source, out = tmp_path / "w.pt", tmp_path / "out.safetensors"
+    points = official_points(depth=3, channels=6)
+    state = {f"point_encoder.{name}": tensor for name, tensor in points.items()}
+    state |= {"pc_projection": torch.rand(128, 32), "logit_scale": torch.zeros(())}
+    torch.save({"state_dict": state}, source)
+    done = convert(source, out, COLOURED)
+    assert done.shape == COLOURED.shape
+    assert torch.equal(pooled(source), pooled(out))
+    with safe_open(out, framework="pt") as file:
+        assert torch.equal(file.get_tensor("point_projection"), state["pc_projection"])
+        assert file.get_tensor("points.encoder.linear1.weight").shape == (4, 3)
+    with pytest.raises(WeightsError, match=r"its text side, open_clip ViT-bigG-14.*ulip2-xyz"):
+        load_point_language_model(out)
+
+
+def test_patch_aligned_encoder_equals_exchanging_y_and_z_first(tmp_path: Path) -> None:
+    source, out, plain = tmp_path / "w.pt", tmp_path / "out.safetensors", tmp_path / "plain.pt"
+    points = official_points()
+    head = {"proj.weight": torch.rand(32, 64), "proj.bias": torch.rand(32)}
+    heads = {"propagation_0.conv.weight": torch.zeros(2), "convs1.bias": torch.zeros(2)}
+    torch.save({"model": {**points, **heads}, "proj": head}, source)
+    torch.save(points, plain)
+    done = convert(source, out, PATCHES)
+    assert done.shape == PATCHES.shape
+    assert done.left_out == "convs1 (1), propagation_0 (1)"
+    cloud = torch.rand(1, 200, 3)
+    ours = load_point_transformer(out, num_groups=20, group_size=6)(cloud).pooled
+    theirs = load_point_transformer(plain, num_groups=20, group_size=6)(cloud[..., [0, 2, 1]])
+    torch.testing.assert_close(ours, theirs.pooled, atol=1e-5, rtol=1e-5)
+    with safe_open(out, framework="pt") as file:
+        assert torch.equal(file.get_tensor("patch_projection.weight"), head["proj.weight"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surprise": torch.zeros(2)}, "unused: surprise"),
+        ({"point_encoder.extra": torch.zeros(2)}, "unused: points.extra"),
+        ({"pc_projection": torch.zeros(2, 32)}, "wrong shape: point_projection"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_named_and_nothing_is_written(
+    tmp_path: Path, change: dict[str, Tensor], message: str
+) -> None:
+    save_model(tmp_path / "w.pt", **change)
+    with pytest.raises(WeightsError, match=message):
+        convert(tmp_path / "w.pt", tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surprise": torch.zeros(2)}, "unused: surprise"),
+        ({"point_encoder.norm.bias": None}, "missing: norm.bias"),
+        ({"pc_projection": torch.zeros(3, 32)}, "wrong shape: point_projection"),
+    ],
+)
+def test_encoders_of_ulip_without_text_are_checked_as_strictly(
+    tmp_path: Path, change: dict[str, Tensor | None], message: str
+) -> None:
+    state: dict[str, Tensor | None] = {
+        f"point_encoder.{n}": t for n, t in official_points().items()
+    }
+    state = {**state, "pc_projection": torch.zeros(128, 32), **change}
+    torch.save({n: t for n, t in state.items() if t is not None}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=message):
+        convert(tmp_path / "w.pt", tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (CATALOGUE["ulip2-xyz"], "2 layers.*12 layers"),
+        (ENCODER, "a point-language of .*a point-encoder of"),
+    ],
+)
+def test_file_that_is_not_what_its_name_says_is_refused(
+    tmp_path: Path, entry: Entry, expected: str
+) -> None:
+    save_model(tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match=rf"this is not {entry.name}.*{expected}"):
+        convert(tmp_path / "w.pt", tmp_path / "out.safetensors", entry)
+
+
+def test_converted_files_and_text_towers_are_not_converted(tmp_path: Path) -> None:
+    save_model(tmp_path / "w.pt")
+    convert(tmp_path / "w.pt", tmp_path / "out.safetensors")
+    with pytest.raises(WeightsError, match="converted already"):
+        convert(tmp_path / "out.safetensors", tmp_path / "again.safetensors")
+    with pytest.raises(WeightsError, match="used as it is published"):
+        convert(tmp_path / "w.pt", tmp_path / "x.safetensors", CATALOGUE["openclip-bigg14"])
+
+
+def test_pickle_that_runs_code_is_refused_before_it_runs(tmp_path: Path) -> None:
+    torch.save({"state_dict": official(), "args": Trap(tmp_path / "sprung")}, tmp_path / "w.pt")
+    with pytest.raises(WeightsError, match="refused"):
+        convert(tmp_path / "w.pt", tmp_path / "out.safetensors")
+    assert not (tmp_path / "sprung").exists()
+
+
+def pinned(entry: Entry, source: Path) -> Path:
+    """As `weights get` leaves it."""
+    out = converted_path(entry)
+    convert(source, out, entry)
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (source, out)]
+    pin = store.Pin(digests[0], source.stat().st_size, "here", str(source), digests[1])
+    store.write_pin(entry, pin)
+    return out
+
+
+def test_names_load_the_converted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = {MODEL.name: MODEL, ENCODER.name: ENCODER}
+    monkeypatch.setattr(create, "CATALOGUE", {**CATALOGUE, **entries})
+    for name in entries:
+        with pytest.raises(WeightsError, match=f"weights get {name} --accept-terms"):
+            create.create_point_encoder(name)
+    save_model(tmp_path / "w.pt")
+    torch.save(point_mae(), tmp_path / "mae.pth")
+    pinned(MODEL, tmp_path / "w.pt")
+    pinned(ENCODER, tmp_path / "mae.pth")
+    assert create.create_backbone("ulip2-xyz").points.config.num_groups == 16
+    for name, path in (("ulip2-xyz", "w.pt"), ("point-mae", "mae.pth")):
+        named, given = create.create_point_encoder(name), load_point_transformer(tmp_path / path)
+        assert named.config == given.config
+        assert torch.equal(named(fixed_cloud()).pooled, given(fixed_cloud()).pooled)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("point-mae", "no point-language model.*no point encoder and text encoder"),
+        ("ulip2-xyzrgb", "its text side, open_clip ViT-bigG-14"),
+        ("openclip-bigg14", "no point-language model"),
+        ("ulip1-pointbert", "weights get ulip1-pointbert --accept-terms"),
+        ("ulip1-pointbrt", 'did you mean "ulip1-pointbert"'),
+    ],
+)
+def test_names_that_cannot_be_a_backbone_say_why(name: str, message: str) -> None:
+    with pytest.raises(WeightsError, match=message):
+        create.create_backbone(name)
+
+
+def test_text_tower_is_no_point_encoder() -> None:
+    with pytest.raises(WeightsError, match="it has no point encoder"):
+        create.create_point_encoder("openclip-bigg14")
+
+
+def test_verify_shows_hashes_shape_and_a_forward_pass(tmp_path: Path) -> None:
+    source = tmp_path / "w.pt"
+    save_model(source)
+    out = pinned(MODEL, source)
+    lines = verify_entry(MODEL)
+    text = "\n".join(lines)
+    assert hashlib.sha256(source.read_bytes()).hexdigest() in lines[0]
+    assert hashlib.sha256(out.read_bytes()).hexdigest() in text
+    assert "depth=2" in text
+    feature = load_point_language_model(out).points(fixed_cloud()).pooled
+    assert f"norm {feature.norm():.4f}" in text
+    assert sum(line.startswith("runs") for line in lines) == 2
+
+
+def test_verify_takes_a_published_file_as_it_is(tmp_path: Path) -> None:
+    source = tmp_path / "w.pt"
+    save_model(source)
+    feature = load_point_language_model(source).points(fixed_cloud()).pooled
+    assert f"norm {feature.norm():.4f}" in "\n".join(verify_file(source))
+
+
+def test_verify_refuses_files_that_are_not_those_on_record(tmp_path: Path) -> None:
+    source = tmp_path / "w.pt"
+    save_model(source)
+    with pytest.raises(WeightsError, match="not on this machine yet"):
+        verify_entry(MODEL)
+    out = pinned(MODEL, source)
+    whole = out.read_bytes()
+    out.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(WeightsError, match=r"ulip2-xyz\.safetensors: damaged or replaced"):
+        verify_entry(MODEL)
+    out.write_bytes(whole)
+    source.write_bytes(source.read_bytes() + b"x")
+    with pytest.raises(WeightsError, match=r"w\.pt: damaged or replaced"):
+        verify_entry(MODEL)
+    source.unlink()
+    assert "not here any more" in verify_entry(MODEL)[0]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_verify_finds_values_that_are_not_finite(tmp_path: Path, value: float) -> None:
+    state = official()
+    state["ln_final.bias"][3] = value
+    save_file(state, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match=r"ln_final\.bias has values that are not finite"):
+        verify_file(tmp_path / "w.safetensors")
