@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plane_anomalib.weights import catalogue, store
 from plane_anomalib.weights.catalogue import UNKNOWN, Entry
+
+if TYPE_CHECKING:
+    from plane_anomalib.weights.fetch import Fetched
 
 _ACTIONS = {
     "list": "Names, whether they are on this machine, and terms in short.",
@@ -95,7 +98,7 @@ def _show(arguments: Namespace) -> list[str]:
 
 
 def _get(arguments: Namespace) -> list[str]:
-    from plane_anomalib.weights.fetch import fetch
+    from plane_anomalib.weights.fetch import fetch, record
     from plane_anomalib.weights.progress import Bar
 
     entry = catalogue.find(arguments.name)
@@ -114,7 +117,10 @@ def _get(arguments: Namespace) -> list[str]:
     if arguments.repin:
         known = "recorded instead of the one before"
     lines = [f"{fetched.path}", f"sha256 {fetched.sha256}, {known}"]
-    return lines if plain else [*lines, *_convert_named(entry, fetched.path)]
+    if plain:
+        record(entry, fetched)
+        return lines
+    return [*lines, *_convert_named(entry, fetched)]
 
 
 def _convert(arguments: Namespace) -> list[str]:
@@ -123,8 +129,7 @@ def _convert(arguments: Namespace) -> list[str]:
         if arguments.out is None:
             from plane_anomalib.weights.fetch import fetch
 
-            fetch(entry, str(arguments.file))
-            return _convert_named(entry, arguments.file)
+            return _convert_named(entry, fetch(entry, str(arguments.file)))
         return _write(arguments.file, arguments.out, entry)
     out = arguments.out or arguments.file.with_suffix(".safetensors")
     return _write(arguments.file, out, None)
@@ -139,15 +144,14 @@ def _verify(arguments: Namespace) -> list[str]:
     return [*verify_file(path), "ok"]
 
 
-def _convert_named(entry: Entry, source: Path) -> list[str]:
-    """Convert to where models look for this name, and put the result on record."""
+def _convert_named(entry: Entry, fetched: Fetched) -> list[str]:
+    """Convert to where models look for this name, and put both files on record."""
+    from plane_anomalib.weights.fetch import record
     from plane_anomalib.weights.hashing import sha256_of
 
     out = store.converted_path(entry)
-    lines = _write(source, out, entry)
-    pin = store.pin_of(entry)
-    if pin is not None:
-        store.write_pin(entry, replace(pin, converted_sha256=sha256_of(out)))
+    lines = _write(fetched.path, out, entry)
+    record(entry, fetched, sha256_of(out))
     return [*lines, f"Use it by its name, {entry.name}, wherever a backbone is asked for."]
 
 

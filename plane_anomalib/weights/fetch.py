@@ -24,16 +24,18 @@ MakeProgress = Callable[[str], AbstractContextManager[Progress]]
 
 @dataclass(frozen=True)
 class Fetched:
-    """A published file that is on this machine and on record.
+    """A published file that is on this machine and does not contradict the record.
 
     Args:
         path: Where it lies.
         sha256: Its hash.
-        first: Whether it is the first of its name, so that its hash was recorded just now.
+        origin: Where it came from.
+        first: Whether nothing was pinned under its name before.
     """
 
     path: Path
     sha256: str
+    origin: str
     first: bool
 
 
@@ -47,15 +49,15 @@ def fetch(
     patience: Patience | None = None,
     progress: MakeProgress | None = None,
 ) -> Fetched:
-    """Fetch a file, check it against what is on record, and record it.
+    """Fetch a file and check it against what is on record.
 
-    What is on record is the hash pinned at the first fetch, or else that of the catalogue.
+    What is on record is the hash that `record` pinned, or else that of the catalogue.
 
     Args:
         entry: What to fetch.
         origin: A file at hand or a mirror's address; by default where it is published.
         accept_terms: Whether the user accepts the terms. Nothing is downloaded before.
-        repin: Take another file than the one on record, and record it instead.
+        repin: Take another file than the one on record.
         keep: Copy a file at hand to the other weights.
         patience: Time-outs and repeats of plain downloads.
         progress: See `MakeProgress`.
@@ -76,18 +78,36 @@ def fetch(
     else:
         known = store.here(entry) if pin and not repin and origin is None else None
         if known is not None and sha256_of(known) == expected:
-            return Fetched(known, sha256_of(known), first=False)
+            return Fetched(known, str(expected), pin.origin if pin else "", first=False)
         size = None if repin else pin.size if pin else entry.size
         make = progress or (lambda _: nullcontext(Progress()))
         path, found = _bring(entry, origin or entry.source, expected, size, patience, make)
-    _record(entry, pin, path.resolve(), found, str(origin or entry.source))
-    return Fetched(path, found, first=pin is None)
+    return Fetched(path, found, str(origin or entry.source), first=pin is None)
 
 
-def _record(entry: Entry, pin: store.Pin | None, path: Path, found: str, origin: str) -> None:
-    """Pin what was fetched; its conversion stays on record if it is the same file as before."""
-    converted = pin.converted_sha256 if pin and pin.sha256 == found else ""
-    store.write_pin(entry, store.Pin(found, path.stat().st_size, origin, str(path), converted))
+def record(entry: Entry, fetched: Fetched, converted_sha256: str = "") -> None:
+    """Pin a file that proved usable: from now on, another one under its name is refused.
+
+    Args:
+        entry: Its name.
+        fetched: The file.
+        converted_sha256: Hash of its conversion. Without one, that of an earlier conversion of the
+            same file stays on record, and one of another file is deleted.
+
+    Raises:
+        WeightsError: The record cannot be read or written.
+    """
+    pin = store.pin_of(entry)
+    if not converted_sha256:
+        if pin is not None and pin.sha256 == fetched.sha256:
+            converted_sha256 = pin.converted_sha256
+        else:
+            store.converted_path(entry).unlink(missing_ok=True)
+    path = fetched.path.resolve()
+    store.write_pin(
+        entry,
+        store.Pin(fetched.sha256, path.stat().st_size, fetched.origin, str(path), converted_sha256),
+    )
 
 
 def _take(entry: Entry, path: Path, expected: str | None, *, keep: bool) -> tuple[Path, str]:

@@ -6,13 +6,14 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import CATALOGUE, pin_of, store
 from plane_anomalib.weights.download import Patience
-from plane_anomalib.weights.fetch import fetch
+from plane_anomalib.weights.fetch import Fetched, fetch, record
 from tests.support.web import Page, Web
 
 ENTRY = replace(CATALOGUE["point-bert"], size=None, sha256=None)
@@ -21,6 +22,12 @@ QUICK = Patience(timeout=5, attempts=2, pause=0)
 
 def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def fetch_and_record(*arguments: Any, **options: Any) -> Fetched:
+    fetched = fetch(*arguments, **options, patience=QUICK)
+    record(arguments[0], fetched)
+    return fetched
 
 
 def test_nothing_is_fetched_before_the_terms_are_accepted(server: Web, folder: Path) -> None:
@@ -34,7 +41,7 @@ def test_nothing_is_fetched_before_the_terms_are_accepted(server: Web, folder: P
 def test_first_fetch_is_pinned_and_another_file_is_refused_later(server: Web) -> None:
     page = Page(b"weights")
     entry = replace(ENTRY, source=server.add("/f", page))
-    first = fetch(entry, accept_terms=True, patience=QUICK)
+    first = fetch_and_record(entry, accept_terms=True)
     assert first.first
     assert first.path == store.original_path(entry)
     pin = pin_of(entry)
@@ -49,7 +56,7 @@ def test_first_fetch_is_pinned_and_another_file_is_refused_later(server: Web) ->
     assert store.original_path(entry).read_bytes() == b"weights"
     assert pin_of(entry) == pin
 
-    accepted = fetch(entry, mirror, accept_terms=True, repin=True, patience=QUICK)
+    accepted = fetch_and_record(entry, mirror, accept_terms=True, repin=True)
     assert not accepted.first
     assert accepted.path.read_bytes() == b"wEights"
     changed = pin_of(entry)
@@ -60,8 +67,8 @@ def test_first_fetch_is_pinned_and_another_file_is_refused_later(server: Web) ->
 def test_what_is_here_already_is_not_fetched_again_unless_damaged(server: Web) -> None:
     page = Page(b"weights")
     entry = replace(ENTRY, source=server.add("/f", page))
-    fetch(entry, accept_terms=True, patience=QUICK)
-    assert not fetch(entry, accept_terms=True, patience=QUICK).first
+    fetch_and_record(entry, accept_terms=True)
+    assert not fetch_and_record(entry, accept_terms=True).first
     assert len(page.asked) == 1
     store.original_path(entry).write_bytes(b"damaged")
     fetch(entry, accept_terms=True, patience=QUICK)
@@ -81,9 +88,9 @@ def test_hash_of_the_catalogue_counts_before_any_pin(server: Web, folder: Path) 
 def test_file_at_hand_stays_where_it_is_unless_it_is_to_be_kept(tmp_path: Path) -> None:
     path = tmp_path / "by hand.pt"
     path.write_bytes(b"weights")
-    assert fetch(ENTRY, str(path)).path == path
+    assert fetch_and_record(ENTRY, str(path)).path == path
     assert store.here(ENTRY) == path
-    kept = fetch(ENTRY, str(path), keep=True)
+    kept = fetch_and_record(ENTRY, str(path), keep=True)
     assert kept.path == store.original_path(ENTRY)
     assert kept.path.read_bytes() == b"weights"
     path.write_bytes(b"others")
@@ -104,9 +111,27 @@ def test_whatever_fails_on_the_way_is_followed_by_the_way_by_hand(server: Web) -
 
 def test_pin_survives_a_failed_replacement(server: Web, folder: Path) -> None:
     entry = replace(ENTRY, source=server.add("/f", Page(b"weights")))
-    fetch(entry, accept_terms=True, patience=QUICK)
+    fetch_and_record(entry, accept_terms=True)
     before = (folder / "pins.json").read_text()
     with pytest.raises(WeightsError):
         fetch(entry, f"{server.url}/nowhere", accept_terms=True, repin=True, patience=QUICK)
     assert (folder / "pins.json").read_text() == before
     assert sorted(os.listdir(folder)) == ["pins.json", "point-bert"]
+
+
+def test_conversion_stays_on_record_only_with_the_file_it_was_made_from(tmp_path: Path) -> None:
+    path, other = tmp_path / "w.pt", tmp_path / "other.pt"
+    path.write_bytes(b"weights")
+    other.write_bytes(b"others")
+    record(ENTRY, fetch(ENTRY, str(path)), "c" * 64)
+    store.converted_path(ENTRY).parent.mkdir(parents=True)
+    store.converted_path(ENTRY).touch()
+    fetch_and_record(ENTRY, str(path))
+    pin = pin_of(ENTRY)
+    assert pin is not None
+    assert pin.converted_sha256 == "c" * 64
+    fetch_and_record(ENTRY, str(other), repin=True)
+    pin = pin_of(ENTRY)
+    assert pin is not None
+    assert pin.converted_sha256 == ""
+    assert not store.converted_path(ENTRY).exists()
