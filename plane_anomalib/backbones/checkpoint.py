@@ -9,6 +9,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,10 +60,25 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
+def _harmless() -> list[Any]:
+    """What published checkpoints hold beside tensors: their command line, and NumPy's numbers.
+
+    The numbers are learning rates and scores; NumPy 1 and 2 write their maker under two names.
+    """
+    number = np.float64(0.0).__reduce__()[0]
+    kinds = (np.float64, np.float32, np.int64, np.int32, np.bool_)
+    return [
+        argparse.Namespace,
+        np.dtype,
+        *(type(np.dtype(kind)) for kind in kinds),
+        (number, "numpy.core.multiarray.scalar"),
+        (number, "numpy._core.multiarray.scalar"),
+    ]
+
+
 def _read_torch(path: Path) -> Mapping[str, Any]:
     try:
-        # Official checkpoints carry their command line; everything else must be plain tensors.
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals(_harmless()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         reason = str(error).split("\n", 1)[0].strip()

@@ -24,7 +24,7 @@ from plane_anomalib.backbones.point_file import (
 )
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.errors import WeightsError
-from plane_anomalib.weights.catalogue import Entry, Kind, Shape
+from plane_anomalib.weights.entry import Entry, Kind, Shape
 from plane_anomalib.weights.hashing import sha256_of
 
 _UNNAMED = {"point-language": (512, 32), "point-encoder": (64, 32)}

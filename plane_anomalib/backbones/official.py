@@ -16,7 +16,9 @@ from plane_anomalib.errors import WeightsError
 _CONSTANT_COLOR = 0.4
 _HEAD_WIDTH = 64  # of every official encoder, point and text
 #: Tensors of official checkpoints that no encoder here needs.
-_UNNEEDED = re.compile(r"logit_scale$|image_projection$|visual\.|cls_head\.")
+_UNNEEDED = re.compile(
+    r"logit_scale$|image_projection$|visual\.|cls_head\w*\.|lm_head\.|mask_token$"
+)
 
 _POINT_NAMES = (
     (r"^encoder\.first_conv\.0\.", "encoder.linear1."),

@@ -14,7 +14,7 @@ from plane_anomalib.backbones.point_file import points_of
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.backbones.text_encoder import TextEncoder
 from plane_anomalib.errors import WeightsError
-from plane_anomalib.weights.catalogue import Entry
+from plane_anomalib.weights.entry import Entry
 from plane_anomalib.weights.hashing import sha256_of
 from plane_anomalib.weights.store import Pin, converted_path, here, missing, pin_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plane_anomalib.weights import catalogue, store
-from plane_anomalib.weights.catalogue import UNKNOWN, Entry
+from plane_anomalib.weights.entry import UNKNOWN, Entry
 
 if TYPE_CHECKING:
     from plane_anomalib.weights.fetch import Fetched

@@ -3,7 +3,8 @@
 Nothing in here imports torch; what is in the files is the business of `backbones`.
 """
 
-from plane_anomalib.weights.catalogue import CATALOGUE, Entry, HubFile, find
+from plane_anomalib.weights.catalogue import CATALOGUE, find
+from plane_anomalib.weights.entry import Entry, HubFile
 from plane_anomalib.weights.store import converted_path, missing, pin_of, usable_path, write_pin
 
 __all__ = [

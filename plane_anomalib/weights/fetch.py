@@ -11,8 +11,8 @@ from pathlib import Path
 from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import store
-from plane_anomalib.weights.catalogue import Entry, HubFile
 from plane_anomalib.weights.download import DownloadError, Patience, download
+from plane_anomalib.weights.entry import Entry, HubFile
 from plane_anomalib.weights.hashing import require_hash, sha256_of
 from plane_anomalib.weights.hub import hub_download
 from plane_anomalib.weights.links import is_url

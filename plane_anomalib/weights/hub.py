@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from plane_anomalib.weights.catalogue import HubFile
 from plane_anomalib.weights.download import DownloadError
+from plane_anomalib.weights.entry import HubFile
 
 
 def hub_download(file: HubFile) -> Path:

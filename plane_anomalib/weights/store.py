@@ -11,7 +11,7 @@ from typing import Any
 
 from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import WeightsError
-from plane_anomalib.weights.catalogue import Entry
+from plane_anomalib.weights.entry import Entry
 
 #: Environment variable that names another folder.
 FOLDER_VARIABLE = "PLANE_ANOMALIB_WEIGHTS"

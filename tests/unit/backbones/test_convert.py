@@ -18,7 +18,7 @@ from plane_anomalib.backbones.convert import convert
 from plane_anomalib.backbones.verify import fixed_cloud, verify_entry, verify_file
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import CATALOGUE, converted_path, store
-from plane_anomalib.weights.catalogue import Entry, Shape
+from plane_anomalib.weights.entry import Entry, Shape
 from tests.support.official_files import Trap, official, official_points
 
 SMALL = Shape(2, 64, 16, 8, 32)

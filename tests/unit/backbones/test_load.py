@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -36,6 +38,36 @@ def test_pickled_half_precision_and_safetensors_files_give_the_same_model(tmp_pa
     assert first.point_projection.dtype == torch.float32
     assert torch.equal(encode(first), encode(second))
     assert first.weights == "a.pt"
+
+
+@pytest.mark.parametrize("module", [b"numpy.core", b"numpy._core"])
+def test_numbers_of_either_numpy_beside_the_tensors_are_harmless(
+    tmp_path: Path, module: bytes
+) -> None:
+    numbers = [np.float64(0.5), np.float32(0.5), np.int64(3), np.bool_(True)]
+    optimizer = {"param_groups": [{"lr": number} for number in numbers]}
+    torch.save({"state_dict": official(), "optimizer": optimizer}, tmp_path / "w.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "w.pt") as written,
+        zipfile.ZipFile(tmp_path / "other.pt", "w") as other,
+    ):
+        for name in written.namelist():
+            content = written.read(name)
+            if name.endswith("data.pkl"):
+                assert b"numpy._core.multiarray" in content
+                content = content.replace(b"numpy._core.multiarray", module + b".multiarray")
+            other.writestr(name, content)
+    assert create_backbone(tmp_path / "other.pt").num_blocks == 2
+
+
+def test_what_only_pretraining_needs_is_left_out_of_point_bert(tmp_path: Path) -> None:
+    rest = {"mask_token": torch.zeros(1, 1, 64), "lm_head.weight": torch.zeros(5, 64)}
+    rest["cls_head.0.weight"] = torch.zeros(4, 64)
+    state = {**official_points(), **rest}
+    other = {"module.dvae.codebook": torch.zeros(3), "module.queue": torch.zeros(2)}
+    named = {f"module.transformer_q.{name}": tensor for name, tensor in state.items()}
+    torch.save({"base_model": named | other, "metrics": {"acc": np.float64(0.9)}}, tmp_path / "w")
+    assert load_point_transformer(tmp_path / "w").config.depth == 2
 
 
 def test_written_model_comes_back_bit_for_bit(tmp_path: Path) -> None:

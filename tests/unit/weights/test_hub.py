@@ -14,7 +14,7 @@ from tests.support.web import Page, Web
 
 PATH = "/datasets/owner/name/resolve/main/folder/w.pt"
 FETCH = """
-from plane_anomalib.weights.catalogue import HubFile
+from plane_anomalib.weights.entry import HubFile
 from plane_anomalib.weights.hub import hub_download
 print(hub_download(HubFile("owner/name", "folder/w.pt", "dataset")))
 """

@@ -6,7 +6,7 @@ import pytest
 
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import CATALOGUE, find, store
-from plane_anomalib.weights.catalogue import Entry, HubFile
+from plane_anomalib.weights.entry import Entry, HubFile
 from plane_anomalib.weights.links import require_safe
 
 ENTRY = CATALOGUE["ulip2-xyz"]
