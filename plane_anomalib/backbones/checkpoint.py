@@ -60,6 +60,14 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         ) from error
 
 
+def _refused(error: UnpicklingError) -> str:
+    """The cause within torch's explanation, without its advice to read the file carelessly."""
+    called = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if called:
+        return f"reading it could run code: it wants to use {called[1]}"
+    return "it is no checkpoint, or holds more than tensors, numbers and a command line"
+
+
 def _harmless() -> list[Any]:
     """What published checkpoints hold beside tensors: their command line, and NumPy's numbers.
 
@@ -81,10 +89,7 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
         with torch.serialization.safe_globals(_harmless()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        reason = str(error).split("\n", 1)[0].strip()
-        raise WeightsError(
-            f"{path}: refused, because reading it could run code or it is no checkpoint: {reason}"
-        ) from error
+        raise WeightsError(f"{path}: refused, because {_refused(error)}.") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).split("\n", 1)[0].strip()
         raise WeightsError(

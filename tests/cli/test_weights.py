@@ -178,7 +178,7 @@ def test_pickle_that_runs_code_is_refused_and_nothing_ran(
     ):
         refused = typed("plane-anomalib", "weights", *command)
         assert refused.returncode == 1
-        assert "refused, because reading it could run code" in refused.stderr
+        assert "reading it could run code: it wants to use posix.mkdir." in refused.stderr
         assert refused.stderr.count("\n") == 1
     assert not sprung.exists()
     assert not (tmp_path / "w.safetensors").exists()

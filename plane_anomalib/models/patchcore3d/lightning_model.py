@@ -22,7 +22,8 @@ class PatchCore3D(FittedMixin, AnomalibModule):
     Args:
         descriptor: `"fpfh"`, `"fpfh+raw"` with a second bank of registered coordinates, or
             features of a point transformer: `"builtin"`, `"point-mae"`, `"point-bert"`.
-        weights: File of the weights for `"point-mae"` or `"point-bert"`.
+        weights: File of the weights for `"point-mae"` or `"point-bert"`; by default those that
+            `plane-anomalib weights get` brought.
         preset: `"fixed"`, or `"faithful"` to the public reference code with its constants and
             quirks.
         coreset_size: Rows kept per bank; by default 10,000.

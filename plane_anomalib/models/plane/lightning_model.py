@@ -41,7 +41,8 @@ class Plane(PointCloudMixin, AnomalibModule):
     those of `configs/models/plane.yaml`; `plane_paper.yaml` is the literal reading of the paper.
 
     Args:
-        backbone: `"builtin"`, the name of published weights, or a file of them.
+        backbone: `"builtin"`, the name of published weights (`plane-anomalib weights list`), or a
+            file of them.
         num_points: Points of a view (paper: 2048).
         num_groups: Tokens of the point encoder; null as in its pretraining (paper: 512).
         layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11; two cost half).

@@ -20,7 +20,8 @@ class Reg3DAD(FittedMixin, AnomalibModule):
     """Reg3DAD: registered coordinates and point transformer features, half and half.
 
     Args:
-        backbone: `"builtin"`, or a file of weights of Point-MAE (the paper's), Point-BERT or ULIP.
+        backbone: `"builtin"`, the name of published weights (the paper's: `"point-mae"`; see
+            `plane-anomalib weights list`), or a file of them.
         preset: `"fixed"`, or `"faithful"` to the public reference code with its constants and
             quirks.
         coreset_size: Rows kept per bank; by default 10,000.
