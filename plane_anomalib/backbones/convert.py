@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from safetensors import SafetensorError
 from torch import Tensor
 
 from plane_anomalib.backbones.checkpoint import read_tensors
@@ -61,22 +62,28 @@ def convert(source: Path, out: Path, entry: Entry | None = None) -> Converted:
         entry: What it is said to be; then it has to have that shape.
 
     Raises:
-        WeightsError: It is missing, damaged, not safe, converted already, or does not fit.
+        WeightsError: It is missing, damaged, not safe, converted already, or does not fit; or `out`
+            cannot be written.
     """
     if entry is not None and entry.kind == "text-tower":
         raise WeightsError(f"{entry.name}: a text tower is used as it is published.")
     state, metadata = read_tensors(source)
     if metadata.get("format") in (MODEL_FORMAT, ENCODER_FORMAT):
         raise WeightsError(f"{source}: this file is converted already; use it as it is.")
-    digest = sha256_of(source)
-    about = _about(source, digest, entry)
-    if any(name.startswith("token_embedding.") for name in state):
-        return _convert_model(source, out, entry, about, digest)
-    return _convert_encoder(state, source, out, entry, about, digest)
+    if out.exists() and out.samefile(source):
+        raise WeightsError(f"{source}: its conversion would replace it; give another --out FILE.")
+    about = _about(source, sha256_of(source), entry)
+    try:
+        if any(name.startswith("token_embedding.") for name in state):
+            state.clear()  # it is read again as a model
+            return _convert_model(source, out, entry, about)
+        return _convert_encoder(state, source, out, entry, about)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{out}: cannot be written ({error}).") from error
 
 
 def _convert_model(
-    source: Path, out: Path, entry: Entry | None, about: dict[str, str], digest: str
+    source: Path, out: Path, entry: Entry | None, about: dict[str, str]
 ) -> Converted:
     groups, size = _groups(entry, "point-language")
     model = load_point_language_model(source, num_groups=groups, group_size=size)
@@ -84,7 +91,8 @@ def _convert_model(
     _require_fit(source, entry, "point-language", shape)
     model.weights = about["weights"]
     save_point_language_model(model, out, about)
-    return Converted(out, "point-language", shape, digest, "image side and logit scale")
+    left_out = "image side and logit scale"
+    return Converted(out, "point-language", shape, about["source_sha256"], left_out)
 
 
 def _convert_encoder(
@@ -93,7 +101,6 @@ def _convert_encoder(
     out: Path,
     entry: Entry | None,
     about: dict[str, str],
-    digest: str,
 ) -> Converted:
     groups, size = _groups(entry, "point-encoder")
     model = load_point_transformer(source, num_groups=groups, group_size=size, skip_origin=False)
@@ -102,7 +109,7 @@ def _convert_encoder(
     _require_fit(source, entry, "point-encoder", shape)
     left_out = _grouped([name for name in beside(state, source) if name != "pc_projection"])
     save_point_encoder(model, out, {**about, "left_out": left_out}, projection)
-    return Converted(out, "point-encoder", shape, digest, left_out)
+    return Converted(out, "point-encoder", shape, about["source_sha256"], left_out)
 
 
 def _about(source: Path, digest: str, entry: Entry | None) -> dict[str, str]:

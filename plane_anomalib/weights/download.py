@@ -131,12 +131,12 @@ def _accept(url: str, part: Partial, answer: Any, size: int | None) -> int | Non
         raise DownloadError(f"{url}: a web page came instead of a file; it may ask for a log-in.")
     if headers.get("Content-Encoding", "identity") != "identity":
         raise DownloadError(f"{url}: the server sends the file recoded, which cannot be checked.")
-    length = headers.get("Content-Length")
+    length = headers.get("Content-Length", "")
     if not part.continues(answer.status, headers):
         part.restart(headers)
         if answer.status != 200:
             raise _Dropped("the server sends another part than was asked for, or of a changed file")
-    total = None if length is None else part.size + int(length)
+    total = part.size + int(length) if length.isdecimal() else None
     if size is not None and total not in (None, size):
         part.discard()
         raise DownloadError(

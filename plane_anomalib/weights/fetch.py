@@ -15,7 +15,7 @@ from plane_anomalib.weights.download import DownloadError, Patience, download
 from plane_anomalib.weights.entry import Entry, HubFile
 from plane_anomalib.weights.hashing import require_hash, sha256_of
 from plane_anomalib.weights.hub import hub_download
-from plane_anomalib.weights.links import is_url
+from plane_anomalib.weights.links import is_url, without_secrets
 from plane_anomalib.weights.progress import Progress
 
 #: Makes what is told of a transfer's progress, by name.
@@ -103,11 +103,9 @@ def record(entry: Entry, fetched: Fetched, converted_sha256: str = "") -> None:
             converted_sha256 = pin.converted_sha256
         else:
             store.converted_path(entry).unlink(missing_ok=True)
-    path = fetched.path.resolve()
-    store.write_pin(
-        entry,
-        store.Pin(fetched.sha256, path.stat().st_size, fetched.origin, str(path), converted_sha256),
-    )
+    path, origin = fetched.path.absolute(), without_secrets(fetched.origin)
+    pin = store.Pin(fetched.sha256, path.stat().st_size, origin, str(path), converted_sha256)
+    store.write_pin(entry, pin)
 
 
 def _take(entry: Entry, path: Path, expected: str | None, *, keep: bool) -> tuple[Path, str]:

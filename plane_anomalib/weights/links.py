@@ -17,6 +17,15 @@ def is_url(text: str) -> bool:
     return "://" in text
 
 
+def without_secrets(origin: str) -> str:
+    """An address without user, password and query, where signed links carry theirs; or a path."""
+    if not is_url(origin):
+        return origin
+    parts = urlsplit(origin)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
 def require_safe(url: str) -> None:
     """Refuse an address over which anybody on the way could change the file.
 

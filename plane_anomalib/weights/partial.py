@@ -38,7 +38,8 @@ class Partial:
         self.path = path
         self.size = 0
         self.began = False
-        self._url = url
+        # A hash, since a signed link is a secret.
+        self._url = hashlib.sha256(url.encode()).hexdigest()
         self._part = path.with_name(f"{path.name}.part")
         self._note = path.with_name(f"{path.name}.part.json")
         self._hash = hashlib.sha256()

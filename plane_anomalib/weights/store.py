@@ -74,7 +74,7 @@ def usable_path(entry: Entry) -> Path | None:
 def here(entry: Entry) -> Path | None:
     """The published file on this machine; None if it is not, or no longer, here."""
     pin = pin_of(entry)
-    places = [original_path(entry), *([Path(pin.original)] if pin else [])]
+    places = [*([Path(pin.original)] if pin else []), original_path(entry)]
     return next((path for path in places if path.is_file()), None)
 
 

@@ -183,6 +183,19 @@ def test_converted_files_and_text_towers_are_not_converted(tmp_path: Path) -> No
         convert(tmp_path / "w.pt", tmp_path / "x.safetensors", CATALOGUE["openclip-bigg14"])
 
 
+def test_source_is_never_replaced_and_places_that_cannot_be_written_are_named(
+    tmp_path: Path,
+) -> None:
+    save_file(official(), tmp_path / "w.safetensors")
+    before = (tmp_path / "w.safetensors").read_bytes()
+    with pytest.raises(WeightsError, match="give another --out"):
+        convert(tmp_path / "w.safetensors", tmp_path / "w.safetensors")
+    assert (tmp_path / "w.safetensors").read_bytes() == before
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match="cannot be written"):
+        convert(tmp_path / "w.safetensors", tmp_path / "file" / "out.safetensors")
+
+
 def test_pickle_that_runs_code_is_refused_before_it_runs(tmp_path: Path) -> None:
     torch.save({"state_dict": official(), "args": Trap(tmp_path / "sprung")}, tmp_path / "w.pt")
     with pytest.raises(WeightsError, match="refused"):

@@ -14,6 +14,7 @@ from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import CATALOGUE, pin_of, store
 from plane_anomalib.weights.download import Patience
 from plane_anomalib.weights.fetch import Fetched, fetch, record
+from plane_anomalib.weights.links import without_secrets
 from tests.support.web import Page, Web
 
 ENTRY = replace(CATALOGUE["point-bert"], size=None, sha256=None)
@@ -135,3 +136,17 @@ def test_conversion_stays_on_record_only_with_the_file_it_was_made_from(tmp_path
     assert pin is not None
     assert pin.converted_sha256 == ""
     assert not store.converted_path(ENTRY).exists()
+
+
+def test_secrets_of_a_link_are_not_recorded(server: Web, folder: Path) -> None:
+    url = server.add("/f?token=secret", Page(b"weights", cuts=[3, 0, 0, 0]))
+    with pytest.raises(WeightsError):
+        fetch(ENTRY, url, accept_terms=True, patience=QUICK)
+    assert len(list(folder.rglob("*.part"))) == 1
+    assert "secret" not in "".join(path.read_text() for path in folder.rglob("*.json"))
+    fetch_and_record(ENTRY, url, accept_terms=True)
+    pin = pin_of(ENTRY)
+    assert pin is not None
+    assert pin.origin == f"{server.url}/f"
+    assert without_secrets("https://user:word@host:1/a/b.pt?c=d#e") == "https://host:1/a/b.pt"
+    assert without_secrets("some/file.pt") == "some/file.pt"
