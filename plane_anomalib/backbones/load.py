@@ -22,41 +22,59 @@ from plane_anomalib.backbones.official import (
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
+from plane_anomalib.backbones.text_tower import read_text_tower
 from plane_anomalib.errors import WeightsError
 
 _FORMAT = "plane-anomalib point-language model, version 1"
 
 
 def load_point_language_model(
-    path: str | Path, *, num_groups: int = 512, group_size: int = 32
+    path: str | Path,
+    *,
+    text: str | Path | None = None,
+    text_activation: str = "gelu",
+    text_dtype: torch.dtype = torch.float32,
+    num_groups: int = 512,
+    group_size: int = 32,
 ) -> PointLanguageModel:
     """Read a point-language model from a file.
 
     Args:
         path: A checkpoint in ULIP's layout (.pt, .safetensors) or a file of
             `save_point_language_model`. Nothing in it is ever executed.
+        text: An open_clip checkpoint whose text tower the point encoder was trained beside, for
+            files that hold none (ULIP-2 with colours: ViT-bigG-14, laion2b_s39b_b160k).
+        text_activation: Of that tower; see `read_text_tower`.
+        text_dtype: Of that tower; bfloat16 halves its memory.
         num_groups: Groups per cloud of an official checkpoint, which does not say.
         group_size: Points per group of an official checkpoint.
 
     Returns:
-        The frozen model on the CPU in float32.
+        The frozen model on the CPU, in float32 but for a text tower in another type.
 
     Raises:
-        WeightsError: If the file is missing, damaged, not safe, or not all of its tensors and all
+        WeightsError: If a file is missing, damaged, not safe, or not all of its tensors and all
             of the model's find each other; the names are in the message.
     """
     path = Path(path)
     state, metadata = read_tensors(path)
     if metadata.get("format") == _FORMAT:
-        points, text = _own_config(metadata, path)
+        points, config = _own_config(metadata, path)
+        with torch.device("meta"):
+            model = PointLanguageModel(points, config, weights=metadata.get("weights", path.name))
+        _fill(model, state, path)
+        return model
+    named = _as_float(point_language_state(state, path, needs_text=text is None))
+    points = infer_points(below(named, "points."), path)
+    points = replace(points, num_groups=num_groups, group_size=group_size)
+    if text is None:
+        config = infer_text(named, path)
     else:
-        state = point_language_state(state, path)
-        points = infer_points(below(state, "points."), path)
-        points = replace(points, num_groups=num_groups, group_size=group_size)
-        text = infer_text(state, path)
+        config, tower = read_text_tower(text, activation=text_activation, dtype=text_dtype)
+        named |= tower
     with torch.device("meta"):
-        model = PointLanguageModel(points, text, weights=metadata.get("weights", path.name))
-    _fill(model, state, path)
+        model = PointLanguageModel(points, config, weights=path.name)
+    _fill(model, named, path)
     return model
 
 
@@ -84,7 +102,7 @@ def load_point_transformer(
         if any(name.startswith(prefix) for name in state):
             state = below(state, prefix)
             break
-    state = point_state(state)
+    state = _as_float(point_state(state))
     config = replace(
         infer_points(state, path),
         num_groups=num_groups,
@@ -151,8 +169,11 @@ def _fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     ]
     if problems:
         raise WeightsError(f"{path}: the tensors do not fit the model; {'; '.join(problems)}.")
-    floats = {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
-    model.load_state_dict(floats, assign=True)
+    model.load_state_dict(dict(state), assign=True)
+
+
+def _as_float(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
 
 
 def _list(names: list[str], limit: int = 5) -> str:

@@ -142,7 +142,8 @@ class PointLanguageModel(nn.Module):
         """
         token_ids = torch.tensor(self.tokenizer.encode(words), dtype=torch.long)
         table = self.text.token_embedding.weight
-        return table.detach()[token_ids.to(table.device)].clone()
+        found = table.detach()[token_ids.to(table.device)]
+        return found.to(self.point_projection.dtype, copy=True)
 
     def _encode_tokens(self, tokens: list[list[int]], prefix: Tensor | None) -> Tensor:
         before = 1 if prefix is None else 1 + prefix.shape[1]
@@ -158,7 +159,7 @@ class PointLanguageModel(nn.Module):
             parts.insert(0, prefix.to(parts[0].dtype))
         start = torch.full((len(rows), 1), self.tokenizer.start, device=device)
         encoded: Tensor = self.text(torch.cat([embed(start), *parts], 1), end)
-        return encoded
+        return encoded.to(self.point_projection.dtype)
 
     def _check_prefix(self, prefix: Tensor | None, num_rows: int, before: int) -> None:
         if num_rows == 0:
