@@ -76,7 +76,7 @@ def count_cost(model: nn.Module, call: Callable[[], object]) -> Cost:
 
 @contextmanager
 def _distances_counted() -> Iterator[list[int]]:
-    """Watch farthest point sampling and `NeighbourIndex`; FPFH and memory banks search otherwise."""
+    """Watch the samplings and searches of PLANE; FPFH and memory banks search otherwise."""
     counts: list[int] = []
     query, farthest = NeighbourIndex.query, sampling._farthest_points
 
