@@ -7,6 +7,7 @@ what is compared is whether the right pose is found at all.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 
 import numpy as np
@@ -42,7 +43,7 @@ def open3d(template: np.ndarray, voxel: float) -> Method:
 
 
 def kiss_matcher(template: np.ndarray, voxel: float) -> Method:
-    """KISS-Matcher (Lim et al. 2025: FasterPFH, graph pruning, graduated non-convexity), then ICP."""
+    """KISS-Matcher (Lim et al. 2025: Faster-PFH, pruning by graph, robust solver), then ICP."""
     package = required("kiss_matcher", "kiss-matcher")
     target = RegistrationTarget(template)
     extent = target.surface.extent
@@ -139,16 +140,10 @@ def required(module: str, package: str) -> ModuleType:
 
 METHODS: dict[str, dict[str, Callable[[np.ndarray], Method]]] = {
     "ours": {"ours": ours},
-    "open3d": {
-        f"open3d, voxel {voxel:.0%}": lambda template, voxel=voxel: open3d(template, voxel)
-        for voxel in VOXELS
-    },
+    "open3d": {f"open3d, voxel {voxel:.0%}": partial(open3d, voxel=voxel) for voxel in VOXELS},
     "small_gicp": {"small_gicp": small_gicp},
     "kiss-matcher": {
-        f"kiss-matcher, voxel {voxel:.0%}": lambda template, voxel=voxel: kiss_matcher(
-            template, voxel
-        )
-        for voxel in VOXELS
+        f"kiss-matcher, voxel {voxel:.0%}": partial(kiss_matcher, voxel=voxel) for voxel in VOXELS
     },
 }
 """By name, the variants that are run."""

@@ -9,16 +9,14 @@ cloud but the first template is turned and moved at random, once complete and on
 camera sees, and registered to that template. Without ROOT the scans are of the built-in solids,
 one-sided, with sensor noise.
 
-What counts as found. Let E be the pose found times the inverse of the true one, in the frame of the
-template; it should move nothing. It may differ from that by a symmetry of the object as far as the
-scan shows it (a vase turned about its axis; a cup whose handle is hidden). Starting at E, ICP lays
-the template points that the scan shows onto the template itself, to the nearest pose S in which
-they fit. S is a symmetry if they then lie within 0.4 % (root mean square) of the surface. The scan
-is found if E is within 2 degrees and 1 % of the longest side (shift of the centroid of what is
-shown) of S or of the identity. `exact` is the share of the latter alone: near zero by nature for
-objects of revolution. ICP does not move along a direction in which the object slides on itself, and
-goes to the end along all others; a handle that is turned by 5 degrees moves the surface by little,
-but is a miss.
+What counts as found: 2 degrees and 1 % of the longest side, up to the object's symmetry. Let E be
+the pose found times the inverse of the true one, in the frame of the template; it should move
+nothing, or be a symmetry of the object as far as the scan shows it (a vase turned about its axis; a
+cup whose handle is hidden). The template points that the scan shows are moved by E and then, by ICP
+that may turn them by 2 degrees and shift their centroid by 1 % at most, onto the template itself.
+The scan is found if that leads to the identity, or to a pose in which they lie within 0.2 % (root
+mean square) of the template's surface. `exact` is the share of the former alone: near zero by
+nature for objects of revolution. Noise and sampling alone make 0.05 to 0.15 %.
 """
 
 from __future__ import annotations
@@ -40,10 +38,10 @@ from plane_anomalib.geometry.registration import RigidTransform
 
 ANGLE = 2.0
 SHIFT = 0.01
-SYMMETRY = 0.004
+SYMMETRY = 0.002
 """Root mean square distance, in longest sides, of what is shown from the surface at a symmetry."""
 _PATCH = 4_000
-_CUTS = np.concatenate([np.geomspace(0.2, 0.03, 10), np.full(30, 0.03)])
+_CUTS = np.concatenate([np.geomspace(0.1, 0.02, 10), np.full(10, 0.02)])
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,12 @@ class Deviation:
     Attributes:
         angle: Degrees from the true pose.
         shift: Of the centroid of what is shown, in longest sides.
-        own_angle: Degrees from the nearest pose in which the template fits itself.
-        own_shift: Likewise.
-        misfit: Root mean square distance from the surface in that pose, in longest sides.
+        misfit: Root mean square distance from the template, in longest sides, of what is shown in
+            the best pose within reach.
     """
 
     angle: float
     shift: float
-    own_angle: float
-    own_shift: float
     misfit: float
 
     @property
@@ -72,12 +67,11 @@ class Deviation:
     @property
     def found(self) -> bool:
         """Whether the pose is the true one up to a symmetry of what is shown."""
-        beside = self.own_angle <= ANGLE and self.own_shift <= SHIFT
-        return self.exact or (beside and self.misfit <= SYMMETRY)
+        return self.exact or self.misfit <= SYMMETRY
 
 
 def deviation(surface: PosedSurface, shown: np.ndarray, error: RigidTransform) -> Deviation:
-    """Compare a pose with the true one and with the nearest symmetry.
+    """Compare a pose with the true one and with the symmetries within reach.
 
     Args:
         surface: The template.
@@ -87,21 +81,45 @@ def deviation(surface: PosedSurface, shown: np.ndarray, error: RigidTransform) -
     nearest = np.unique(surface.fine_index.query(surface.to_unit(shown), 1)[1])
     patch = surface.fine[nearest].astype(np.float64)
     middle = patch.mean(0)
-    center = surface.center
-    offset = (error.rotation @ center + error.translation - center) / surface.extent
-    start = Poses(error.rotation[None], offset[None])
-    thinned = patch[:: max(1, len(patch) // _PATCH)]
-    end = refine(surface.fine_index, surface.fine_normals, thinned, start, _CUTS)
-    turn = end.rotations[0].T @ error.rotation
-    at_start, at_end = start.apply(middle[None])[0, 0], end.apply(middle[None])[0, 0]
-    misfit = surface.distances(end.apply(patch)[0])
+    offset = error.rotation @ surface.center + error.translation - surface.center
+    start = Poses(error.rotation[None], offset[None] / surface.extent)
+    there = start.apply(middle[None])[0, 0]
     return Deviation(
         error.angle,
-        float(np.linalg.norm(at_start - middle)),
-        float(np.degrees(Rotation.from_matrix(turn).magnitude())),
-        float(np.linalg.norm(at_start - at_end)),
-        float(np.sqrt(np.mean(np.square(misfit)))),
+        float(np.linalg.norm(there - middle)),
+        least_misfit(surface, patch[:: max(1, len(patch) // _PATCH)], start),
     )
+
+
+def least_misfit(surface: PosedSurface, patch: np.ndarray, start: Poses) -> float:
+    """Root mean square distance of points from the surface after ICP with a short leash.
+
+    Args:
+        surface: The template, longest side 1.
+        patch: (M, 3) float64 points of it.
+        start: One pose; the leash is 2 degrees and 1 % of the longest side about it.
+    """
+    pose, middle = start, patch.mean(0)
+    misfits = [np.square(surface.distances(pose.apply(patch)[0])).mean()]
+    for cut in _CUTS:
+        pose = leashed(
+            start,
+            refine(surface.fine_index, surface.fine_normals, patch, pose, np.array([cut])),
+            middle,
+        )
+        misfits.append(np.square(surface.distances(pose.apply(patch)[0])).mean())
+    return float(np.sqrt(min(misfits)))
+
+
+def leashed(start: Poses, pose: Poses, middle: np.ndarray) -> Poses:
+    """Bring a pose back to within 2 degrees and 1 % (where ``middle`` lies) of another."""
+    turn = Rotation.from_matrix(pose.rotations[0] @ start.rotations[0].T).as_rotvec()
+    turn *= min(1.0, np.radians(ANGLE) / max(float(np.linalg.norm(turn)), 1e-12))
+    rotation = Rotation.from_rotvec(turn).as_matrix() @ start.rotations[0]
+    there = start.apply(middle[None])[0, 0]
+    shift = pose.apply(middle[None])[0, 0] - there
+    shift *= min(1.0, SHIFT / max(float(np.linalg.norm(shift)), 1e-12))
+    return Poses(rotation[None], (there + shift - rotation @ middle)[None])
 
 
 @dataclass(frozen=True)
@@ -158,8 +176,7 @@ def print_misses(missed: list[Outcome], most: int = 40) -> None:
         case, far = outcome.case, outcome.deviation
         print(
             f"- {case.category} {case.kind} {case.number}: {far.angle:.1f} degrees and "
-            f"{far.shift:.1%} from the true pose; {far.own_angle:.1f} degrees and "
-            f"{far.own_shift:.1%} from a pose that fits itself within {far.misfit:.2%}"
+            f"{far.shift:.1%} from the true pose, misfit {far.misfit:.2%}"
         )
     if len(missed) > most:
         print(f"- and {len(missed) - most} more")
