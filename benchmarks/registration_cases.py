@@ -46,11 +46,14 @@ class Category:
     Attributes:
         name: Of the class.
         template: (N, 3) complete cloud.
+        truth: (N, 3) cloud in the same pose that scans are compared with afterwards: the template,
+            or a dense one without noise where there is one.
         cases: The scans.
     """
 
     name: str
     template: np.ndarray
+    truth: np.ndarray
     cases: list[Case]
 
 
@@ -122,7 +125,7 @@ def from_files(root: Path, classes: str, num: int, seed: int) -> Iterator[Catego
             cloud = others[number]
             cases.append(posed(name, "complete", number, cloud, rng))
             cases.append(posed(name, "one-sided", number, one_side(cloud, rng), rng))
-        yield Category(name, template, cases)
+        yield Category(name, template, template, cases)
 
 
 def from_solids(classes: str, num: int, seed: int) -> Iterator[Category]:
@@ -143,6 +146,7 @@ def from_solids(classes: str, num: int, seed: int) -> Iterator[Category]:
         rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
         surface = Surface(FAMILIES[name](), REACH, rng)
         template = specimen(surface, None, spec, rng)
+        truth = surface.sample(16_000 / surface.area, rng)[0]
         template += rng.normal(0.0, spec.noise, template.shape)
         cases = []
         for number in range(num):
@@ -151,7 +155,7 @@ def from_solids(classes: str, num: int, seed: int) -> Iterator[Category]:
             points = one_side(points, rng)
             points += rng.normal(0.0, spec.noise, points.shape)
             cases.append(posed(name, "one-sided", number, points, rng))
-        yield Category(name, template, cases)
+        yield Category(name, template, truth, cases)
 
 
 def specimen(
