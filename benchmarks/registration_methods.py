@@ -83,8 +83,8 @@ def small_gicp(template: np.ndarray) -> Method:
     def register(points: np.ndarray) -> Registration:
         middle = points.mean(0, dtype=np.float64)
         unit = np.asarray((points - middle) / surface.extent, np.float32)
-        thinned, normals = coarse_points(unit)
-        starts = starting_poses(surface, thinned.mean(0), normals, views=True)
+        thinned = coarse_points(unit)
+        starts = starting_poses(surface, thinned, views=4)
         poses = homogeneous(starts)
         for (voxel, kind, reach, turns), (cloud, tree) in zip(steps, targets, strict=True):
             scan, _ = package.preprocess_points(unit.astype(np.float64), voxel)
