@@ -64,9 +64,9 @@ def fpfh(
     cloud = OrderedCloud(points)
     rows, back = cloud.positions(queries)
     given = None if normals is None else _given_normals(cloud, normals)
-    histograms = _Histograms(cloud, rows, radius, neighbours, min(radius, normal_radius))
+    histograms = _Histograms(cloud, rows, (neighbours, radius), (normal_neighbours, normal_radius))
     if given is None:
-        given = histograms.normals(normal_radius, normal_neighbours)
+        given = histograms.normals()
         if oriented:
             given = turned_outward(given, cloud.points, cloud.center)
     return histograms.describe(rows, given)[back]
@@ -87,34 +87,29 @@ class _Histograms:
         self,
         cloud: OrderedCloud,
         queries: IntArray,
-        radius: float,
-        neighbours: int,
-        normal_radius: float,
+        search: tuple[int, float],
+        normal_search: tuple[int, float],
     ) -> None:
         self.cloud = cloud
-        self.radius = radius
+        self.normal_search = normal_search
         wanted = np.zeros(len(cloud.points), bool)
         wanted[queries] = True
         if len(queries) < len(wanted):
-            wanted[cloud.nearest_sets(queries, neighbours, [radius])[0]] = True
+            wanted[cloud.nearest_sets(queries, search)[0].members] = True
         self.rows = np.flatnonzero(wanted)
-        radii = (radius, normal_radius)
-        self.sets, sizes = cloud.nearest_sets(self.rows, neighbours, radii)
-        self.sizes, self.normal_sizes = sizes.T
+        found, self.normal_sets = cloud.nearest_sets(self.rows, search, normal_search)
+        self.sets, self.sizes = found.members, found.sizes
 
-    def normals(self, radius: float, neighbours: int) -> Array:
+    def normals(self) -> Array:
         """(N, 3) normals of all points in a set, with Open3D's sign; undefined elsewhere."""
         cloud = self.cloud
         normals = np.full(cloud.points.shape, np.nan)
         wanted = np.zeros(len(normals), bool)
         wanted[self.sets] = True
-        if radius <= self.radius and neighbours <= self.sets.shape[1]:
-            wanted[self.rows] = False
-            sizes = np.minimum(self.normal_sizes, neighbours)
-            normals[self.rows] = set_normals(cloud, self.sets[:, :neighbours], sizes)
+        wanted[self.rows] = False
+        normals[self.rows] = set_normals(cloud, self.normal_sets)
         others = np.flatnonzero(wanted)
-        sets, sizes = cloud.nearest_sets(others, neighbours, [radius])
-        normals[others] = set_normals(cloud, sets, sizes[:, 0])
+        normals[others] = set_normals(cloud, cloud.nearest_sets(others, self.normal_search)[0])
         return normals
 
     def describe(self, queries: IntArray, normals: Array) -> FloatArray:
