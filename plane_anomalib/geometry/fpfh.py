@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 _BINS = 11
 _EMPTY = (5, 16, 27)
 """Bins that a pair without features (two equal points) counts in, one in each block."""
-_PAIRS_AT_ONCE = 12_000
+_PAIRS_AT_ONCE = 24_000
 """What one thread works on: arrays below the 128 kB from which malloc asks the kernel each time."""
 
 

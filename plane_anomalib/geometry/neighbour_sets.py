@@ -16,7 +16,7 @@ from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
 SetArray = NDArray[np.int32]
 
-_BLOCK = 32
+_BLOCK = 16
 """Points of the cloud in the space of one block, which share one list of candidates."""
 _SLACK = 1.14
 """Candidates over what an even surface would need."""
@@ -26,7 +26,7 @@ _ENOUGH_FOR = 0.9
 """Share of the sampled blocks for which the others' candidates would have sufficed."""
 _MOST_CANDIDATES = 4_096
 """Where more points than this lie equally near, which of them count is left to the tree."""
-_DISTANCES_AT_ONCE = 60_000
+_DISTANCES_AT_ONCE = 120_000
 """Distances held by one thread: they should stay in its cache."""
 
 
@@ -293,21 +293,21 @@ def _chosen(inside: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
 
 
 def _compact_blocks(points: FloatArray, rows: IntArray, size: int) -> IntArray:
-    """Split rows into blocks of equal length, at most ``size``, each near together.
+    """Split rows into blocks of equal length, roughly ``size``, each near together.
 
     Halves again and again along the longest side. Blocks are filled up by repeating the last row.
 
     Args:
         points: (N, 3).
         rows: (M,) positions in points.
-        size: Longest block.
+        size: Wanted length; the true one is within a factor of 1.5.
 
     Returns:
         (B, length) indices of rows.
     """
     if not len(rows) or size == 1:
         return np.arange(len(rows))[:, None]
-    levels = max(0, int(np.ceil(np.log2(len(rows) / size))))
+    levels = max(0, round(np.log2(len(rows) / size)))
     length = -(-len(rows) // 2**levels)
     blocks = np.minimum(np.arange(length * 2**levels), len(rows) - 1)[None]
     for _ in range(levels):
