@@ -79,6 +79,7 @@ class OrderedCloud:
 
     Attributes:
         points: (N, 3) float32, sorted.
+        axes: (3, N) float32, the same transposed.
         order: (N,) int64, where each sorted point stood in the input.
         rank: (N,) int64, the inverse: where each input point stands now.
         center: (3,) float64, the centroid.
@@ -93,7 +94,7 @@ class OrderedCloud:
         self.center = cloud.mean(0, dtype=np.float64)
         # Built again on the sorted points, so that its answers lie together in memory, too.
         self._tree = cKDTree(self.points, leafsize=32, balanced_tree=False)
-        self._axes: FloatArray = np.ascontiguousarray(self.points.T)
+        self.axes: FloatArray = np.ascontiguousarray(self.points.T)
 
     def positions(self, queries: IntArray | None) -> tuple[IntArray, IntArray]:
         """Where input points stand now.
@@ -215,7 +216,7 @@ class OrderedCloud:
         is computed.
         """
         total = part = np.empty(0, np.float32)
-        for axis, values in enumerate(self._axes):
+        for axis, values in enumerate(self.axes):
             candidates = values.take(near, mode="clip")[:, None]
             if axis == 0:
                 total = candidates - places[:, :, None, axis]
