@@ -26,6 +26,8 @@ _ENOUGH_FOR = 0.9
 """Share of the sampled blocks for which the others' candidates would have sufficed."""
 _MOST_CANDIDATES = 4_096
 """Where more points than this lie equally near, which of them count is left to the tree."""
+_LEVELS_TOGETHER = 4
+"""So many times rows are halved before the parts are handed to threads."""
 _DISTANCES_AT_ONCE = 120_000
 """Distances held by one thread: they should stay in its cache."""
 
@@ -296,7 +298,7 @@ def _chosen(inside: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
 def _compact_blocks(points: FloatArray, rows: IntArray, size: int) -> IntArray:
     """Split rows into blocks of equal length, roughly ``size``, each near together.
 
-    Halves again and again along the longest side. Blocks are filled up by repeating the last row.
+    Blocks are filled up by repeating the last row.
 
     Args:
         points: (N, 3).
@@ -310,8 +312,22 @@ def _compact_blocks(points: FloatArray, rows: IntArray, size: int) -> IntArray:
         return np.arange(len(rows))[:, None]
     levels = max(0, round(np.log2(len(rows) / size)))
     length = -(-len(rows) // 2**levels)
-    blocks = np.minimum(np.arange(length * 2**levels), len(rows) - 1)[None]
-    for _ in range(levels):
+    together = min(levels, _LEVELS_TOGETHER)
+    whole = np.minimum(np.arange(length * 2**levels), len(rows) - 1)[None]
+    parts = _halved(points, rows, whole, together)
+    blocks = np.empty((len(parts), 2 ** (levels - together), length), np.int64)
+
+    def work(part: slice) -> None:
+        for index in range(part.start, part.stop):
+            blocks[index] = _halved(points, rows, parts[[index]], levels - together)
+
+    in_chunks(work, len(parts), 1)
+    return blocks.reshape(-1, length)
+
+
+def _halved(points: FloatArray, rows: IntArray, blocks: IntArray, times: int) -> IntArray:
+    """Halve each block again and again along its longest side."""
+    for _ in range(times):
         half = blocks.shape[1] // 2
         places = points.take(rows.take(blocks), axis=0)
         longest = (places.max(1) - places.min(1)).argmax(1)
