@@ -100,13 +100,14 @@ def _places(
         side /= length
         margin = _MARGIN / squared
         doubtful |= np.abs(side) > _STEEP
+        angles = (np.arctan2(across, c), side, cosine)
+        for values, scale in zip(angles, (_BINS / (2 * np.pi), _BINS / 2, _BINS / 2), strict=True):
+            values *= scale
+            values += _BINS / 2
+            doubtful |= np.abs(values - np.rint(values)) < margin
+            np.minimum(values, _BINS - 0.5, out=values)
     empty = np.flatnonzero(~(length > 0))  # not a number where two points are equal
-    angles = (np.arctan2(across, c), side, cosine)
-    for values, scale in zip(angles, (_BINS / (2 * np.pi), _BINS / 2, _BINS / 2), strict=True):
-        values *= scale
-        values += _BINS / 2
-        doubtful |= np.abs(values - np.rint(values)) < margin
-        np.minimum(values, _BINS - 0.5, out=values)
+    for values in angles:
         values.reshape(-1)[empty] = _BINS / 2
     doubtful.reshape(-1)[empty] = False
     return angles, doubtful
