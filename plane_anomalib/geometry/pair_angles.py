@@ -21,6 +21,9 @@ _CLOSE = 1e-6
 _STEEP = 0.998
 """Beyond this cosine to the frame's middle axis the angle about it is poorly determined."""
 
+_ALONG = 1e-4
+"""Squared sine below which the direction to the neighbour and the normal are too near parallel."""
+
 
 class PairAngles:
     """The three angles of a Darboux frame between two points with normals, as bins.
@@ -36,7 +39,10 @@ class PairAngles:
 
     def __init__(self, axes: Array) -> None:
         self._exact = axes
+        # At most 1, by a power of two, so that no square under- or overflows.
+        exponent = np.frexp(np.abs(axes[:3]).max())[1]
         self._axes = axes.astype(np.float32)
+        self._axes[:3] = np.ldexp(self._axes[:3], -exponent)
 
     def bins(self, rows: IntArray, sets: SetArray) -> list[NDArray[np.int32]]:
         """Where the three angles of each pair fall among 11 bins.
@@ -99,7 +105,7 @@ def _places(
         length *= sine
         side /= length
         margin = _MARGIN / squared
-        doubtful |= np.abs(side) > _STEEP
+        doubtful |= (np.abs(side) > _STEEP) | (squared < _ALONG)
         angles = (np.arctan2(across, c), side, cosine)
         for values, scale in zip(angles, (_BINS / (2 * np.pi), _BINS / 2, _BINS / 2), strict=True):
             values *= scale
@@ -109,5 +115,4 @@ def _places(
     empty = np.flatnonzero(~(length > 0))  # not a number where two points are equal
     for values in angles:
         values.reshape(-1)[empty] = _BINS / 2
-    doubtful.reshape(-1)[empty] = False
     return angles, doubtful
