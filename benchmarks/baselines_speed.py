@@ -1,10 +1,11 @@
 """Time of BTF and PatchCore on FPFH, stage by stage, beside a straightforward pipeline.
 
-The reference is written here as the methods are usually run: Open3D normals and FPFH at every
-point, a random projection to 128 dimensions and a greedy loop in torch for the coreset, float64
-`cdist` for the search. Its results are compared with ours: descriptors and scores to 1e-5, the
-coreset by its covering radius. Clouds are samples of one of the built-in procedural shapes, 30
-units long, with sensor noise; four are templates, one is scored.
+The reference (`reference_pipeline.py`) is as the methods are usually run: Open3D normals and FPFH
+at every point, a random projection to 128 dimensions and a greedy loop in torch for the coreset,
+float64 `cdist` for the search. Its results are compared with ours: descriptors and scores to 1e-5,
+the coreset by its covering radius. Clouds are samples of one of the built-in procedural shapes, 30
+units long, with sensor noise; four are templates, one is scored. Ratios are of wall time and of the
+CPU time of all threads, which other processes disturb less.
 
 The code that the methods were published with registers every cloud to the first template before
 anything else, whatever the method, by RANSAC over FPFH matches. That is a stage of its own, on
@@ -18,8 +19,8 @@ the pose. Of both registrations the distance that clouds lie off the template af
 
 With `--picks` the reference's greedy loop, whose every pick costs the same, makes only so many, and
 its time for the rest is extrapolated. RANSAC is run once and counted for each template but the
-first; its time grows as the square of the points, so it gets `--matched` of them.
-The table says so.
+first; its time grows as the square of the points, so it gets `--matched` of them. What is printed
+says so.
 """
 
 from __future__ import annotations
