@@ -1,5 +1,6 @@
 # make demo    install, train PLANE on the built-in shapes, test it, say where the pictures are
 # make test    install, run the tests
+# make parity  install, compare encoders and tokenizer with the oldest and the newest open_clip
 # make lint    install, run ruff and mypy
 # make bench   install, measure speed and memory (benchmarks/ has more, which need data)
 # make clean   remove what tests, tools and the demo leave behind (the environment stays)
@@ -20,13 +21,25 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test lint bench clean
+OPEN_CLIPS ?= 2.24.0 3.*
+
+.PHONY: demo test parity lint bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/anomalib train --config configs/demo.yaml $(DEMO)
 
 test: $(INSTALLED_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
+
+# Beside the environment, which keeps its own open_clip.
+parity: $(INSTALLED_DEV)
+	@set -e -f; for version in $(OPEN_CLIPS); do \
+		folder="build/open_clip-$${version%%.*}"; \
+		$(BIN)/python -m pip install --quiet --no-deps --upgrade --target "$$folder" \
+			"open-clip-torch==$$version"; \
+		echo "open_clip $$version"; \
+		PYTHONPATH="$$folder" OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/parity; \
+	done
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .

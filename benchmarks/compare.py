@@ -1,18 +1,22 @@
-"""Every model on every folder given, under one harness: metrics, seconds and memory in one table.
+"""Every model on every folder given, under one harness; each result is a row of a CSV file.
 
-    python benchmarks/compare.py ROOT [ROOT ...] [--models BTF Plane ...] [--work DIR] [--out FILE]
+    python benchmarks/compare.py ROOT [ROOT ...] [--models "BTF*" Plane ...] [--work DIR]
+    python benchmarks/compare_pages.py             # the tables of the README and the models' pages
 
 A root holds categories in the layout of Anomaly-ShapeNet (`GT/`) or Real3D-AD (`gt/`). Each row is
 a process of its own that fits, tests and writes `metrics.json` below the work folder; rows that
-are there already are not run again. The table is Markdown, one part per root. A row takes a minute
-or two per six categories on two cores; a transformer in the reference code's preset (16,384
-groups) takes minutes a cloud, so leave those rows out by `--models` on a CPU.
+are there already are not run again. A row takes a minute or two per six categories on two cores; a
+transformer in the reference code's preset (16,384 groups) takes minutes a cloud, so leave those
+rows out by `--models` on a CPU. The load of the machine before a run is in its row: times taken
+beside other work are marked in the tables.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import fnmatch
+import itertools
 import os
 import subprocess
 import sys
@@ -21,6 +25,7 @@ from pathlib import Path
 from plane_anomalib.atomic import replaced
 from plane_anomalib.results import METRIC_NAMES, RunResult, read_metrics_json
 
+Row = dict[str, str]
 PLANE_STEPS = {"AnomalyShapeNet": 2500, "Real3DAD": 700}
 
 ROWS: dict[str, list[str]] = {
@@ -48,8 +53,8 @@ def layout(root: Path) -> str:
     return "AnomalyShapeNet" if "GT" in names else "Real3DAD"
 
 
-def run(name: str, root: Path, work: Path, workers: int) -> RunResult | None:
-    """Fit and test one row, unless its result is there; None when it failed."""
+def run(name: str, root: Path, work: Path, workers: int) -> tuple[RunResult, float | None] | None:
+    """Fit and test one row, unless its result is there: with the load before; None if it failed."""
     folder = work / root.name / name.replace(" ", "_").replace(",", "")
     found = sorted(folder.rglob("metrics.json"))
     if not found:
@@ -63,68 +68,75 @@ def run(name: str, root: Path, work: Path, workers: int) -> RunResult | None:
         command += ["--model", model, *arguments, "--model.visualizer", "false"]
         command += ["--data", data, "--data.root", str(root), "--data.num_workers", str(workers)]
         command += ["--default_root_dir", str(folder)]
+        (folder / "load.txt").write_text(str(os.getloadavg()[0]), encoding="utf-8")
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
             done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
         found = sorted(folder.rglob("metrics.json"))
         if done.returncode or not found:
             print(f"{root.name}: {name} failed, see {folder / 'log.txt'}", file=sys.stderr)
             return None
-    return read_metrics_json(found[0])
+    load = folder / "load.txt"
+    before = float(load.read_text(encoding="utf-8")) if load.exists() else None
+    return read_metrics_json(found[0]), before
 
 
-def table(rows: dict[str, RunResult | None]) -> list[str]:
-    """Markdown lines; the best of each metric is bold."""
-    names = METRIC_NAMES[:-1]
-    done = {name: result for name, result in rows.items() if result is not None}
-    best = {
-        metric: max((r.metrics.mean[metric] or 0 for r in done.values()), default=0)
-        for metric in names
+def row(root: str, name: str, result: RunResult, load: float | None) -> Row:
+    """What the tables need of a result, and what it was made of."""
+    counts = result.data_counts.values()
+    values: Row = {
+        "set": root,
+        "run": name,
+        "categories": str(len(result.data_counts)),
+        "clouds": str(sum(each.test_good + each.test_bad for each in counts)),
     }
-    lines = [
-        "| model | " + " | ".join(n.replace("_", " ") for n in names) + " | s/cloud | peak GB |",
-        "|---|" + "---:|" * (len(names) + 2),
-    ]
-    for name, result in rows.items():
-        if result is None:
-            lines.append(f"| {name} | failed |" + " |" * (len(names) + 1))
-            continue
-        cells = []
-        for metric in names:
-            value = result.metrics.mean[metric]
-            text = "-" if value is None else f"{value:.3f}"
-            cells.append(f"**{text}**" if value is not None and value == best[metric] else text)
-        seconds = result.timing.seconds_per_cloud or float("nan")
-        memory = result.peak_memory_bytes / 2**30
-        lines.append(f"| {name} | {' | '.join(cells)} | {seconds:.2f} | {memory:.1f} |")
-    return lines
+    for metric in METRIC_NAMES[:-1]:
+        value = result.metrics.mean[metric]
+        values[metric] = "" if value is None else f"{value:.4f}"
+    seconds = result.timing.seconds_per_cloud
+    values["seconds_per_cloud"] = "" if seconds is None else f"{seconds:.3f}"
+    values["peak_gb"] = f"{result.peak_memory_bytes / 2**30:.2f}"
+    values["load_before"] = "" if load is None else f"{load:.2f}"
+    values["cpu"] = f"{result.hardware.cpu}, {result.hardware.cores} cores"
+    values["finished"] = result.timing.finished
+    values["commit"] = result.versions.git_commit
+    values["seed"] = str(result.seed)
+    values["config_hash"] = result.config_hash[:12]
+    values["data_hash"] = (result.data_hash or "")[:12]
+    values["weights_hash"] = result.weights_hash[:12]
+    return values
+
+
+def merged(path: Path, rows: list[Row]) -> list[Row]:
+    """The rows of a file with the new ones in their place, by set and in the order of `ROWS`."""
+    known = {}
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            known = {(each["set"], each["run"]): each for each in csv.DictReader(file)}
+    known |= {(each["set"], each["run"]): each for each in rows}
+    order = list(ROWS)
+    return sorted(known.values(), key=lambda each: (each["set"], order.index(each["run"])))
 
 
 def main() -> None:
-    """Run what is missing and write the table."""
+    """Run what is missing and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("roots", type=Path, nargs="+", metavar="ROOT")
     parser.add_argument("--models", nargs="+", default=list(ROWS), help="names or patterns")
     parser.add_argument("--work", type=Path, default=Path("results/compare"))
-    parser.add_argument("--out", type=Path, help="Markdown file; printed without it")
+    parser.add_argument("--csv", type=Path, default=Path("benchmarks/results/comparison.csv"))
     parser.add_argument("--num-workers", type=int, default=0)
     options = parser.parse_args()
     chosen = [n for n in ROWS if any(fnmatch.fnmatch(n, p) for p in options.models)]
-    lines = []
-    for root in options.roots:
-        rows = {name: run(name, root, options.work, options.num_workers) for name in chosen}
-        first = next((result for result in rows.values() if result is not None), None)
-        lines += [f"### {root.name}", ""]
-        if first is not None:
-            machine = f"{first.hardware.cpu}, {os.cpu_count()} cores"
-            clouds = sum(c.test_good + c.test_bad for c in first.data_counts.values())
-            lines += [f"{len(first.data_counts)} categories, {clouds} test clouds; {machine}.", ""]
-        lines += [*table(rows), ""]
-    text = "\n".join(lines)
-    if options.out is None:
-        print(text)
-        return
-    with replaced(options.out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    for root, name in itertools.product(options.roots, chosen):
+        done = run(name, root, options.work, options.num_workers)
+        if done is None:
+            continue
+        rows = merged(options.csv, [row(root.name, name, *done)])
+        with replaced(options.csv) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        print(f"{root.name}: {name} done", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -17,6 +18,8 @@ from plane_anomalib.errors import WeightsError
 
 #: Suffixes of files that weights can be read from.
 WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".safetensors"})
+
+_MAPPED_BYTES = 128 * 2**20
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -48,6 +51,36 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, metadata
 
 
+def stream_tensors(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, Tensor]]:
+    """Go through some of the tensors of a checkpoint, however large the file is.
+
+    The file is mapped into memory, and mapped anew after every 128 MB, so that what was
+    read does not stay there. Copy what is to be kept.
+
+    Args:
+        path: A .safetensors file or a torch checkpoint.
+        wanted: Chooses by name, without any leading `module.`.
+
+    Yields:
+        Name and tensor.
+
+    Raises:
+        WeightsError: If the file is missing, damaged or not safe.
+    """
+    done = 0
+    while True:
+        state, _ = read_tensors(path)
+        names = [name for name in state if wanted(name)][done:]
+        taken = 0
+        while names and taken < _MAPPED_BYTES:
+            name = names.pop(0)
+            taken += state[name].nbytes
+            done += 1
+            yield name, state[name]
+        if not names:
+            return
+
+
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
@@ -58,6 +91,12 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WeightsError(
             f"{path}: this is not a complete safetensors file ({error}); fetch it again."
         ) from error
+
+
+def _load(path: Path) -> Any:
+    # Mapped, not read: what nobody looks at takes no memory. Old files are no zip archives.
+    mapped = zipfile.is_zipfile(path)
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
 
 
 def _refused(error: UnpicklingError) -> str:
@@ -87,7 +126,7 @@ def _harmless() -> list[Any]:
 def _read_torch(path: Path) -> Mapping[str, Any]:
     try:
         with torch.serialization.safe_globals(_harmless()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = _load(path)
     except UnpicklingError as error:
         raise WeightsError(f"{path}: refused, because {_refused(error)}.") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:

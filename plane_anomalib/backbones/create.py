@@ -30,6 +30,8 @@ def create_point_encoder(
     if path is not None:
         return load_point_transformer(path)
     if name in CATALOGUE:
+        if CATALOGUE[name].kind == "text-tower":
+            raise WeightsError(f'"{name}" is a text tower: it has no point encoder.')
         return load_point_transformer(_usable(CATALOGUE[name]))
     if Path(name).suffix in WEIGHT_SUFFIXES:
         return load_point_transformer(Path(name).expanduser())
@@ -52,11 +54,11 @@ def create_backbone(name_or_path: str | Path = "builtin", *, seed: int = 0) -> P
     if name == "builtin":
         return PointLanguageModel.builtin(seed)
     if name in CATALOGUE:
-        return load_point_language_model(_usable(_with_text(CATALOGUE[name])))
+        return _published(CATALOGUE[name])
     path = Path(name).expanduser()
     if isinstance(name_or_path, Path) or path.suffix in WEIGHT_SUFFIXES or path.exists():
         return load_point_language_model(path)
-    known = ["builtin", *(n for n, entry in CATALOGUE.items() if entry.kind == "point-language")]
+    known = ["builtin", *(n for n, entry in CATALOGUE.items() if entry.is_backbone)]
     close = get_close_matches(name.lower(), ["builtin", *CATALOGUE], n=1)
     hint = f' (did you mean "{close[0]}"?)' if close else ""
     raise WeightsError(
@@ -65,26 +67,22 @@ def create_backbone(name_or_path: str | Path = "builtin", *, seed: int = 0) -> P
     )
 
 
+def _published(entry: Entry) -> PointLanguageModel:
+    if not entry.is_backbone:
+        backbones = ", ".join(n for n, other in CATALOGUE.items() if other.is_backbone)
+        raise WeightsError(
+            f'"{entry.name}" is no point-language model: it does not bring whole clouds and texts '
+            f"into one space; take builtin, {backbones}, or the path of a weights file."
+        )
+    path = _usable(entry)
+    if not entry.text_entry:
+        return load_point_language_model(path)
+    return load_point_language_model(path, text=_usable(CATALOGUE[entry.text_entry]))
+
+
 def _usable(entry: Entry) -> Path:
     """The file of published weights on this machine."""
-    if entry.kind == "text-tower":
-        raise WeightsError(f'"{entry.name}" is a text tower: it has no point encoder.')
     path = usable_path(entry)
     if path is None:
         raise missing(entry)
     return path
-
-
-def _with_text(entry: Entry) -> Entry:
-    """Refuse an entry without a text encoder beside its point encoder."""
-    if entry.kind != "point-language":
-        reason = (
-            f"its text side, {entry.text}, is a file of its own that cannot be used with it yet"
-            if entry.text
-            else "it has no point encoder and text encoder in one joint space"
-        )
-        raise WeightsError(
-            f'"{entry.name}" is no point-language model: {reason}; take "ulip2-xyz", whose file '
-            'holds both, or "builtin".'
-        )
-    return entry

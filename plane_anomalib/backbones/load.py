@@ -22,41 +22,53 @@ from plane_anomalib.backbones.point_file import ENCODER_FORMAT, MODEL_FORMAT, po
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
+from plane_anomalib.backbones.text_tower import read_text_tower
 from plane_anomalib.errors import WeightsError
 
 
 def load_point_language_model(
-    path: str | Path, *, num_groups: int = 512, group_size: int = 32
+    path: str | Path,
+    *,
+    text: str | Path | None = None,
+    text_activation: str = "gelu",
+    text_dtype: torch.dtype = torch.float32,
+    num_groups: int = 512,
+    group_size: int = 32,
 ) -> PointLanguageModel:
     """Read a point-language model from a file.
 
     Args:
-        path: A checkpoint in ULIP's layout (.pt, .safetensors) or a file of
-            `save_point_language_model`. Nothing in it is ever executed.
+        path: A checkpoint in ULIP's layout (.pt, .safetensors), a file of
+            `save_point_language_model`, or one of `save_point_encoder` with `text` beside it.
+            Nothing in it is ever executed.
+        text: An open_clip checkpoint whose text tower the point encoder was trained beside, for
+            files that hold none (ULIP-2 with colours: ViT-bigG-14, laion2b_s39b_b160k).
+        text_activation: Of that tower; see `read_text_tower`.
+        text_dtype: Of that tower; bfloat16 halves its memory.
         num_groups: Groups per cloud of an official checkpoint, which does not say.
         group_size: Points per group of an official checkpoint.
 
     Returns:
-        The frozen model on the CPU in float32.
+        The frozen model on the CPU, in float32 but for a text tower in another type.
 
     Raises:
-        WeightsError: If the file is missing, damaged, not safe, or not all of its tensors and all
+        WeightsError: If a file is missing, damaged, not safe, or not all of its tensors and all
             of the model's find each other; the names are in the message.
     """
     path = Path(path)
     state, metadata = read_tensors(path)
     if metadata.get("format") == MODEL_FORMAT:
-        points, text = _own_config(metadata, path)
-    elif metadata.get("format") == ENCODER_FORMAT:
-        raise _without_text(metadata, path)
+        points, config = _own_config(metadata, path)
+        named: dict[str, Tensor] = state
     else:
-        state = point_language_state(state, path)
-        points = infer_points(below(state, "points."), path)
-        points = replace(points, num_groups=num_groups, group_size=group_size)
-        text = infer_text(state, path)
+        points, named = _points_side(state, metadata, path, needs_text=text is None)
+        if metadata.get("format") != ENCODER_FORMAT:
+            points = replace(points, num_groups=num_groups, group_size=group_size)
+        config, tower = _text_side(named, path, text, text_activation, text_dtype)
+        named |= tower
     with torch.device("meta"):
-        model = PointLanguageModel(points, text, weights=metadata.get("weights", path.name))
-    _fill(model, state, path)
+        model = PointLanguageModel(points, config, weights=metadata.get("weights", path.name))
+    _fill(model, named, path)
     return model
 
 
@@ -80,7 +92,7 @@ def load_point_transformer(
         WeightsError: As for `load_point_language_model`.
     """
     path = Path(path)
-    points, state = points_of(*read_tensors(path), path)
+    points, named = points_of(*read_tensors(path), path)
     config = replace(
         points,
         num_groups=num_groups,
@@ -89,7 +101,7 @@ def load_point_transformer(
     )
     with torch.device("meta"):
         model = PointTransformer(config)
-    _fill(model, state, path)
+    _fill(model, _as_float(named), path)
     return model.requires_grad_(False).eval()
 
 
@@ -118,14 +130,37 @@ def save_point_language_model(
         save_file(state, temporary, metadata=described)
 
 
-def _without_text(metadata: Mapping[str, str], path: Path) -> WeightsError:
-    text = metadata.get("text", "")
-    missing = f"its text side, {text}, is a file of its own" if text else "it has no text side"
-    return WeightsError(
-        f"{path}: this is a point encoder, and {missing}: it cannot be a point-language model by "
-        'itself; take "ulip2-xyz", whose file holds both, or "builtin". M3DM, PatchCore3D and '
-        "Reg3DAD take it as it is."
-    )
+def _points_side(
+    state: Mapping[str, Tensor], metadata: Mapping[str, str], path: Path, *, needs_text: bool
+) -> tuple[PointTransformerConfig, dict[str, Tensor]]:
+    """Shape of the point encoder, and the tensors of a file that is no model of ours, renamed."""
+    if metadata.get("format") != ENCODER_FORMAT:
+        named = _as_float(point_language_state(state, path, needs_text=needs_text))
+        return infer_points(below(named, "points."), path), named
+    if "point_projection" not in state:
+        raise WeightsError(
+            f"{path}: this is a point encoder without a projection of whole clouds into a joint "
+            "space, so it cannot be a point-language model. M3DM, PatchCore3D and Reg3DAD take it."
+        )
+    if needs_text:
+        raise WeightsError(
+            f"{path}: this is a point encoder, and its text side, {metadata.get('text') or '?'}, "
+            "is a file of its own, which has to be given as well."
+        )
+    return points_of(state, metadata, path)[0], dict(state)
+
+
+def _text_side(
+    named: Mapping[str, Tensor],
+    path: Path,
+    text: str | Path | None,
+    activation: str,
+    dtype: torch.dtype,
+) -> tuple[TextEncoderConfig, dict[str, Tensor]]:
+    """Shape of the text encoder, and its tensors if they come from a file of their own."""
+    if text is None:
+        return infer_text(named, path), {}
+    return read_text_tower(text, activation=activation, dtype=dtype)
 
 
 def _own_config(
@@ -157,8 +192,11 @@ def _fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     ]
     if problems:
         raise WeightsError(f"{path}: the tensors do not fit the model; {'; '.join(problems)}.")
-    floats = {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
-    model.load_state_dict(floats, assign=True)
+    model.load_state_dict(dict(state), assign=True)
+
+
+def _as_float(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
 
 
 def _list(names: list[str], limit: int = 5) -> str:

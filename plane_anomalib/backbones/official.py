@@ -19,6 +19,11 @@ _HEAD_WIDTH = 64  # of every official encoder, point and text
 _UNNEEDED = re.compile(
     r"logit_scale$|image_projection$|visual\.|cls_head\w*\.|lm_head\.|mask_token$"
 )
+#: Text tower of an open_clip checkpoint, beside the image tower or below `text.`.
+_TEXT_TENSOR = re.compile(
+    r"(text\.)?(transformer\.resblocks\.|token_embedding\.|positional_embedding$|ln_final\.|"
+    r"text_projection$)"
+)
 
 _POINT_NAMES = (
     (r"^encoder\.first_conv\.0\.", "encoder.linear1."),
@@ -48,12 +53,15 @@ _TEXT_NAMES = (
 )
 
 
-def point_language_state(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+def point_language_state(
+    state: Mapping[str, Tensor], path: Path, *, needs_text: bool = True
+) -> dict[str, Tensor]:
     """Rename the tensors of a checkpoint in ULIP's layout to those of `PointLanguageModel`.
 
     Args:
         state: Tensors by official name, without `module.`.
         path: The file, for messages.
+        needs_text: Whether the text encoder has to be in it; otherwise it is left out.
 
     Raises:
         WeightsError: If one of the two encoders is not there.
@@ -63,14 +71,17 @@ def point_language_state(state: Mapping[str, Tensor], path: Path) -> dict[str, T
             f"{path}: this is not a point-language model: no tensor is named point_encoder.*, "
             f"the first is {min(state)}."
         )
-    if "token_embedding.weight" not in state:
+    if needs_text and "token_embedding.weight" not in state:
         raise WeightsError(
             f"{path}: this file holds a point encoder but no text encoder; use ULIP's checkpoints "
-            "with slip_vit_b in their names, which hold both."
+            "with slip_vit_b in their names, which hold both, or give the open_clip checkpoint "
+            "that it was trained beside as well."
         )
     points = point_state(below(state, "point_encoder."))
     renamed = {f"points.{name}": tensor for name, tensor in points.items()}
     for name, tensor in state.items():
+        if not needs_text and is_text_tensor(name):
+            continue
         if not name.startswith("point_encoder.") and not _UNNEEDED.match(name):
             renamed[_rename(name, _TEXT_NAMES)] = tensor
     return renamed
@@ -130,6 +141,16 @@ def infer_text(state: Mapping[str, Tensor], path: Path) -> TextEncoderConfig:
         vocab_size=_size(state, "text.token_embedding.weight", 0, path),
         joint_dim=_size(state, "text.projection", 1, path),
     )
+
+
+def is_text_tensor(name: str) -> bool:
+    """Whether a tensor of an open_clip checkpoint belongs to the text tower."""
+    return bool(_TEXT_TENSOR.match(name))
+
+
+def text_name(name: str) -> str:
+    """Name in `PointLanguageModel` of a tensor of an open_clip text tower."""
+    return _rename(name.removeprefix("text."), _TEXT_NAMES)
 
 
 def below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -17,7 +18,33 @@ from plane_anomalib.backbones.point_transformer import (
 )
 from plane_anomalib.backbones.text_encoder import TextEncoder, TextEncoderConfig
 from plane_anomalib.backbones.tokenizer import create_tokenizer
+from plane_anomalib.backbones.transformer import Past
 from plane_anomalib.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class TextPrefix:
+    """The beginning of S rows of text, encoded.
+
+    Args:
+        past: Keys and values of each block of the text encoder.
+    """
+
+    past: Sequence[Past]
+
+    @property
+    def length(self) -> int:
+        """Tokens of a row, the start token included."""
+        return self.past[0][0].shape[2]
+
+    def repeated(self, times: int) -> TextPrefix:
+        """Each row so many times, one after the other."""
+        return TextPrefix(
+            [
+                (key.repeat_interleave(times, 0), value.repeat_interleave(times, 0))
+                for key, value in self.past
+            ]
+        )
 
 
 class PointLanguageModel(nn.Module):
@@ -112,7 +139,13 @@ class PointLanguageModel(nn.Module):
         """Bring pooled features (B, 2 W) into the joint space, (B, joint_dim), not normalised."""
         return pooled @ self.point_projection
 
-    def encode_text(self, prompt_prefix: Tensor | None, names: Sequence[str]) -> Tensor:
+    def encode_text(
+        self,
+        prompt_prefix: Tensor | None,
+        names: Sequence[str],
+        *,
+        after: TextPrefix | None = None,
+    ) -> Tensor:
         """Encode `[start | prefix | name | . | end]` for every row (eq. 1 and 2 of PLANE).
 
         The sequence is as long as the longest row needs, which is exact under causal attention.
@@ -121,6 +154,8 @@ class PointLanguageModel(nn.Module):
             prompt_prefix: Learnable vectors before the name, (S, n, text_width), which may differ
                 from row to row, or None. Gradients flow to them.
             names: What is named, one per row. Names beyond the context are cut off.
+            after: What comes before `prompt_prefix`, the start token included, encoded once by
+                `encode_prefix`: a row for each row here.
 
         Returns:
             One vector per row, (S, joint_dim), not normalised.
@@ -129,11 +164,25 @@ class PointLanguageModel(nn.Module):
             ConfigurationError: If there are not as many prefixes as names, or they leave no room.
         """
         tokens = [self.tokenizer.encode(f"{name}.") for name in names]
-        return self._encode_tokens(tokens, prompt_prefix)
+        return self._encode_tokens(tokens, prompt_prefix, after)
+
+    def encode_prefix(self, prompts: Tensor) -> TextPrefix:
+        """Encode `[start | prompts` once, to be continued by `encode_text` as often as needed.
+
+        The result is the same, as attention is causal; without dynamic prompts after it more than
+        half of a row's work is done once.
+
+        Args:
+            prompts: Learnable vectors, (S, n, text_width).
+        """
+        table = self.text.token_embedding
+        start = torch.full((len(prompts), 1), self.tokenizer.start, device=prompts.device)
+        rows = torch.cat([table(start), prompts.to(table.weight.dtype)], 1)
+        return TextPrefix(self.text.prefix(rows))
 
     def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
         """Encode sentences as they are, (S, joint_dim), not normalised."""
-        return self._encode_tokens([self.tokenizer.encode(text) for text in sentences], None)
+        return self._encode_tokens([self.tokenizer.encode(text) for text in sentences])
 
     def embed_words(self, words: str) -> Tensor:
         """Return the token embeddings of `words`, (n, text_width), to initialise prompts from.
@@ -142,23 +191,33 @@ class PointLanguageModel(nn.Module):
         """
         token_ids = torch.tensor(self.tokenizer.encode(words), dtype=torch.long)
         table = self.text.token_embedding.weight
-        return table.detach()[token_ids.to(table.device)].clone()
+        found = table.detach()[token_ids.to(table.device)]
+        return found.to(self.point_projection.dtype, copy=True)
 
-    def _encode_tokens(self, tokens: list[list[int]], prefix: Tensor | None) -> Tensor:
-        before = 1 if prefix is None else 1 + prefix.shape[1]
-        self._check_prefix(prefix, len(tokens), before)
+    def _encode_tokens(
+        self,
+        tokens: list[list[int]],
+        prompts: Tensor | None = None,
+        after: TextPrefix | None = None,
+    ) -> Tensor:
+        own = (0 if prompts is None else prompts.shape[1]) + (after is None)
+        before = own + (0 if after is None else after.length)
+        self._check_prefix(prompts, len(tokens), before)
         room = self.text.config.context_length - before - 1
         device = self.point_projection.device
         rows = [torch.tensor([*row[:room], self.tokenizer.end]) for row in tokens]
-        end = torch.tensor([before + len(row) - 1 for row in rows], device=device)
+        end = torch.tensor([own + len(row) - 1 for row in rows], device=device)
         # Padding follows the end token, so no row that is read ever sees it.
         embed = self.text.token_embedding
         parts = [embed(pad_sequence(rows, batch_first=True).to(device))]
-        if prefix is not None:
-            parts.insert(0, prefix.to(parts[0].dtype))
-        start = torch.full((len(rows), 1), self.tokenizer.start, device=device)
-        encoded: Tensor = self.text(torch.cat([embed(start), *parts], 1), end)
-        return encoded
+        if prompts is not None:
+            parts.insert(0, prompts.to(parts[0].dtype))
+        if after is None:
+            start = torch.full((len(rows), 1), self.tokenizer.start, device=device)
+            parts.insert(0, embed(start))
+        past = None if after is None else after.past
+        encoded: Tensor = self.text(torch.cat(parts, 1), end, past)
+        return encoded.to(self.point_projection.dtype)
 
     def _check_prefix(self, prefix: Tensor | None, num_rows: int, before: int) -> None:
         if num_rows == 0:

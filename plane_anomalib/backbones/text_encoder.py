@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.transformer import TransformerBlock
+from plane_anomalib.backbones.transformer import Past, TransformerBlock
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,39 @@ class TextEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.width)
         self.projection = nn.Parameter(torch.zeros(config.width, config.joint_dim))
 
-    def forward(self, embeddings: Tensor, end: Tensor) -> Tensor:
+    def forward(
+        self, embeddings: Tensor, end: Tensor, before: Sequence[Past] | None = None
+    ) -> Tensor:
         """Encode rows of token embeddings.
 
         Args:
             embeddings: Token embeddings without positions, (S, L, width), L up to the context.
-            end: Place of the end token in every row, (S,) int64.
+            end: Place of the end token in every row, (S,) int64, counted from the first of these
+                embeddings.
+            before: What `prefix` made of the embeddings before these.
 
         Returns:
             One vector per row, (S, joint_dim), not normalised.
         """
-        x = embeddings + self.position[: embeddings.shape[1]]
-        for block in self.blocks:
-            x = block(x)
+        first = before[0][0].shape[2] if before else 0
+        x = embeddings + self.position[first : first + embeddings.shape[1]]
+        for index, block in enumerate(self.blocks):
+            x = block(x, past=before[index] if before else None)
         rows = torch.arange(x.shape[0], device=x.device)
         return self.norm(x[rows, end]) @ self.projection
+
+    def prefix(self, embeddings: Tensor) -> list[Past]:
+        """What the beginning of a row leaves for those that follow: exact under causal attention.
+
+        Args:
+            embeddings: Token embeddings without positions, (S, L, width).
+
+        Returns:
+            Keys and values of each block.
+        """
+        x = embeddings + self.position[: embeddings.shape[1]]
+        kept = []
+        for block in self.blocks:
+            kept.append(cast("TransformerBlock", block).past(x))
+            x = block(x)
+        return kept

@@ -18,6 +18,10 @@ def quick_gelu(x: Tensor) -> Tensor:
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gelu": quick_gelu}
 
 
+#: Keys and values of tokens, (B, heads, L, W / heads) each.
+Past = tuple[Tensor, Tensor]
+
+
 class Attention(nn.Module):
     """Multi-head self-attention over the tokens of each row.
 
@@ -35,14 +39,38 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width, bias=qkv_bias)
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Mix the tokens `x` (B, L, W) and return them in the same shape."""
+    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
+        """Mix the tokens.
+
+        Args:
+            x: Tokens, (B, L, W).
+            past: Of the tokens before them, which they see as well; only under causal attention.
+
+        Returns:
+            Tokens in the same shape.
+        """
+        batch, length, width = x.shape
+        query, key, value = self._heads(x)
+        mask = None
+        if past is not None:
+            key, value = torch.cat((past[0], key), 2), torch.cat((past[1], value), 2)
+            before = past[0].shape[2]
+            mask = torch.ones(length, before + length, dtype=torch.bool, device=x.device)
+            mask = mask.tril(before)
+        # The fused kernel never holds the (L, L) matrix, so 16,384 tokens fit in memory.
+        causal = self.causal and mask is None
+        mixed = F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal)
+        return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
+
+    def past(self, x: Tensor) -> Past:
+        """Keys and values of the tokens `x` (B, L, W), for those that come after them."""
+        return self._heads(x)[1:]
+
+    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         batch, length, width = x.shape
         qkv = self.qkv(x).view(batch, length, 3, self.num_heads, width // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        # The fused kernel never holds the (L, L) matrix, so 16,384 tokens fit in memory.
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=self.causal)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
+        return query, key, value
 
 
 class Mlp(nn.Module):
@@ -93,18 +121,23 @@ class TransformerBlock(nn.Module):
         self.norm2 = nn.LayerNorm(width)
         self.mlp = Mlp(width, mlp_ratio * width, activation)
 
-    def forward(self, x: Tensor, factors: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, factors: Tensor | None = None, past: Past | None = None) -> Tensor:
         """Transform the tokens.
 
         Args:
             x: Tokens, (B, L, W).
             factors: What the attention and the MLP are multiplied with before they are added,
                 (2, B, 1, 1); ones if not given.
+            past: See `Attention.forward`.
 
         Returns:
             Tokens in the same shape.
         """
-        attended = self.attn(self.norm1(x))
+        attended = self.attn(self.norm1(x), past)
         x = x + (attended if factors is None else factors[0] * attended)
         transformed = self.mlp(self.norm2(x))
         return x + (transformed if factors is None else factors[1] * transformed)
+
+    def past(self, x: Tensor) -> Past:
+        """Keys and values that tokens after `x` (B, L, W) will see in this block."""
+        return self.attn.past(self.norm1(x))

@@ -12,16 +12,18 @@ from scipy.sparse import csr_array
 
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.hybrid_normals import set_normals, turned_outward
-from plane_anomalib.geometry.neighbour_sets import OrderedCloud, SetArray, in_chunks
+from plane_anomalib.geometry.neighbour_sets import OrderedCloud, in_chunks
+from plane_anomalib.geometry.pair_angles import PairAngles
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 
 Array = NDArray[np.float64]
 
-_BINS = 11
+_BINS = PairAngles.BINS
 _EMPTY = (5, 16, 27)
 """Bins that a pair without features (two equal points) counts in, one in each block."""
-_PAIRS_AT_ONCE = 12_000
-"""What one thread works on: arrays below the 128 kB from which malloc asks the kernel each time."""
+_PAIRS_AT_ONCE = 24_000
+"""What one thread works on: its arrays should stay in its cache."""
+_WEIGHTS_AT_ONCE = 100_000
 
 
 def fpfh(
@@ -64,9 +66,9 @@ def fpfh(
     cloud = OrderedCloud(points)
     rows, back = cloud.positions(queries)
     given = None if normals is None else _given_normals(cloud, normals)
-    histograms = _Histograms(cloud, rows, radius, neighbours, min(radius, normal_radius))
+    histograms = _Histograms(cloud, rows, (neighbours, radius), (normal_neighbours, normal_radius))
     if given is None:
-        given = histograms.normals(normal_radius, normal_neighbours)
+        given = histograms.normals()
         if oriented:
             given = turned_outward(given, cloud.points, cloud.center)
     return histograms.describe(rows, given)[back]
@@ -87,34 +89,29 @@ class _Histograms:
         self,
         cloud: OrderedCloud,
         queries: IntArray,
-        radius: float,
-        neighbours: int,
-        normal_radius: float,
+        search: tuple[int, float],
+        normal_search: tuple[int, float],
     ) -> None:
         self.cloud = cloud
-        self.radius = radius
+        self.normal_search = normal_search
         wanted = np.zeros(len(cloud.points), bool)
         wanted[queries] = True
         if len(queries) < len(wanted):
-            wanted[cloud.nearest_sets(queries, neighbours, [radius])[0]] = True
+            wanted[cloud.nearest_sets(queries, search)[0].members] = True
         self.rows = np.flatnonzero(wanted)
-        radii = (radius, normal_radius)
-        self.sets, sizes = cloud.nearest_sets(self.rows, neighbours, radii)
-        self.sizes, self.normal_sizes = sizes.T
+        found, self.normal_sets = cloud.nearest_sets(self.rows, search, normal_search)
+        self.sets, self.sizes = found.members, found.sizes
 
-    def normals(self, radius: float, neighbours: int) -> Array:
+    def normals(self) -> Array:
         """(N, 3) normals of all points in a set, with Open3D's sign; undefined elsewhere."""
         cloud = self.cloud
         normals = np.full(cloud.points.shape, np.nan)
         wanted = np.zeros(len(normals), bool)
         wanted[self.sets] = True
-        if radius <= self.radius and neighbours <= self.sets.shape[1]:
-            wanted[self.rows] = False
-            sizes = np.minimum(self.normal_sizes, neighbours)
-            normals[self.rows] = set_normals(cloud, self.sets[:, :neighbours], sizes)
+        wanted[self.rows] = False
+        normals[self.rows] = set_normals(cloud, self.normal_sets)
         others = np.flatnonzero(wanted)
-        sets, sizes = cloud.nearest_sets(others, neighbours, [radius])
-        normals[others] = set_normals(cloud, sets, sizes[:, 0])
+        normals[others] = set_normals(cloud, cloud.nearest_sets(others, self.normal_search)[0])
         return normals
 
     def describe(self, queries: IntArray, normals: Array) -> FloatArray:
@@ -123,43 +120,46 @@ class _Histograms:
         where = np.empty(len(self.cloud.points), np.int32)
         where[self.rows] = np.arange(len(self.rows), dtype=np.int32)
         result = np.empty((len(queries), 3 * _BINS), np.float32)
-        points, k = self.cloud.points, self.sets.shape[1]
+        axes, k = self.cloud.axes, self.sets.shape[1]
 
         def work(part: slice) -> None:
             own = where[queries[part]]
             sets = self.sets[own]
-            offsets = points.take(sets, axis=0) - points[queries[part], None]
-            squared = np.einsum("qki,qki->qk", offsets, offsets)
-            near = where.take(sets)
-            present = (squared > 0) & (self.sizes.take(near) > 1)
+            squared = np.zeros(sets.shape, np.float32)
+            for values in axes:
+                offsets = values.take(sets, mode="clip")
+                offsets -= values[queries[part], None]
+                offsets *= offsets
+                squared += offsets
+            near = where.take(sets, mode="clip")
+            present = (squared > 0) & (self.sizes.take(near, mode="clip") > 1)
             # Relative to the smallest, or the weights of tiny clouds would overflow.
             least = np.where(present, squared, np.inf).min(1, keepdims=True)
             weights = np.divide(least, squared, out=np.zeros_like(squared), where=present)
             weights /= np.maximum(weights.sum(1, keepdims=True), np.finfo(np.float32).tiny)
             ends = np.arange(0, weights.size + 1, k, dtype=np.int32)
             shape = (len(own), len(simplified))
+            # Of one type with the histograms, or all of them would be converted for each part.
             matrix = csr_array((weights.reshape(-1), near.reshape(-1), ends), shape=shape)
             result[part] = matrix @ simplified
             result[part] += simplified[own]
 
-        in_chunks(work, len(queries), 512)
+        in_chunks(work, len(queries), max(1, _WEIGHTS_AT_ONCE // k))
         return result
 
     def _simplified(self, normals: Array) -> FloatArray:
         """Histograms of the pairs of each row alone, (M, 33), three blocks that sum to 100."""
         num, k = self.sets.shape
         histograms = np.empty((num, 3 * _BINS), np.float32)
-        axes = np.empty((6, len(normals)))  # `take` would copy what is not contiguous
-        axes[:3], axes[3:] = self.cloud.points.T, normals.T
+        pairs = PairAngles(np.concatenate([self.cloud.axes, normals.T]))
 
         def work(part: slice) -> None:
             rows = self.rows[part]
             starts = np.arange(len(rows))[:, None] * (3 * _BINS)
             found = np.zeros(len(rows) * 3 * _BINS, np.int64)
-            for block, places in enumerate(_pair_bins(axes, rows, self.sets[part])):
-                bins = places.astype(np.int64)
-                bins += starts + block * _BINS
-                found += np.bincount(bins.reshape(-1), minlength=len(found))
+            for block, bins in enumerate(pairs.bins(rows, self.sets[part])):
+                places = starts + block * _BINS + bins
+                found += np.bincount(places.reshape(-1), minlength=len(found))
             # The point itself and the padding were counted as pairs of equal points.
             counts = found.reshape(-1, 3 * _BINS)
             others = self.sizes[part, None] - 1
@@ -168,49 +168,3 @@ class _Histograms:
 
         in_chunks(work, num, max(1, _PAIRS_AT_ONCE // k))
         return histograms
-
-
-def _pair_bins(axes: Array, rows: IntArray, sets: SetArray) -> tuple[Array, Array, Array]:
-    """Where the three angles of each pair fall among 11 bins, not yet cut to integers.
-
-    With unit normals the angles of a Darboux frame need little: d is the unit vector to the
-    neighbour, a and b its cosines with the two normals, c theirs. The frame stands at the point
-    whose normal is nearer to d.
-
-    Args:
-        axes: (6, N) positions and unit normals.
-        rows: (M,) where the pairs begin.
-        sets: (M, k) where they end.
-
-    Returns:
-        Three (M, k) arrays in 0..11, 11 excluded; the middle for equal points.
-    """
-    x, y, z, nx, ny, nz = (axis.take(rows)[:, None] for axis in axes)
-    ends = sets.astype(np.int64)
-    dx, dy, dz, mx, my, mz = (axis.take(ends, mode="clip") for axis in axes)
-    dx -= x
-    dy -= y
-    dz -= z
-    length = np.sqrt(dx * dx + dy * dy + dz * dz)
-    a = dx * nx + dy * ny + dz * nz
-    b = dx * mx + dy * my + dz * mz
-    c = mx * nx + my * ny + mz * nz
-    side = (dy * nz - dz * ny) * mx + (dz * nx - dx * nz) * my + (dx * ny - dy * nx) * mz
-    with np.errstate(divide="ignore", invalid="ignore"):
-        a /= length
-        b /= length
-        swapped = np.abs(a) < np.abs(b)
-        cosine = np.where(swapped, -b, a)
-        sine = np.sqrt(1.0 - np.minimum(cosine * cosine, 1.0))
-        across = np.where(swapped, b * c - a, b - a * c)
-        across /= sine
-        length *= sine
-        side /= length
-    empty = ~(length > 0)  # not a number where two points are equal
-    angles = (np.arctan2(across, c), side, cosine)
-    for values, scale in zip(angles, (_BINS / (2 * np.pi), _BINS / 2, _BINS / 2), strict=True):
-        values *= scale
-        values += _BINS / 2
-        np.minimum(values, _BINS - 0.5, out=values)
-        np.copyto(values, _BINS / 2, where=empty)
-    return angles

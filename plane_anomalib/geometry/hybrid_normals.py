@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from plane_anomalib.geometry.least_variance import least_variance
-from plane_anomalib.geometry.neighbour_sets import OrderedCloud, SetArray, in_chunks
+from plane_anomalib.geometry.neighbour_sets import NeighbourSets, OrderedCloud, in_chunks
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 
 Array = NDArray[np.float64]
@@ -40,44 +40,45 @@ def surface_normals(
     """
     cloud = OrderedCloud(points)
     rows, back = cloud.positions(queries)
-    sets, sizes = cloud.nearest_sets(rows, neighbours, [radius])
-    normals = set_normals(cloud, sets, sizes[:, 0])
+    normals = set_normals(cloud, cloud.nearest_sets(rows, (neighbours, radius))[0])
     if oriented:
         normals = turned_outward(normals, cloud.points[rows], cloud.center)
     return normals[back].astype(np.float32)
 
 
-def set_normals(cloud: OrderedCloud, sets: SetArray, sizes: SetArray) -> Array:
+def set_normals(cloud: OrderedCloud, sets: NeighbourSets) -> Array:
     """Normals of neighbour sets, with the sign that Open3D gives them.
 
     Args:
         cloud: What the sets are of.
-        sets: (M, k) positions.
-        sizes: (M,) how many of each set count.
+        sets: M sets.
 
     Returns:
         (M, 3) float64 unit vectors.
     """
-    normals = np.empty((len(sets), 3))
+    num = len(sets.members)
+    normals = np.empty((num, 3))
     # About the centroid of the cloud, where sums of products lose fewest digits.
     x, y, z = (cloud.points - cloud.center).T
     moments = np.stack([x, y, z, x * x, x * y, x * z, y * y, y * z, z * z], axis=1)
-    numbers = np.arange(sets.shape[1])
+    numbers = np.arange(sets.members.shape[1])
 
     def work(part: slice) -> None:
-        count = np.maximum(sizes[part], 1)
+        count = np.maximum(sets.sizes[part], 1)
         # Points with the same neighbours must have the same normal to the last bit, or rounding
-        # would choose the frame of their pair in an FPFH: sum in an order of the set's own.
-        inside = numbers < count[:, None]
-        members = np.sort(np.where(inside, sets[part], len(x)), axis=1)[inside]
+        # would choose the frame of their pair in an FPFH: sets are in an order of their own.
+        members = sets.members[part]
+        if (count < members.shape[1]).any():
+            members = members[numbers < count[:, None]]
         ends = np.concatenate([[0], np.cumsum(count)])
-        sums = csr_array((np.ones(len(members)), members, ends), shape=(len(count), len(x)))
+        total = members.size
+        sums = csr_array((np.ones(total), members.reshape(-1), ends), shape=(len(count), len(x)))
         mean, products = np.split((sums @ moments / count[:, None]).T, [3])
         found = least_variance(products - mean[[0, 0, 0, 1, 1, 2]] * mean[[0, 1, 2, 1, 2, 2]])
         found[count < 3] = (0.0, 0.0, 1.0)
         normals[part] = found
 
-    in_chunks(work, len(sets), 2_048)
+    in_chunks(work, num, 2_048)
     return normals
 
 

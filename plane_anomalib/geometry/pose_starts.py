@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.pose_search import Poses, closest_point_steps, distinct, plane_steps
-from plane_anomalib.geometry.posed_surface import PosedSurface
+from plane_anomalib.geometry.posed_surface import PosedSurface, covariance
 from plane_anomalib.geometry.rigid import even_rotations
 from plane_anomalib.geometry.sampling import random_subsample
 from plane_anomalib.geometry.validation import FloatArray
@@ -37,26 +37,27 @@ def nearby_poses(poses: Poses, rng: np.random.Generator) -> Poses:
     return Poses(rotations, moved + shifts)
 
 
-def starting_poses(surface: PosedSurface, centroid: Array, normals: Array, *, views: bool) -> Poses:
+def starting_poses(surface: PosedSurface, coarse: FloatArray, *, views: int) -> Poses:
     """Even rotations, each with the translations that bring centroids together.
 
-    The outward normals of a closed surface cancel; those of one side add up to where it faces.
+    The centroid of a one-sided scan is that of what a camera sees of the surface. From where it
+    looked follows from how the scan is spread out: normals would not tell, as nobody knows which
+    side of the surface they are on.
 
     Args:
         surface: What to register to.
-        centroid: (3,) of the scan.
-        normals: (C, 3) outward normals of the scan.
-        views: Whether the scan may be one-sided.
+        coarse: (C, 3) thinned scan.
+        views: In how many views, the likeliest for a rotation, the scan may be one-sided.
 
     Returns:
-        500 poses, or three times as many with views.
+        500 poses for the whole surface and 500 for each view.
     """
     rotations = even_rotations(_ROTATIONS)
     centers = [np.broadcast_to(surface.coarse.mean(0), (len(rotations), 3))]
     if views:
-        facing = rotations @ normals.mean(0) @ surface.directions.T
-        centers += [surface.visible_centers[np.argmax(sign * facing, 1)] for sign in (1, -1)]
-    turned = rotations @ np.asarray(centroid, np.float64)
+        spreads = rotations @ covariance(coarse) @ rotations.transpose(0, 2, 1)
+        centers += list(surface.visible_centers[surface.views_like(spreads, views).T])
+    turned = rotations @ coarse.mean(0, dtype=np.float64)
     return Poses(
         np.concatenate([rotations] * len(centers)),
         np.concatenate([center - turned for center in centers]),

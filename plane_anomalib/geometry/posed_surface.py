@@ -42,7 +42,8 @@ class PosedSurface:
         self.center: Array = cloud.mean(0, dtype=np.float64)
         self.extent = float(np.ptp(cloud.astype(np.float64), 0).max()) or 1.0
         unit = self.to_unit(cloud)
-        self.coarse, self.coarse_normals = coarse_points(unit)
+        self.coarse = coarse_points(unit)
+        self.coarse_normals = point_normals(self.coarse).astype(np.float64)
         self.coarse_index = NeighbourIndex(self.coarse)
         self.fine = _drawn(unit, _FINE_POINTS, generator)
         self.fine_normals = point_normals(self.fine, 12).astype(np.float64)
@@ -124,18 +125,33 @@ class PosedSurface:
         """(views, 3) centroids of what is seen: where a one-sided scan has its centroid."""
         return np.stack([self.view_points[seen].mean(0) for seen in self.visible])
 
+    @cached_property
+    def _visible_spreads(self) -> Array:
+        return np.stack([covariance(self.view_points[seen]) for seen in self.visible])
 
-def coarse_points(unit: FloatArray) -> tuple[FloatArray, Array]:
-    """Thin a cloud whose unit is the longest side of the target.
+    def views_like(self, spreads: Array, num: int) -> IntArray:
+        """The views in which the surface is spread out most like a scan.
 
-    Args:
-        unit: (N, 3).
+        Args:
+            spreads: (S, 3, 3) covariances of the scan in each of S poses.
+            num: How many views.
 
-    Returns:
-        Points (C, 3) float32 and normals (C, 3) float64, outward from their centroid.
-    """
-    thinned = unit[voxel_downsample(unit, COARSE_VOXEL)]
-    return thinned, point_normals(thinned).astype(np.float64)
+        Returns:
+            (S, num) int64 indices into ``directions``, the most alike first.
+        """
+        differences = spreads[:, None] - self._visible_spreads
+        return np.argsort(np.square(differences).sum((2, 3)), axis=1, kind="stable")[:, :num]
+
+
+def covariance(points: FloatArray) -> Array:
+    """Covariance of points (N, 3) as (3, 3) float64."""
+    offsets = points - points.mean(0, dtype=np.float64)
+    return np.asarray(offsets.T @ offsets / len(points))
+
+
+def coarse_points(unit: FloatArray) -> FloatArray:
+    """Thin a cloud (N, 3) whose unit is the longest side of the target to (C, 3)."""
+    return unit[voxel_downsample(unit, COARSE_VOXEL)]
 
 
 def _drawn(cloud: FloatArray, num: int, generator: np.random.Generator) -> FloatArray:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.pose_search import Poses, refine
 from plane_anomalib.geometry.pose_starts import local_minima, nearby_poses, starting_poses
-from plane_anomalib.geometry.posed_surface import PosedSurface, coarse_points
+from plane_anomalib.geometry.posed_surface import PosedSurface, coarse_points, covariance
 from plane_anomalib.geometry.rigid import RigidTransform
 from plane_anomalib.geometry.sampling import random_subsample
 from plane_anomalib.geometry.symmetry import approximate_symmetries
@@ -36,6 +36,9 @@ _ONE_SIDED_BELOW = 0.85
 _GAP_WEIGHT = 0.1
 _GOOD = 0.0015
 _SHAKES = 2
+_START_VIEWS = 4
+_VIEWS = 2
+"""Of 128, in which a one-sided scan of a pose may have been taken."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,7 @@ class RegistrationTarget:
     def symmetries(self) -> Poses:
         """Poses in which the template nearly covers itself, found by registering it to itself."""
         surface, rng = self.surface, np.random.default_rng(self.seed)
-        starts = starting_poses(
-            surface, surface.coarse.mean(0), surface.coarse_normals, views=False
-        )
+        starts = starting_poses(surface, surface.coarse, views=0)
         found = local_minima(surface, surface.coarse, starts, rng, keep=48)
         return approximate_symmetries(surface, found, rng)
 
@@ -95,7 +96,7 @@ class RegistrationTarget:
             ConfigurationError: If the cloud is empty or not (M, 3).
         """
         scan = _Scan.of(source, self.surface, self.seed)
-        starts = starting_poses(self.surface, scan.coarse.mean(0), scan.coarse_normals, views=True)
+        starts = starting_poses(self.surface, scan.coarse, views=_START_VIEWS)
         rng = np.random.default_rng(self.seed)
         poses = local_minima(self.surface, scan.coarse, starts, rng, keep=16)
         poses = self._refined(scan, poses, 300, np.geomspace(0.12, 0.03, 7))
@@ -161,17 +162,20 @@ class RegistrationTarget:
         return np.asarray(np.minimum(distances, _NEAR).mean(1))
 
     def _costs(self, scan: _Scan, poses: Poses, complete: bool) -> Array:
-        missing = []
-        for pose, gaps in enumerate(scan.gaps(self.surface, poses)):
-            capped = np.minimum(gaps, _GAP)
-            if complete:
-                missing.append(capped.mean())
-                continue
-            # Which of the two sides of the scan faced the camera is not known.
-            views = self.surface.directions @ poses.rotations[pose] @ scan.facing
-            sides = [self.surface.visible[int(np.argmax(sign * views))] for sign in (1, -1)]
-            missing.append(min(capped[seen].mean() for seen in sides))
-        return self._off(scan, poses, _ALL) + _GAP_WEIGHT * np.asarray(missing)
+        gaps = np.minimum(scan.gaps(self.surface, poses), _GAP)
+        if complete:
+            missing = gaps.mean(1)
+        else:
+            turned = poses.rotations @ scan.spread @ poses.rotations.transpose(0, 2, 1)
+            likely = self.surface.views_like(turned, _VIEWS)
+            visible = self.surface.visible
+            missing = np.array(
+                [
+                    min(row[visible[v]].mean() for v in views)
+                    for row, views in zip(gaps, likely, strict=True)
+                ]
+            )
+        return self._off(scan, poses, _ALL) + _GAP_WEIGHT * missing
 
     def _result(self, scan: _Scan, pose: Poses, cost: float, covered: float) -> Registration:
         surface, rotation = self.surface, pose.rotations[0]
@@ -186,8 +190,7 @@ class _Scan:
     center: Array
     points: Array
     coarse: FloatArray
-    coarse_normals: Array
-    facing: Array
+    spread: Array
     index: NeighbourIndex
 
     @classmethod
@@ -196,11 +199,10 @@ class _Scan:
         center = cloud.mean(0, dtype=np.float64)
         unit = np.asarray((cloud - center) / surface.extent, np.float32)
         rng = np.random.default_rng(seed)
-        coarse, normals = coarse_points(unit)
+        coarse = coarse_points(unit)
         drawn = unit[random_subsample(len(unit), min(len(unit), 6_000), rng)]
-        facing = normals.mean(0) / max(float(np.linalg.norm(normals.mean(0))), 1e-12)
         points = drawn[:_ALL].astype(np.float64)
-        return cls(center, points, coarse, normals, facing, NeighbourIndex(drawn))
+        return cls(center, points, coarse, covariance(coarse), NeighbourIndex(drawn))
 
     def gaps(self, surface: PosedSurface, poses: Poses) -> Array:
         """(S, V) distance of each view point of the template from the posed scan."""

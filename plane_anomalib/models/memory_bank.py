@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.errors import ConfigurationError, WeightsError
+from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.neighbour_sets import in_chunks
 from plane_anomalib.models.coreset import Coreset, greedy_coreset
 from plane_anomalib.models.detector import ResizableBuffers
@@ -120,29 +116,6 @@ class MemoryBank(ResizableBuffers):
         away = (query - self.rows[relatives].double()).square().sum(1).sqrt() / scale
         weight = 1.0 - math.exp(largest / scale - float(away.logsumexp(0)))
         return weight * largest
-
-    def save(self, path: str | Path) -> None:
-        """Write the rows as safetensors, whole or not at all.
-
-        Args:
-            path: The file.
-        """
-        with replaced(path) as temporary:
-            save_file({"rows": self.rows.cpu().contiguous()}, temporary)
-
-    def load(self, path: str | Path) -> None:
-        """Read what `save` wrote.
-
-        Args:
-            path: The file.
-
-        Raises:
-            WeightsError: If it is missing, damaged or holds something else.
-        """
-        try:
-            self.fill(load_file(path)["rows"])
-        except (OSError, KeyError, SafetensorError, ConfigurationError) as error:
-            raise WeightsError(f"{path} is no memory bank: {error}") from error
 
 
 def _by_tree(rows: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -67,7 +67,7 @@ _ENTRIES = (
         notes=(
             "A constant colour of 0.4, which its authors feed where there is none, is folded into "
             "the first bias by conversion.",
-            "Its joint space is that of the entry openclip-bigg14.",
+            "Its joint space is that of the entry openclip-bigg14, which PLANE needs as well.",
         ),
     ),
     Entry(
@@ -100,9 +100,12 @@ _ENTRIES = (
         shape=Shape(12, 384, 128, 32, 1280),
         text=_BIGG,
         text_entry="openclip-bigg14",
+        per_patch=True,
         notes=(
             "Its authors swap Y and Z before the encoder; conversion folds that into the weights.",
-            "Its projection into the joint space is per patch, after the final norm.",
+            "Its projection into the joint space is per patch, after the final norm; it is kept by "
+            "conversion, and no model here uses it yet.",
+            "Its layout was taken from code that loads it, not from the file itself.",
         ),
     ),
     Entry(

@@ -77,6 +77,7 @@ class Entry:
         text: The text tower that the joint space belongs to; "" if it is in the file or there
             is none.
         text_entry: The entry that holds this tower; "" as above.
+        per_patch: Whether patches, not whole clouds, are brought into the joint space.
         notes: More facts, a sentence each.
     """
 
@@ -93,7 +94,13 @@ class Entry:
     sha256: str | None = None
     text: str = ""
     text_entry: str = ""
+    per_patch: bool = False
     notes: tuple[str, ...] = ()
+
+    @property
+    def is_backbone(self) -> bool:
+        """Whether it makes a point-language model, with the file of its text side if need be."""
+        return self.kind == "point-language" or bool(self.text and not self.per_patch)
 
     @property
     def command(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_language import PointLanguageModel, TextPrefix
 
 
 def object_name(category: str) -> str:
@@ -32,6 +32,7 @@ class TextPrompts(nn.Module):
     ) -> None:
         super().__init__()
         self.vectors = nn.Parameter(std * torch.randn(2, length, width, generator=generator))
+        self._encoded: tuple[tuple[object, ...], TextPrefix] | None = None
 
     def forward(
         self, backbone: PointLanguageModel, names: Sequence[str], dynamic: Tensor
@@ -47,8 +48,27 @@ class TextPrompts(nn.Module):
             Normal and anomalous text features, `(B, joint_dim)` each.
         """
         batch = len(names)
-        static = self.vectors[:, None].expand(-1, batch, -1, -1)
-        prefix = torch.cat([static, dynamic[None].expand(2, -1, -1, -1)], 2)
-        encoded = backbone.encode_text(prefix.flatten(0, 1), [*names, *names])
+        if torch.is_grad_enabled():
+            static = self.vectors[:, None].expand(-1, batch, -1, -1)
+            prefix = torch.cat([static, dynamic[None].expand(2, -1, -1, -1)], 2)
+            encoded = backbone.encode_text(prefix.flatten(0, 1), [*names, *names])
+        else:
+            prefix = dynamic[None].expand(2, -1, -1, -1).flatten(0, 1)
+            after = self._static(backbone).repeated(batch)
+            encoded = backbone.encode_text(prefix, [*names, *names], after=after)
         normal, anomalous = encoded.view(2, batch, -1)
         return normal, anomalous
+
+    def _static(self, backbone: PointLanguageModel) -> TextPrefix:
+        """What every row of a polarity begins with, encoded once for as long as it stays the same.
+
+        Version and address of tensors change with every training step, load and move.
+        """
+        table = backbone.text.token_embedding.weight
+        tensors = self.vectors, table
+        state = tuple(key for t in tensors for key in (t._version, t.data_ptr(), t.device, t.dtype))
+        if torch.is_autocast_enabled(self.vectors.device.type):
+            state += (torch.get_autocast_dtype(self.vectors.device.type),)
+        if self._encoded is None or self._encoded[0] != state:
+            self._encoded = state, backbone.encode_prefix(self.vectors)
+        return self._encoded[1]

@@ -82,26 +82,44 @@ def test_point_encoder_alone_is_the_same_after_conversion(tmp_path: Path) -> Non
     assert (done.kind, done.shape) == ("point-encoder", ENCODER.shape)
     assert done.left_out == "MAE_decoder (1), mask_token (1)"
     assert torch.equal(pooled(source), pooled(out))
-    with pytest.raises(WeightsError, match=r"a point encoder, and it has no text side"):
+    with pytest.raises(WeightsError, match=r"without a projection of whole clouds"):
         load_point_language_model(out)
 
 
-def test_coloured_encoder_keeps_its_projection_and_names_its_missing_text_side(
-    tmp_path: Path,
-) -> None:
-    source, out = tmp_path / "w.pt", tmp_path / "out.safetensors"
+def save_coloured(path: Path) -> dict[str, Tensor]:
     points = official_points(depth=3, channels=6)
     state = {f"point_encoder.{name}": tensor for name, tensor in points.items()}
     state |= {"pc_projection": torch.rand(128, 32), "logit_scale": torch.zeros(())}
-    torch.save({"state_dict": state}, source)
+    torch.save({"state_dict": state}, path)
+    return state
+
+
+def save_tower(path: Path) -> None:
+    """A text tower as open_clip writes it, beside an image tower."""
+    outside = ("point_encoder.", "pc_projection", "image_projection")
+    tower = {n: t for n, t in official().items() if not n.startswith(outside)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({**tower, "visual.proj": torch.zeros(2)}, path)
+
+
+def test_coloured_encoder_keeps_its_projection_and_asks_for_its_text_side(tmp_path: Path) -> None:
+    source, out = tmp_path / "w.pt", tmp_path / "out.safetensors"
+    state = save_coloured(source)
     done = convert(source, out, COLOURED)
     assert done.shape == COLOURED.shape
     assert torch.equal(pooled(source), pooled(out))
     with safe_open(out, framework="pt") as file:
         assert torch.equal(file.get_tensor("point_projection"), state["pc_projection"])
         assert file.get_tensor("points.encoder.linear1.weight").shape == (4, 3)
-    with pytest.raises(WeightsError, match=r"its text side, open_clip ViT-bigG-14.*ulip2-xyz"):
+    with pytest.raises(WeightsError, match=r"its text side, open_clip ViT-bigG-14"):
         load_point_language_model(out)
+    save_tower(tmp_path / "tower.bin")
+    converted = load_point_language_model(out, text=tmp_path / "tower.bin")
+    direct = load_point_language_model(source, text=tmp_path / "tower.bin")
+    assert (converted.points.config.num_groups, direct.points.config.num_groups) == (16, 512)
+    expected, found = direct.state_dict(), converted.state_dict()
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
 def test_patch_aligned_encoder_equals_exchanging_y_and_z_first(tmp_path: Path) -> None:
@@ -230,11 +248,28 @@ def test_names_load_the_converted_file(tmp_path: Path, monkeypatch: pytest.Monke
         assert torch.equal(named(fixed_cloud()).pooled, given(fixed_cloud()).pooled)
 
 
+def test_name_whose_text_side_is_another_file_needs_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(create, "CATALOGUE", {**CATALOGUE, COLOURED.name: COLOURED})
+    save_coloured(tmp_path / "w.pt")
+    out = pinned(COLOURED, tmp_path / "w.pt")
+    assert create.create_point_encoder(COLOURED.name).config.depth == 3
+    with pytest.raises(WeightsError, match="weights get openclip-bigg14 --accept-terms"):
+        create.create_backbone(COLOURED.name)
+    tower = store.original_path(CATALOGUE["openclip-bigg14"])
+    save_tower(tower)
+    found = create.create_backbone(COLOURED.name).state_dict()
+    expected = load_point_language_model(out, text=tower).state_dict()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("point-mae", "no point-language model.*no point encoder and text encoder"),
-        ("ulip2-xyzrgb", "its text side, open_clip ViT-bigG-14"),
+        ("point-mae", "no point-language model.*take builtin, ulip2-xyz, ulip2-xyzrgb, ulip1"),
+        ("patchalign3d", "no point-language model"),
+        ("ulip2-xyzrgb", "weights get ulip2-xyzrgb --accept-terms"),
         ("openclip-bigg14", "no point-language model"),
         ("ulip1-pointbert", "weights get ulip1-pointbert --accept-terms"),
         ("ulip1-pointbrt", 'did you mean "ulip1-pointbert"'),

@@ -181,3 +181,22 @@ def test_untrained_builtin_is_small_well_scaled_and_loud(
         assert 0.2 < tokens.std() < 10
         # Groups differ: an encoder that says the same everywhere could not find anything.
         assert tokens.std(dim=1).mean() > 0.1
+
+
+@pytest.mark.parametrize("dynamic", [0, 1, 3])
+def test_a_prefix_encoded_once_changes_nothing(model: PointLanguageModel, dynamic: int) -> None:
+    names = ["bowl", "an unheard-of thing", "tap"]
+    static, own = prefix(1, 6, model), prefix(3, dynamic, model)
+    whole = model.encode_text(torch.cat([static.expand(3, -1, -1), own], 1), names)
+    after = model.encode_prefix(static).repeated(3)
+    assert after.length == 7
+    torch.testing.assert_close(model.encode_text(own, names, after=after), whole)
+    if dynamic == 0:
+        torch.testing.assert_close(model.encode_text(None, names, after=after), whole)
+
+
+def test_a_long_name_after_a_prefix_is_cut_where_it_is_without(model: PointLanguageModel) -> None:
+    static = prefix(1, 6, model)
+    whole = model.encode_text(static, ["x" * 500])
+    after = model.encode_prefix(static)
+    torch.testing.assert_close(model.encode_text(None, ["x" * 500], after=after), whole)

@@ -77,6 +77,29 @@ def test_a_row_equals_the_sequence_put_together_by_hand() -> None:
     torch.testing.assert_close(anomalous, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_without_gradients_the_static_part_is_encoded_once_and_follows_the_prompts() -> None:
+    backbone, text = small_backbone(), prompts()
+    dynamic, names = torch.randn(3, 1, WIDTH), ["bowl", "cup", "a longer name"]
+
+    def close() -> None:
+        expected = torch.stack(text(backbone, names, dynamic)).detach()
+        with torch.no_grad():
+            found = torch.stack(text(backbone, names, dynamic))
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+    close()
+    with torch.no_grad():
+        text.vectors.mul_(-3)
+    close()
+    text.load_state_dict(prompts(seed=5).state_dict())
+    close()
+    other = small_backbone()
+    with torch.no_grad():
+        other.text.token_embedding.weight.mul_(2)
+    backbone = other
+    close()
+
+
 def test_both_polarities_start_apart_and_follow_the_generator() -> None:
     first = prompts(seed=1).vectors
     assert torch.equal(first, prompts(seed=1).vectors)

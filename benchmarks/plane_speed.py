@@ -1,0 +1,224 @@
+"""Time of PLANE at the size of ULIP-2, from a file to a score per point, stage by stage.
+
+    python benchmarks/plane_speed.py [--points 200000] [--precision 32 bf16] [--out FILE]
+
+The model has ULIP-2's shape (12 blocks of width 384, 512 groups of 32, the 12-block SLIP text
+encoder with dynamic prompts, settings of `configs/models/plane_paper.yaml`) and random weights,
+which take the same time as trained ones. `limit s` is the arithmetic of a stage at the speed of a
+large matrix product on the same machine, just measured; stages without products have none. The
+cloud is a binary .pcd of a built-in shape. Needs `open-clip-torch` for the tokens of its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from plane_anomalib.atomic import replaced
+from plane_anomalib.backbones.builtin import create_random
+from plane_anomalib.backbones.point_transformer import PointTransformerConfig
+from plane_anomalib.backbones.text_encoder import TextEncoderConfig
+from plane_anomalib.benchmark.cost import count_cost
+from plane_anomalib.data.io import read_points
+from plane_anomalib.models.plane import torch_model
+from plane_anomalib.models.plane.inputs import InputSettings
+from plane_anomalib.models.plane.settings import PlaneSettings
+from plane_anomalib.models.plane.torch_model import PlaneModel
+
+#: The paper's speed, "Ours" in its Fig. 5, on an RTX 3090.
+REPORTED = 1.53
+Seconds = dict[str, list[float]]
+
+
+def create_model() -> PlaneModel:
+    """PLANE of the paper on random weights of ULIP-2's shape."""
+    backbone = create_random(
+        PointTransformerConfig(), TextEncoderConfig(), torch.Generator().manual_seed(0)
+    )
+    settings = PlaneSettings(
+        inputs=InputSettings(local_geometry=False, pose="none", num_views=1),
+        adapter_hidden=512,
+        adapter_depth=1,
+        resolution="groups",
+        temperature=1.0,
+    )
+    return PlaneModel(backbone, settings, ["cup0"]).eval()
+
+
+def write_cloud(path: Path, num: int) -> None:
+    """A noisy sample of a built-in shape as binary .pcd."""
+    from plane_anomalib.data.procedural.families import FAMILIES
+    from plane_anomalib.data.procedural.surface import Surface
+    from plane_anomalib.data.procedural.writing import REACH
+
+    rng = np.random.default_rng(0)
+    surface = Surface(FAMILIES["cup0"](), REACH, rng)
+    points = surface.sample(1.1 * num / surface.area, rng)[0][:num]
+    noisy = (points + 5e-4 * rng.normal(size=points.shape)).astype("<f4")
+    header = (
+        "# .PCD v0.7\nVERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\n"
+        f"WIDTH {len(noisy)}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {len(noisy)}\nDATA binary\n"
+    )
+    path.write_bytes(header.encode() + noisy.tobytes())
+
+
+@contextmanager
+def watched(model: PlaneModel, seconds: Seconds) -> Iterator[None]:
+    """Note how long the stages of the model take."""
+
+    def timed(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            result = call(*args, **named)
+            seconds[name].append(time.perf_counter() - start)
+            return result
+
+        return run
+
+    points = model.backbone.points
+    stages = [
+        (InputSettings, "views", "subsample"),
+        (points, "group", "sampling and grouping"),
+        (points.encoder, "forward", "mini-PointNet"),
+        *((block, "forward", "transformer blocks") for block in points.blocks),
+        (model.text_prompts, "forward", "text encoder"),
+        *((adapter, "forward", "adapters") for adapter in model.adapters),
+        (torch_model, "interpolate_to_points", "scores to all points"),
+    ]
+    with ExitStack() as stack:
+        for owner, name, stage in stages:
+            stack.enter_context(patch.object(owner, name, timed(stage, getattr(owner, name))))
+        yield
+
+
+def products_by_stage(model: PlaneModel, run: Callable[[], object]) -> dict[str, int]:
+    """Operations of the matrix products of each stage, in one call."""
+    counts: dict[str, int] = defaultdict(int)
+    points, text = model.backbone.points, model.backbone.text
+    parts = [
+        (points.encoder, "mini-PointNet"),
+        *((block, "transformer blocks") for block in points.blocks),
+        *((block, "text encoder") for block in text.blocks),
+        *((adapter, "adapters") for adapter in model.adapters),
+    ]
+    for module, stage in parts:
+        forward = module.forward
+
+        def counted(
+            *args: Any, stage: str = stage, forward: Callable[..., Any] = forward, **named: Any
+        ) -> Any:
+            results: list[Any] = []
+            cost = count_cost(torch.nn.Identity(), lambda: results.append(forward(*args, **named)))
+            counts[stage] += cost.products
+            return results[0]
+
+        module.forward = counted
+    try:
+        run()
+    finally:
+        for module, _ in parts:
+            del module.forward
+    return counts
+
+
+def product_speed(dtype: torch.dtype) -> float:
+    """Operations per second of a large matrix product."""
+    a, b = torch.randn(2, 2048, 2048).to(dtype)
+    a @ b
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        a @ b
+        times.append(time.perf_counter() - start)
+    return 2 * 2048**3 / min(times)
+
+
+def measure(model: PlaneModel, path: Path, dtype: torch.dtype, rounds: int) -> list[str]:
+    """Markdown lines of one precision."""
+
+    def run() -> None:
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            cloud = torch.from_numpy(read_points(path).points)
+            model(cloud, torch.tensor([len(cloud)]), ["cup0"])
+
+    for _ in range(2):
+        run()
+    products, whole = products_by_stage(model, run), count_cost(model, run)
+    seconds: Seconds = defaultdict(list)
+    total = []
+    with watched(model, seconds):
+        for _ in range(rounds):
+            start = time.perf_counter()
+            run()
+            total.append(time.perf_counter() - start)
+    speed = product_speed(dtype)
+    whole_s = statistics.median(total)
+    stages = {stage: sum(each) / rounds for stage, each in seconds.items()}
+    stages["reading the file and the rest"] = sum(total) / rounds - sum(stages.values())
+    name = str(dtype).removeprefix("torch.")
+    lines = [
+        f"{name}: {1 / whole_s:.2f} clouds/s (median of {rounds}); a large product runs at "
+        f"{speed / 1e9:.0f} GFLOP/s.",
+        "",
+        "| stage | s | GFLOP | limit s |",
+        "|---|---:|---:|---:|",
+    ]
+    for stage, value in stages.items():
+        flop = products.get(stage, 0)
+        limit = f"{flop / 1e9:.2f} | {flop / speed:.3f}" if flop else "- | -"
+        lines.append(f"| {stage} | {value:.3f} | {limit} |")
+    flop = whole.products
+    lines.append(f"| **all** | {whole_s:.3f} | {flop / 1e9:.2f} | {flop / speed:.3f} |")
+    lines += [
+        "",
+        f"{whole.parameters / 1e6:.1f} M parameters, {whole.trainable / 1e6:.2f} M of them "
+        f"trained; {whole.distances / 1e9:.2f} GFLOP of distances if every pair were compared.",
+        "",
+    ]
+    return lines
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--points", type=int, default=200_000)
+    parser.add_argument("--precision", nargs="+", choices=["32", "bf16"], default=["32", "bf16"])
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--out", type=Path, help="Markdown file; printed without it")
+    given = parser.parse_args()
+    dtypes = {"32": torch.float32, "bf16": torch.bfloat16}
+    model = create_model()
+    lines = [
+        f"PLANE at ULIP-2's size, a file of {given.points:,} points to a score per point; "
+        f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads, load "
+        f"before {os.getloadavg()[0]:.2f}. The paper reports {REPORTED} clouds/s on an RTX 3090.",
+        "",
+    ]
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        path = Path(folder) / "cup0.pcd"
+        write_cloud(path, given.points)
+        for precision in given.precision:
+            lines += measure(model, path, dtypes[precision], given.rounds)
+    text = "\n".join(lines)
+    if given.out is None:
+        print(text)
+        return
+    with replaced(given.out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Comparing models: what a result cost."""
