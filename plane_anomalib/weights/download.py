@@ -12,7 +12,7 @@ from typing import Any
 
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights.hashing import require_hash
-from plane_anomalib.weights.links import HostCheck, require_safe
+from plane_anomalib.weights.links import opener, require_safe
 from plane_anomalib.weights.partial import Partial
 from plane_anomalib.weights.progress import Progress
 
@@ -110,7 +110,7 @@ def _attempt(url: str, part: Partial, size: int | None, timeout: float, progress
     """One request; raises `_Dropped` if it ends before the file does."""
     request = urllib.request.Request(url, headers=part.request_headers())  # noqa: S310 - checked
     try:
-        with urllib.request.build_opener(HostCheck(url)).open(request, timeout=timeout) as answer:
+        with opener(url).open(request, timeout=timeout) as answer:
             total = _accept(url, part, answer, size)
             progress.start(part.size, total)
             _read_body(answer, part, progress)

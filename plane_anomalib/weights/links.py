@@ -37,7 +37,18 @@ def require_safe(url: str) -> None:
         raise WeightsError(f"{url}: refused, only https addresses are fetched.")
 
 
-class HostCheck(urllib.request.HTTPRedirectHandler):
+def opener(url: str) -> urllib.request.OpenerDirector:
+    """What opens an address and follows its redirects, under the rule of `require_safe`.
+
+    Proxies are those of the environment, but for addresses on this machine.
+    """
+    handlers: list[urllib.request.BaseHandler] = [_HostCheck(url)]
+    if _is_local_http(url):
+        handlers.append(urllib.request.ProxyHandler({}))
+    return urllib.request.build_opener(*handlers)
+
+
+class _HostCheck(urllib.request.HTTPRedirectHandler):
     """Follows a few redirects, each under the rule of `require_safe`.
 
     An address on another machine can never lead to this one.

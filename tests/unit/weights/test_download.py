@@ -227,3 +227,11 @@ def test_two_downloads_of_one_file_do_not_mix(server: Web, tmp_path: Path) -> No
     second = Second()
     download(url, tmp_path / "f", patience=QUICK, progress=second)
     assert "another process" in str(second.error)
+
+
+def test_proxies_are_not_asked_for_what_lies_on_this_machine(
+    server: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    data = content()
+    assert download(server.add("/f", Page(data)), tmp_path / "f", patience=QUICK) == sha(data)
