@@ -133,7 +133,14 @@ def _groups(entry: Entry | None, kind: Kind) -> tuple[int, int]:
 
 
 def _shape(config: PointTransformerConfig, joint: int | None) -> Shape:
-    return Shape(config.depth, config.width, config.num_groups, config.group_size, joint)
+    return Shape(
+        config.depth,
+        config.width,
+        config.num_groups,
+        config.group_size,
+        joint,
+        config.class_token,
+    )
 
 
 def _joint(

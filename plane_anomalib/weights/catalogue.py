@@ -120,7 +120,7 @@ _ENTRIES = (
             'Pang et al., "Masked Autoencoders for Point Cloud Self-supervised Learning", '
             "ECCV 2022, arXiv:2203.06604"
         ),
-        shape=Shape(12, 384, 64, 32),
+        shape=Shape(12, 384, 64, 32, class_token=False),
         size=348_288_755,
         sha256="27ded932bb0a2625d5a8eb006df199b2578598c774aee6d86b985300b6a5fd20",
         notes=("M3DM runs it with 1,024 groups of 128 points, Real3D-AD with 16,384 of 128.",),

@@ -42,6 +42,7 @@ class Shape:
         groups: Groups per cloud in pretraining (points); None for a text tower.
         group_size: Points per group in pretraining; None for a text tower.
         joint: Channels of the space shared with text; None if there is none.
+        class_token: Whether a learned token stands for the cloud.
     """
 
     layers: int
@@ -49,12 +50,15 @@ class Shape:
     groups: int | None = None
     group_size: int | None = None
     joint: int | None = None
+    class_token: bool = True
 
     def __str__(self) -> str:
         words = [f"{self.layers} layers", f"width {self.width}"]
         if self.groups is not None:
             words.append(f"{self.groups} groups of {self.group_size} points")
         words.append(f"joint space {self.joint}" if self.joint else "no joint space")
+        if not self.class_token:
+            words.append("no class token")
         return ", ".join(words)
 
 

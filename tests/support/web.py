@@ -21,6 +21,7 @@ class Page:
         cuts: For each request in turn, after how many bytes of its answer the connection drops.
         ranges: Whether parts can be asked for.
         if_range: Whether it is noticed that a part of another version is asked for.
+        shift: How much earlier than asked for a part begins.
         length: What is announced instead of the true length.
         status: The answer's, if it is not the file.
         headers: More headers.
@@ -32,6 +33,7 @@ class Page:
     cuts: list[int] = field(default_factory=list)
     ranges: bool = True
     if_range: bool = True
+    shift: int = 0
     length: int | None = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         version = self.headers.get("If-Range")
         if page.if_range and version is not None and version != page.etag:
             return 0
-        return int(asked[1])
+        return int(asked[1]) - page.shift
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)

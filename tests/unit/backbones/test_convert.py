@@ -23,7 +23,7 @@ from tests.support.official_files import Trap, official, official_points
 
 SMALL = Shape(2, 64, 16, 8, 32)
 MODEL = replace(CATALOGUE["ulip2-xyz"], shape=SMALL)
-ENCODER = replace(CATALOGUE["point-mae"], shape=replace(SMALL, joint=None), sha256=None)
+ENCODER = replace(CATALOGUE["point-mae"], shape=replace(SMALL, joint=None, class_token=False))
 PATCHES = replace(CATALOGUE["patchalign3d"], shape=SMALL)
 COLOURED = replace(CATALOGUE["ulip2-xyzrgb"], shape=replace(SMALL, layers=3))
 
@@ -190,6 +190,14 @@ def test_file_that_is_not_what_its_name_says_is_refused(
     save_model(tmp_path / "w.pt")
     with pytest.raises(WeightsError, match=rf"this is not {entry.name}.*{expected}"):
         convert(tmp_path / "w.pt", tmp_path / "out.safetensors", entry)
+
+
+def test_point_mae_is_not_taken_for_point_bert(tmp_path: Path) -> None:
+    torch.save(point_mae(), tmp_path / "w.pth")
+    bert = replace(CATALOGUE["point-bert"], shape=replace(SMALL, joint=None))
+    with pytest.raises(WeightsError, match=r"not point-bert.*no class token, where"):
+        convert(tmp_path / "w.pth", tmp_path / "out.safetensors", bert)
+    convert(tmp_path / "w.pth", tmp_path / "out.safetensors", ENCODER)
 
 
 def test_converted_files_and_text_towers_are_not_converted(tmp_path: Path) -> None:

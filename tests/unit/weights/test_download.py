@@ -170,6 +170,24 @@ def test_redirects_to_unsafe_places_are_refused(server: Web, tmp_path: Path, tar
     assert target in str(caught.value)
 
 
+def test_part_from_another_place_than_asked_for_is_not_appended(
+    server: Web, tmp_path: Path
+) -> None:
+    data = content()
+    page = Page(data, cuts=[5000], shift=10)
+    assert download(server.add("/f", page), tmp_path / "f", patience=QUICK) == sha(data)
+    assert page.starts == ["", "bytes=5000-", ""]
+
+
+def test_chain_of_many_redirects_ends(server: Web, tmp_path: Path) -> None:
+    pages = [Page(status=302, headers={"Location": f"/{step + 1}"}) for step in range(9)]
+    for step, page in enumerate(pages):
+        server.add(f"/{step}", page)
+    with pytest.raises(DownloadError, match="302"):
+        download(f"{server.url}/0", tmp_path / "f", patience=QUICK)
+    assert sum(len(page.asked) for page in pages) == 6
+
+
 def test_redirects_in_a_circle_end(server: Web, tmp_path: Path) -> None:
     page = Page(status=302, headers={"Location": "/f"})
     with pytest.raises(DownloadError, match="302"):
