@@ -7,8 +7,8 @@ A root holds categories in the layout of Anomaly-ShapeNet (`GT/`) or Real3D-AD (
 a process of its own that fits, tests and writes `metrics.json` below the work folder; rows that
 are there already are not run again. A row takes a minute or two per six categories on two cores; a
 transformer in the reference code's preset (16,384 groups) takes minutes a cloud, so leave those
-rows out by `--models` on a CPU. The load of the machine before a run is in its row: times taken
-beside other work are marked in the tables.
+rows out by `--models` on a CPU. How many processors other work kept busy before a run is in its
+row: times taken beside other work are marked in the tables.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from plane_anomalib.atomic import replaced
@@ -53,8 +54,23 @@ def layout(root: Path) -> str:
     return "AnomalyShapeNet" if "GT" in names else "Real3DAD"
 
 
+def other_work(seconds: float = 1.0) -> float:
+    """How many processors were busy while this process slept."""
+
+    def busy() -> int:
+        fields = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()[1:9]
+        user, nice, system, _, _, irq, softirq, steal = map(int, fields)
+        return user + nice + system + irq + softirq + steal
+
+    if not Path("/proc/stat").exists():
+        return os.getloadavg()[0]
+    before = busy()
+    time.sleep(seconds)
+    return (busy() - before) / os.sysconf("SC_CLK_TCK") / seconds
+
+
 def run(name: str, root: Path, work: Path, workers: int) -> tuple[RunResult, float | None] | None:
-    """Fit and test one row, unless its result is there: with the load before; None if it failed."""
+    """Fit and test one row, unless it is there: with the other work before; None if it failed."""
     folder = work / root.name / name.replace(" ", "_").replace(",", "")
     found = sorted(folder.rglob("metrics.json"))
     if not found:
@@ -68,7 +84,7 @@ def run(name: str, root: Path, work: Path, workers: int) -> tuple[RunResult, flo
         command += ["--model", model, *arguments, "--model.visualizer", "false"]
         command += ["--data", data, "--data.root", str(root), "--data.num_workers", str(workers)]
         command += ["--default_root_dir", str(folder)]
-        (folder / "load.txt").write_text(str(os.getloadavg()[0]), encoding="utf-8")
+        (folder / "load.txt").write_text(str(other_work()), encoding="utf-8")
         with (folder / "log.txt").open("w", encoding="utf-8") as log:
             done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
         found = sorted(folder.rglob("metrics.json"))
@@ -95,7 +111,7 @@ def row(root: str, name: str, result: RunResult, load: float | None) -> Row:
     seconds = result.timing.seconds_per_cloud
     values["seconds_per_cloud"] = "" if seconds is None else f"{seconds:.3f}"
     values["peak_gb"] = f"{result.peak_memory_bytes / 2**30:.2f}"
-    values["load_before"] = "" if load is None else f"{load:.2f}"
+    values["busy_before"] = "" if load is None else f"{load:.2f}"
     values["cpu"] = f"{result.hardware.cpu}, {result.hardware.cores} cores"
     values["finished"] = result.timing.finished
     values["commit"] = result.versions.git_commit

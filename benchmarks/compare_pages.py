@@ -20,7 +20,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "plane_anomalib/models").glob("*/RE
 SETS = ("objects_asn", "objects_r3d", "hard_asn", "hard_r3d")
 SHORT = ("object_AUROC", "point_AUROC", "point_AP")
 QUIET = 0.5
-"""Load of the machine before a run below which its time counts as undisturbed."""
+"""Processors busy with other work before a run, up to which its time counts as undisturbed."""
 Row = dict[str, str]
 _TABLE = re.compile(r"(<!-- comparison: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -33,7 +33,7 @@ def number(text: str, digits: int = 3) -> str:
 def seconds(row: Row) -> str:
     """In brackets where other work may have slowed the run."""
     text = number(row["seconds_per_cloud"], 2)
-    quiet = row["load_before"] and float(row["load_before"]) < QUIET
+    quiet = row["busy_before"] and float(row["busy_before"]) < QUIET
     return text if quiet or text == "-" else f"({text})"
 
 

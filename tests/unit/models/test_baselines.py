@@ -96,7 +96,8 @@ def test_an_encoder_stays_as_it_is_in_training() -> None:
 
 @pytest.mark.parametrize("descriptor", ["point-mae", "point-bert"])
 def test_weights_that_are_not_there_are_asked_for_in_one_sentence(descriptor: Any) -> None:
-    with pytest.raises(WeightsError, match=rf'weights of "{descriptor}" do not come.*weights='):
+    sentence = rf'weights of "{descriptor}" do not come.*weights get {descriptor} .*its path'
+    with pytest.raises(WeightsError, match=sentence):
         PatchCore3D(descriptor=descriptor)
     with pytest.raises(WeightsError, match="no backbone"):
         M3DM(backbone="point-mea")
