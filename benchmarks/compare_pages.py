@@ -12,6 +12,8 @@ import csv
 import re
 from pathlib import Path
 
+from compare import ROWS
+
 from plane_anomalib.atomic import replaced
 from plane_anomalib.results import METRIC_NAMES
 
@@ -59,7 +61,7 @@ def overview(rows: list[Row], kind: str) -> str:
     lines = [f"| model | {' | '.join(SETS)} | s/cloud |", "|---|" + "---:|" * (len(SETS) + 1)]
     suffix = {"one-class": "", "one-for-all": ", one for all", "faithful": ", faithful"}[kind]
     found = {(row["set"], row["run"]): row for row in rows}
-    for name in dict.fromkeys(row["run"] for row in rows):
+    for name in [name for name in ROWS if any(row["run"] == name for row in rows)]:
         model = name.removesuffix(suffix) if suffix else name
         if not name.endswith(suffix) or "," in model:
             continue

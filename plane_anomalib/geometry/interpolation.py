@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from plane_anomalib.geometry.neighbour_sets import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.validation import FloatArray, as_points
 
-_CHUNK = 32_768
+_CHUNK = 8_192
 """Points handled at once: temporaries stay in the cache, memory far below 1 GB."""
 
 
@@ -36,9 +37,9 @@ def interpolate_to_points(
     known = np.asarray(values, dtype=np.float32)
     result = np.empty((len(cloud), *known.shape[1:]), dtype=np.float32)
     neighbours = min(k, len(index.reference))
-    for start in range(0, len(cloud), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        distances, indices = index.query(cloud[part], neighbours)
+
+    def interpolate(part: slice) -> None:
+        distances, indices = index.query(cloud[part], neighbours, workers=1)
         weights = _inverse_squared(distances, eps)
         # A sum over neighbours: never holds the gathered (chunk, k, C) array.
         total = np.zeros_like(result[part])
@@ -46,6 +47,8 @@ def interpolate_to_points(
             weight = weights[:, column].reshape(-1, *[1] * (known.ndim - 1))
             total += weight * known[indices[:, column]]
         result[part] = total
+
+    in_chunks(interpolate, len(cloud), _CHUNK)
     return result
 
 
