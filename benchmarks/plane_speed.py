@@ -24,15 +24,15 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
 import torch
+from baselines_speed import clouds
 
 from plane_anomalib.atomic import replaced
 from plane_anomalib.backbones.builtin import create_random
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.benchmark.cost import count_cost
-from plane_anomalib.data.io import read_points
+from plane_anomalib.data.io import read_points, write_points
 from plane_anomalib.models.plane import torch_model
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.settings import PlaneSettings
@@ -56,23 +56,6 @@ def create_model() -> PlaneModel:
         temperature=1.0,
     )
     return PlaneModel(backbone, settings, ["cup0"]).eval()
-
-
-def write_cloud(path: Path, num: int) -> None:
-    """A noisy sample of a built-in shape as binary .pcd."""
-    from plane_anomalib.data.procedural.families import FAMILIES
-    from plane_anomalib.data.procedural.surface import Surface
-    from plane_anomalib.data.procedural.writing import REACH
-
-    rng = np.random.default_rng(0)
-    surface = Surface(FAMILIES["cup0"](), REACH, rng)
-    points = surface.sample(1.1 * num / surface.area, rng)[0][:num]
-    noisy = (points + 5e-4 * rng.normal(size=points.shape)).astype("<f4")
-    header = (
-        "# .PCD v0.7\nVERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\n"
-        f"WIDTH {len(noisy)}\nHEIGHT 1\nVIEWPOINT 0 0 0 1 0 0 0\nPOINTS {len(noisy)}\nDATA binary\n"
-    )
-    path.write_bytes(header.encode() + noisy.tobytes())
 
 
 @contextmanager
@@ -209,7 +192,7 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         path = Path(folder) / "cup0.pcd"
-        write_cloud(path, given.points)
+        write_points(path, next(clouds(given.points, 1)))
         for precision in given.precision:
             lines += measure(model, path, dtypes[precision], given.rounds)
     text = "\n".join(lines)

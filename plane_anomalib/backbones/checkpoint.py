@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import WeightsError
 
 #: Suffixes of files that weights can be read from.
@@ -79,6 +80,21 @@ def stream_tensors(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[
             yield name, state[name]
         if not names:
             return
+
+
+def write_tensors(path: Path, state: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors as one safetensors file, whole or not at all.
+
+    Args:
+        path: The file, replaced only once the new one is complete.
+        state: Tensors by name.
+        metadata: About them.
+    """
+    from safetensors.torch import save_file
+
+    contiguous = {name: tensor.contiguous() for name, tensor in state.items()}
+    with replaced(path) as temporary:
+        save_file(contiguous, temporary, metadata=metadata)
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

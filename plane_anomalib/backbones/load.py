@@ -10,15 +10,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.backbones.checkpoint import read_tensors
+from plane_anomalib.backbones.checkpoint import read_tensors, write_tensors
 from plane_anomalib.backbones.official import (
     below,
     infer_points,
     infer_text,
     point_language_state,
 )
-from plane_anomalib.backbones.point_file import ENCODER_FORMAT, MODEL_FORMAT, points_of
+from plane_anomalib.backbones.point_file import (
+    ENCODER_FORMAT,
+    MODEL_FORMAT,
+    points_of,
+    stored_config,
+)
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
@@ -58,7 +62,8 @@ def load_point_language_model(
     path = Path(path)
     state, metadata = read_tensors(path)
     if metadata.get("format") == MODEL_FORMAT:
-        points, config = _own_config(metadata, path)
+        points = stored_config(PointTransformerConfig, "points", metadata, path)
+        config = stored_config(TextEncoderConfig, "text", metadata, path)
         named: dict[str, Tensor] = state
     else:
         points, named = _points_side(state, metadata, path, needs_text=text is None)
@@ -115,9 +120,6 @@ def save_point_language_model(
         path: The file, replaced only once the new one is complete.
         metadata: More about it: where it comes from, checksum of the source, licence.
     """
-    from safetensors.torch import save_file
-
-    path = Path(path)
     config = {"points": asdict(model.points.config), "text": asdict(model.text.config)}
     described = {
         **(metadata or {}),
@@ -125,9 +127,7 @@ def save_point_language_model(
         "config": json.dumps(config),
         "weights": model.weights,
     }
-    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    with replaced(path) as temporary:
-        save_file(state, temporary, metadata=described)
+    write_tensors(Path(path), model.state_dict(), described)
 
 
 def _points_side(
@@ -161,19 +161,6 @@ def _text_side(
     if text is None:
         return infer_text(named, path), {}
     return read_text_tower(text, activation=activation, dtype=dtype)
-
-
-def _own_config(
-    metadata: Mapping[str, str], path: Path
-) -> tuple[PointTransformerConfig, TextEncoderConfig]:
-    try:
-        config = json.loads(metadata["config"])
-        return PointTransformerConfig(**config["points"]), TextEncoderConfig(**config["text"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: the model's shape in this file cannot be read ({error}); "
-            "write it again with this version."
-        ) from error
 
 
 def _fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:

@@ -7,13 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
-from plane_anomalib.atomic import replaced
+from plane_anomalib.backbones.checkpoint import write_tensors
 from plane_anomalib.backbones.official import below, infer_points, point_state
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
 from plane_anomalib.errors import WeightsError
+
+T = TypeVar("T")
 
 #: Format of a file of `save_point_encoder`.
 ENCODER_FORMAT = "plane-anomalib point encoder, version 1"
@@ -46,12 +49,34 @@ def points_of(
         WeightsError: A tensor that the shape is read off is not there.
     """
     if metadata.get("format") in (ENCODER_FORMAT, MODEL_FORMAT):
-        return _own_config(metadata, path), below(state, "points.")
+        config = stored_config(PointTransformerConfig, "points", metadata, path)
+        return config, below(state, "points.")
     prefix = _prefix(state)
     named = point_state(below(state, prefix))
     if any(name.startswith(_PATCH_PROJECTION) for name in state):
         named = _patch_aligned(named)
     return infer_points(named, path), named
+
+
+def stored_config(kind: type[T], part: str, metadata: Mapping[str, str], path: Path) -> T:
+    """The shape of one side of a file of ours.
+
+    Args:
+        kind: Its class.
+        part: "points" or "text".
+        metadata: Of the file.
+        path: The file, for messages.
+
+    Raises:
+        WeightsError: It is not there, or of another version.
+    """
+    try:
+        return kind(**json.loads(metadata["config"])[part])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path}: the model's shape in this file cannot be read ({error}); "
+            "write it again with this version."
+        ) from error
 
 
 def projection_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -105,17 +130,10 @@ def save_point_encoder(
         metadata: More about it.
         projection: See `projection_of`.
     """
-    from safetensors.torch import save_file
-
     state = {f"points.{name}": tensor for name, tensor in model.state_dict().items()}
     state |= projection or {}
     config = json.dumps({"points": asdict(model.config)})
-    with replaced(path) as temporary:
-        save_file(
-            {name: tensor.contiguous() for name, tensor in state.items()},
-            temporary,
-            metadata={**metadata, "format": ENCODER_FORMAT, "config": config},
-        )
+    write_tensors(path, state, {**metadata, "format": ENCODER_FORMAT, "config": config})
 
 
 def _prefix(state: Mapping[str, Tensor]) -> str:
@@ -134,13 +152,3 @@ def _patch_aligned(named: dict[str, Tensor]) -> dict[str, Tensor]:
         if name in kept:
             kept[name] = kept[name][:, [0, 2, 1]]
     return kept
-
-
-def _own_config(metadata: Mapping[str, str], path: Path) -> PointTransformerConfig:
-    try:
-        return PointTransformerConfig(**json.loads(metadata["config"])["points"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise WeightsError(
-            f"{path}: the encoder's shape in this file cannot be read ({error}); "
-            "convert it again with this version."
-        ) from error

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.hybrid_normals import set_normals, turned_outward
-from plane_anomalib.geometry.neighbour_sets import OrderedCloud, in_chunks
+from plane_anomalib.geometry.neighbour_sets import OrderedCloud
 from plane_anomalib.geometry.pair_angles import PairAngles
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.least_variance import least_variance
-from plane_anomalib.geometry.neighbour_sets import NeighbourSets, OrderedCloud, in_chunks
+from plane_anomalib.geometry.neighbour_sets import NeighbourSets, OrderedCloud
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 
 Array = NDArray[np.float64]

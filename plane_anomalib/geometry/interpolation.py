@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from plane_anomalib.geometry.neighbour_sets import in_chunks
+from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.validation import FloatArray, as_points
 

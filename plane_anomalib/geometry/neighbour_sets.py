@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
 SetArray = NDArray[np.int32]
@@ -30,28 +29,6 @@ _LEVELS_TOGETHER = 4
 """So many times rows are halved before the parts are handed to threads."""
 _DISTANCES_AT_ONCE = 120_000
 """Distances held by one thread: they should stay in its cache."""
-
-
-def in_chunks(
-    work: Callable[[slice], None], num: int, size: int, threads: int | None = None
-) -> None:
-    """Call `work` on slices that cover 0..num, on several threads.
-
-    Args:
-        work: Called with one slice; slices do not overlap.
-        num: Total length.
-        size: Length of a slice.
-        threads: How many; by default as many as torch uses.
-    """
-    parts = [slice(start, min(start + size, num)) for start in range(0, num, size)]
-    threads = min(torch.get_num_threads() if threads is None else threads, len(parts))
-    if threads <= 1:
-        for part in parts:
-            work(part)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, part) for part in parts]:
-            done.result()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.geometry.neighbour_sets import in_chunks
+from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.posed_surface import PosedSurface
 from plane_anomalib.geometry.validation import IntArray

@@ -12,7 +12,7 @@ import torch
 from anomalib.data import InferenceBatch
 from torch import Tensor, nn
 
-from plane_anomalib.atomic import replaced
+from plane_anomalib.backbones.checkpoint import write_tensors
 from plane_anomalib.errors import ConfigurationError, WeightsError
 from plane_anomalib.geometry.validation import FloatArray, as_points
 from plane_anomalib.models.detector import CloudAligner, CloudDetector, CloudScores, Unaligned
@@ -164,11 +164,8 @@ class FittedModel(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write what was learnt as one safetensors file, whole or not at all."""
-        from safetensors.torch import save_file
-
-        state = {k: v.contiguous() for k, v in self.state_dict().items() if isinstance(v, Tensor)}
-        with replaced(path) as temporary:
-            save_file(state, temporary, metadata={"fitted": json.dumps(self.get_extra_state())})
+        state = {k: v for k, v in self.state_dict().items() if isinstance(v, Tensor)}
+        write_tensors(Path(path), state, {"fitted": json.dumps(self.get_extra_state())})
 
     def load(self, path: str | Path) -> None:
         """Read what `save` wrote; the training data are not needed.

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.geometry.neighbour_sets import in_chunks
+from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.models.coreset import Coreset, greedy_coreset
 from plane_anomalib.models.detector import ResizableBuffers
 from plane_anomalib.models.threads import one_torch_thread

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.geometry.neighbour_sets import in_chunks
+from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.normals import orient_outward, point_normals
 from plane_anomalib.geometry.validation import FloatArray

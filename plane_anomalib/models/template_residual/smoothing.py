@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plane_anomalib.geometry.neighbour_sets import in_chunks
+from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 
 _CHUNK = 2_048

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.geometry.neighbour_sets import OrderedCloud, in_chunks
+from plane_anomalib.geometry.chunks import in_chunks
+from plane_anomalib.geometry.neighbour_sets import OrderedCloud
 
 
 def brute_force(cloud: OrderedCloud, row: int, k: int, radius: float) -> np.ndarray:
