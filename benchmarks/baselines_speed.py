@@ -33,13 +33,13 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import reference_pipeline as pipeline
 import torch
+from clouds import LENGTH, clouds
 from numpy.typing import NDArray
 from reference_pipeline import CORESET, CPU, Cloud, Numbers, timed
 from scipy.spatial import cKDTree
@@ -48,7 +48,6 @@ from scipy.spatial.transform import Rotation
 Found = dict[str, Numbers]
 Limits = dict[str, int]
 
-LENGTH = 30.0
 SEARCH: dict[str, Any] = {
     "normal_radius": pipeline.NORMAL_RADIUS,
     "normal_neighbours": pipeline.NORMAL_NEIGHBOURS,
@@ -65,19 +64,6 @@ METHODS = {
 REGISTRATION = "registration"
 NEEDS_A_POSE = ("PatchCore FPFH+raw",)
 """Methods whose scores depend on the pose in our package."""
-
-
-def clouds(points: int, number: int) -> Iterator[Cloud]:
-    """Samples of one shape, each with noise of its own."""
-    from plane_anomalib.data.procedural.families import FAMILIES
-    from plane_anomalib.data.procedural.surface import Surface
-    from plane_anomalib.data.procedural.writing import REACH
-
-    rng = np.random.default_rng(0)
-    surface = Surface(FAMILIES["cup0"](), REACH, rng)
-    for _ in range(number):
-        sample = surface.sample(1.1 * points / surface.area, rng)[0][:points]
-        yield (LENGTH * (sample + 5e-4 * rng.normal(size=sample.shape))).astype(np.float32)
 
 
 def turned(cloud: Cloud, seed: int) -> Cloud:

@@ -25,7 +25,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from baselines_speed import clouds
+from clouds import clouds
 
 from plane_anomalib.atomic import replaced
 from plane_anomalib.backbones.builtin import create_random

@@ -62,10 +62,12 @@ class TextPrompts(nn.Module):
     def _static(self, backbone: PointLanguageModel) -> TextPrefix:
         """What every row of a polarity begins with, encoded once for as long as it stays the same.
 
-        Version and address of tensors change with every training step, load and move.
+        Version and address of tensors change with every training step, load and move. Tensors made
+        in inference mode have no version: what depends on them is encoded anew.
         """
-        table = backbone.text.token_embedding.weight
-        tensors = self.vectors, table
+        tensors = self.vectors, backbone.text.token_embedding.weight
+        if any(tensor.is_inference() for tensor in tensors):
+            return backbone.encode_prefix(self.vectors)
         state = tuple(key for t in tensors for key in (t._version, t.data_ptr(), t.device, t.dtype))
         if torch.is_autocast_enabled(self.vectors.device.type):
             state += (torch.get_autocast_dtype(self.vectors.device.type),)

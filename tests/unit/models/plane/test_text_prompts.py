@@ -100,6 +100,13 @@ def test_without_gradients_the_static_part_is_encoded_once_and_follows_the_promp
     close()
 
 
+def test_a_model_made_in_inference_mode_encodes_the_same_texts() -> None:
+    expected = prompts()(small_backbone(), ["bowl"], torch.zeros(1, 0, WIDTH))
+    with torch.inference_mode():
+        found = prompts()(small_backbone(), ["bowl"], torch.zeros(1, 0, WIDTH))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
 def test_both_polarities_start_apart_and_follow_the_generator() -> None:
     first = prompts(seed=1).vectors
     assert torch.equal(first, prompts(seed=1).vectors)

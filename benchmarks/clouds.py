@@ -1,0 +1,25 @@
+"""Clouds to measure speed on: samples of a built-in shape, as a scanner would give them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.data.procedural.families import FAMILIES
+from plane_anomalib.data.procedural.surface import Surface
+from plane_anomalib.data.procedural.writing import REACH
+
+Cloud = NDArray[np.float32]
+
+LENGTH = 30.0
+
+
+def clouds(points: int, number: int) -> Iterator[Cloud]:
+    """Samples of one shape, `LENGTH` units long, each with noise of its own."""
+    rng = np.random.default_rng(0)
+    surface = Surface(FAMILIES["cup0"](), REACH, rng)
+    for _ in range(number):
+        sample = surface.sample(1.1 * points / surface.area, rng)[0][:points]
+        yield (LENGTH * (sample + 5e-4 * rng.normal(size=sample.shape))).astype(np.float32)
