@@ -1,0 +1,1 @@
+"""Pretraining of the small point-language model on procedural, captioned shapes."""
