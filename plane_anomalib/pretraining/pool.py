@@ -143,7 +143,7 @@ def _mapper(workers: int) -> Iterator[_Map]:
         return
     # A fresh process, since a fork inherits torch's threads in an unusable state. Numpy's own
     # threads would only get into each other's way.
-    limits = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     before = {name: os.environ.get(name) for name in limits}
     os.environ.update(limits)
     try:

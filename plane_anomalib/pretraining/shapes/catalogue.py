@@ -1,0 +1,16 @@
+"""All families by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from plane_anomalib.pretraining.shapes.families.kinds import Maker
+from plane_anomalib.pretraining.shapes.families.machined import MACHINED
+from plane_anomalib.pretraining.shapes.families.vessels import VESSELS
+
+FAMILIES: Mapping[str, Maker] = MappingProxyType({**VESSELS, **MACHINED})
+"""Family name to maker of one specimen: a solid and its caption."""
+
+HELD_OUT: tuple[str, ...] = ("wine glass", "hex nut")
+"""Families never used for training: what a model knows of them it learned from other shapes."""
