@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _VOWELS = tuple("aeiou")
 _SOUNDS_OTHERWISE = ("u-", "uni", "use", "one")
 _FRAMES = ("{}", "{}", "{}", "{}", "the shape of {}", "a 3D scan of {}", "a point cloud of {}")
