@@ -116,8 +116,8 @@ class ModelConfig:
         decoder_depth: Blocks of the masked modelling's decoder.
     """
 
-    points: Mapping[str, int] = field(default_factory=dict)
-    text: Mapping[str, int] = field(default_factory=dict)
+    points: Mapping[str, Any] = field(default_factory=dict)
+    text: Mapping[str, Any] = field(default_factory=dict)
     layers: tuple[int, ...] = (2, 5, 8, 11)
     decoder_depth: int = 2
 

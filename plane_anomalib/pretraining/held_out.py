@@ -111,7 +111,7 @@ def _segmentation(
         anchors = _anchors(model, [pool.names[i] for i in part])
         logits = torch.stack(
             [
-                losses.anomaly_logits(f, *anchors, config.losses.temperature)
+                losses.anomaly_logits(f, anchors, config.losses.temperature)
                 for f in heads.patch_features(outputs)
             ]
         )
@@ -198,14 +198,14 @@ def _encode(
     return batch, outputs, pooled
 
 
-def _anchors(model: PointLanguageModel, names: list[str]) -> tuple[Tensor, Tensor]:
+def _anchors(model: PointLanguageModel, names: list[str]) -> Tensor:
     pairs = [fixed_anchors(name) for name in names]
     sides = []
     for side in (0, 1):
         sentences = [sentence for pair in pairs for sentence in pair[side]]
         encoded = _sentences(model, sentences).view(len(names), -1, model.joint_dim)
         sides.append(F.normalize(encoded.mean(1), dim=-1))
-    return sides[0], sides[1]
+    return torch.stack(sides)
 
 
 def _sentences(model: PointLanguageModel, sentences: list[str]) -> Tensor:

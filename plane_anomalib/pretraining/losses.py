@@ -21,16 +21,15 @@ def contrast(clouds: Tensor, texts: Tensor, scale: Tensor, ignored: Tensor) -> T
     return 0.5 * (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right))
 
 
-def anomaly_logits(features: Tensor, normal: Tensor, anomalous: Tensor, tau: float) -> Tensor:
+def anomaly_logits(features: Tensor, anchors: Tensor, tau: float) -> Tensor:
     """Log-odds of eq. 6: `sigmoid` of it is the softmax over the two cosines.
 
     Args:
         features: Unit vectors, (B, ..., D).
-        normal: T_N of each cloud, unit vectors, (B, D).
-        anomalous: T_A of each cloud, unit vectors, (B, D).
+        anchors: T_N and T_A of each cloud, unit vectors, (2, B, D).
         tau: Temperature.
     """
-    axis = (anomalous - normal) / tau
+    axis = (anchors[1] - anchors[0]) / tau
     while axis.ndim < features.ndim:
         axis = axis.unsqueeze(1)
     return (features * axis).sum(-1)

@@ -21,7 +21,8 @@ def create_optimizer(modules: dict[str, nn.Module], config: TrainConfig) -> torc
         modules: What is trained, by name.
         config: Of the run.
     """
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for title, module in modules.items():
         for name, parameter in module.named_parameters():
             whole = f"{title}.{name}"

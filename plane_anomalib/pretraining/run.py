@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from plane_anomalib.pretraining.optimise import (
 )
 from plane_anomalib.pretraining.plan import StepPlan, device_generator, plan_step
 from plane_anomalib.pretraining.pool import Pool, training_pool
-from plane_anomalib.pretraining.step import compute, prepare_texts, weighted
+from plane_anomalib.pretraining.step import Texts, compute, prepare_texts, weighted
 
 _logger = logging.getLogger(__name__)
 
@@ -57,6 +58,23 @@ class Outcome:
     steps: int
     metrics: dict[str, float]
     file: Path | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a step does, on the host.
+
+    Args:
+        step: Its number.
+        plan: Its clouds and words.
+        texts: The words as tensors.
+        shapes: (B,) int64, index of each cloud's shape.
+    """
+
+    step: int
+    plan: StepPlan
+    texts: Texts
+    shapes: Tensor
 
 
 class Run:
@@ -123,11 +141,15 @@ class Run:
         log = Log(self.folder / "log.csv", train.log_every, _logger.info)
         start, before = time.monotonic(), self.progress
         saved, timed = start, start
-        with self._interruptions():
+        # The next step's words are put together while the device works at this one.
+        with self._interruptions(), ThreadPoolExecutor(1) as ahead:
+            ready = ahead.submit(self.prepare, pool, before.step)
             while self.progress.step < self.progress.steps and not self._stop:
                 step = self.progress.step
                 rate = learning_rate(train, step, self.progress.steps)
-                log.add(self.step(pool, step, rate))
+                prepared = ready.result()
+                ready = ahead.submit(self.prepare, pool, step + 1)
+                log.add(self.step(pool, prepared, rate))
                 now = time.monotonic()
                 self.progress = replace(
                     self.progress, step=step + 1, seconds=before.seconds + now - start
@@ -151,30 +173,42 @@ class Run:
                     saved = time.monotonic()
         return not self._stop
 
-    def step(self, pool: Pool, step: int, rate: float) -> dict[str, Tensor]:
+    def prepare(self, pool: Pool, step: int) -> Prepared:
+        """Decide what a step does, on the host alone.
+
+        Args:
+            pool: Its words.
+            step: Number of the step, which with the seed decides everything in it.
+        """
+        plan = plan_step(self.config, pool.names, pool.captions, step)
+        pinned = self.device.type == "cuda"
+        texts = prepare_texts(self.model, plan, self.config.losses, pinned=pinned)
+        shapes = torch.from_numpy(plan.shapes)
+        return Prepared(step, plan, texts, shapes.pin_memory() if pinned else shapes)
+
+    def step(self, pool: Pool, prepared: Prepared, rate: float) -> dict[str, Tensor]:
         """Do one step.
 
         Args:
             pool: On the device.
-            step: Its number, which with the seed decides everything in it.
+            prepared: What to do.
             rate: Learning rate.
 
         Returns:
             Losses, their sum and the norm of the gradient, on the device.
         """
-        config, device = self.config, self.device
-        plan = plan_step(config, pool.names, pool.captions, step)
+        config, device, plan, step = self.config, self.device, prepared.plan, prepared.step
         generator = device_generator(config.train.seed, step, device)
-        texts = prepare_texts(self.model, plan, config.losses, device)
         batch = make_batch(
             pool,
-            _shapes(plan, device),
+            prepared.shapes.to(device, non_blocking=True),
             plan.kinds,
             (plan.points, plan.groups),
             self.model.points.config.group_size,
             (config.views, config.defects),
             generator,
         )
+        texts = prepared.texts.to(device)
         low, high = config.losses.visible
         visible = low + (high - low) * float(np.random.default_rng([step, 3]).random())
         found = compute(self.model, self.heads, batch, texts, config.losses, visible, generator)
@@ -228,13 +262,6 @@ class Run:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _shapes(plan: StepPlan, device: torch.device) -> Tensor:
-    shapes = torch.from_numpy(plan.shapes)
-    if device.type == "cuda":
-        shapes = shapes.pin_memory()
-    return shapes.to(device, non_blocking=True)
 
 
 def pretrain(

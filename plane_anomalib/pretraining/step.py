@@ -37,6 +37,19 @@ class Texts:
     facts: Tensor
     damaged: Tensor
 
+    def pinned(self) -> Texts:
+        """The same where a GPU can fetch it while the host goes on."""
+        sentences = None if self.sentences is None else self.sentences.pinned()
+        return Texts(sentences, self.facts.pin_memory(), self.damaged.pin_memory())
+
+    def to(self, device: torch.device) -> Texts:
+        """The same on a device, without waiting for it."""
+        return Texts(
+            None if self.sentences is None else self.sentences.to(device),
+            self.facts.to(device, non_blocking=True),
+            self.damaged.to(device, non_blocking=True),
+        )
+
 
 def needs_anchors(config: LossesConfig) -> bool:
     """Whether any loss compares clouds or groups with anchors."""
@@ -44,9 +57,16 @@ def needs_anchors(config: LossesConfig) -> bool:
 
 
 def prepare_texts(
-    model: PointLanguageModel, plan: StepPlan, config: LossesConfig, device: torch.device
+    model: PointLanguageModel, plan: StepPlan, config: LossesConfig, *, pinned: bool
 ) -> Texts:
-    """Bring a plan's words to the device, without waiting for it."""
+    """Put a plan's words into tensors on the host.
+
+    Args:
+        model: Whose tokenizer.
+        plan: Of the step.
+        config: Which losses there are.
+        pinned: Whether a GPU will fetch them.
+    """
     said = [caption.text for caption in plan.captions] if config.contrast else []
     if needs_anchors(config):
         said += plan.normal + plan.anomalous
@@ -56,13 +76,8 @@ def prepare_texts(
         np.stack([plan.name_ids, plan.caption_ids, np.array(senses), np.array(full, np.int64)])
     )
     damaged = torch.tensor([float(bool(kinds)) for kinds in plan.kinds])
-    if device.type == "cuda":
-        facts, damaged = facts.pin_memory(), damaged.pin_memory()
-    return Texts(
-        tokenize(model, said).to(device) if said else None,
-        facts.to(device, non_blocking=True),
-        damaged.to(device, non_blocking=True),
-    )
+    texts = Texts(tokenize(model, said) if said else None, facts, damaged)
+    return texts.pinned() if pinned else texts
 
 
 @contextmanager
@@ -128,7 +143,8 @@ def _spoken(
     whole = F.normalize(model.embed_points(pooled).float(), dim=-1)
     with torch.autocast(whole.device.type, enabled=False):
         if config.contrast:
-            ignored = not_negatives(*texts.facts[:3], texts.facts[3].bool())
+            names, captions, senses, full = texts.facts.unbind()
+            ignored = not_negatives(names, captions, senses, full.bool())
             found["contrast"] = losses.contrast(whole, spoken[:size], heads.scale, ignored)
             spoken = spoken[size:]
         if not needs_anchors(config):
@@ -137,11 +153,11 @@ def _spoken(
         if config.segmentation:
             features = heads.patch_features(outputs)
             logits = torch.stack(
-                [losses.anomaly_logits(f, *anchors, config.temperature) for f in features]
+                [losses.anomaly_logits(f, anchors, config.temperature) for f in features]
             )
             found["segmentation"] = losses.segmentation(logits, batch.share, batch.counted)
         if config.state:
-            state = losses.anomaly_logits(whole, *anchors, config.temperature)
+            state = losses.anomaly_logits(whole, anchors, config.temperature)
             found["state"] = F.binary_cross_entropy_with_logits(state, texts.damaged)
     return found
 

@@ -89,7 +89,7 @@ def caption(rng: np.random.Generator, name: str, description: str, kinds: Sequen
         template = NORMAL[rng.integers(len(NORMAL))]
         sense = "plain" if template in _PLAIN else "normal"
         return Caption(_filled(template, name), _SENSES[sense], False)
-    kind = kinds[rng.integers(len(kinds))]
+    kind = kinds[int(rng.integers(len(kinds)))]
     sense_of_kind = 3 + list(KIND_WORDS).index(kind)
     if full:
         return Caption(f"{description} with {article(_word(rng, kind))}", sense_of_kind, True)
@@ -154,11 +154,13 @@ class Sentences:
     end: Tensor
     which: Tensor
 
+    def pinned(self) -> Sentences:
+        """The same where a GPU can fetch it while the host goes on."""
+        return Sentences(self.tokens.pin_memory(), self.end.pin_memory(), self.which.pin_memory())
+
     def to(self, device: torch.device) -> Sentences:
         """The same on a device, without waiting for it."""
         parts = (self.tokens, self.end, self.which)
-        if device.type == "cuda":
-            parts = tuple(part.pin_memory() for part in parts)
         return Sentences(*(part.to(device, non_blocking=True) for part in parts))
 
 
