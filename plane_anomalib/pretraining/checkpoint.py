@@ -22,7 +22,6 @@ _FREE = {
     ("train", "log_every"),
     ("train", "checkpoint_minutes"),
     ("train", "evaluate_every"),
-    ("train", "steps"),
     ("pool", "workers"),
     ("pool", "cache"),
 }
