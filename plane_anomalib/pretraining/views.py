@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -113,8 +115,8 @@ def specimen(
         generator: The only source of randomness.
     """
     batch = len(points)
-    logs = torch.tensor(limits).log().tolist()
-    factors = uniform((logs[0], logs[1]), (batch, 3), generator).exp()
+    logs = math.log(limits[0]), math.log(limits[1])
+    factors = uniform(logs, (batch, 3), generator).exp()
     points, normals = stretch(points, normals, factors)
     waves = 3
     directions = F.normalize(normal((batch, waves, 3), generator), dim=-1)

@@ -44,7 +44,7 @@ def test_interrupted_run_ends_with_the_weights_of_one_without_a_break(
     first = Run(config, tmp_path / "parts", CPU)
     step = Run.step
 
-    def stopping(self, pool, prepared, rate):  # noqa: ANN001, ANN202
+    def stopping(self, pool, prepared, rate):
         found = step(self, pool, prepared, rate)
         if prepared.step == 2:
             os.kill(os.getpid(), signal.SIGINT)  # as Ctrl-C does
@@ -150,7 +150,7 @@ def test_run_ends_in_time_even_if_steps_become_slower(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    run = Run(_with(config, minutes=2.0), tmp_path, CPU)
+    run = Run(_with(config, minutes=2.0, steps=10**6), tmp_path, CPU)
 
     def slower(pool: Pool, prepared: running.Prepared, rate: float) -> dict[str, torch.Tensor]:
         now[0] += 0.5 if prepared.step < 50 else 1.0
