@@ -51,8 +51,8 @@ def run(arguments: Namespace) -> int:
     import torch
 
     from plane_anomalib.errors import ConfigurationError
-    from plane_anomalib.pretraining.config import load_config
-    from plane_anomalib.pretraining.run import pretrain
+    from plane_anomalib.pretraining.pretrain import pretrain
+    from plane_anomalib.pretraining.recipe import load_config
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
     config = load_config(arguments.config)

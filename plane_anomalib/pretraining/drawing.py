@@ -67,8 +67,7 @@ def draw(task: Task) -> list[tuple[str, str, str]]:
         order = rng.permutation(points.shape[1])
         points[index], normals[index] = drawn[0][order], drawn[1][order]
         words.append((drawn[2], drawn[3], source.family))
-    points.flush()
-    normals.flush()
+    # Not flushed: processes share the pages, and waiting for the disk is for nothing.
     return words
 
 

@@ -1,4 +1,4 @@
-"""A pretraining run, from the pool to the file of weights."""
+"""The loop of a pretraining run, which can be stopped and go on."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from plane_anomalib.pretraining import checkpoint
 from plane_anomalib.pretraining.batch import make_batch
 from plane_anomalib.pretraining.checkpoint import Progress
 from plane_anomalib.pretraining.config import PretrainConfig
-from plane_anomalib.pretraining.export import export
-from plane_anomalib.pretraining.held_out import HeldOut, evaluate, held_out_shapes
+from plane_anomalib.pretraining.held_out import HeldOut, evaluate
 from plane_anomalib.pretraining.log import Log
 from plane_anomalib.pretraining.model import Heads, create_model
 from plane_anomalib.pretraining.optimise import (
@@ -31,7 +30,7 @@ from plane_anomalib.pretraining.optimise import (
     update,
 )
 from plane_anomalib.pretraining.plan import StepPlan, device_generator, plan_step
-from plane_anomalib.pretraining.pool import Pool, training_pool
+from plane_anomalib.pretraining.pool import Pool
 from plane_anomalib.pretraining.step import Texts, compute, prepare_texts, weighted
 
 _logger = logging.getLogger(__name__)
@@ -41,23 +40,6 @@ _TIMED_FROM = 20
 _RESERVE = 20.0
 """Seconds kept for the evaluation and the export when the time is given."""
 _SAFETY = 0.96
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run came to.
-
-    Args:
-        finished: Whether all steps were done; else it can go on.
-        steps: Steps done.
-        metrics: On held-out shapes, if finished.
-        file: The weights, if finished.
-    """
-
-    finished: bool
-    steps: int
-    metrics: dict[str, float]
-    file: Path | None
 
 
 @dataclass(frozen=True)
@@ -210,7 +192,9 @@ class Run:
         )
         texts = prepared.texts.to(device)
         low, high = config.losses.visible
-        visible = low + (high - low) * float(np.random.default_rng([step, 3]).random())
+        visible = low + (high - low) * float(
+            np.random.default_rng([config.train.seed, 13, step]).random()
+        )
         found = compute(self.model, self.heads, batch, texts, config.losses, visible, generator)
         total = weighted(found, config.losses)
         for group in self.optimizer.param_groups:
@@ -262,50 +246,3 @@ class Run:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def pretrain(
-    config: PretrainConfig,
-    out: Path,
-    folder: Path,
-    device: torch.device,
-    *,
-    resume: bool = False,
-    commit: str | None = None,
-) -> Outcome:
-    """Make the weights, from nothing or from a checkpoint on.
-
-    Args:
-        config: The recipe.
-        out: The file to write at the end.
-        folder: For the checkpoint and the log.
-        device: Where to compute.
-        resume: Whether to go on from the folder's checkpoint.
-        commit: Of the code, where git cannot say.
-
-    Raises:
-        WeightsError: There is no checkpoint that fits.
-    """
-    began = time.monotonic()
-    # Workers are started before the device is touched, and a wrong checkpoint is told at once.
-    if resume:
-        checkpoint.load(folder, config)
-    pool = training_pool(config.pool, config.train.seed)
-    shapes = held_out_shapes(config)
-    run = Run(config, folder, device, began)
-    if resume:
-        run.resume()
-    _logger.info(
-        "%d shapes of %d families, %.1f M parameters, %s, from step %d",
-        len(pool), len(set(pool.families)), sum(p.numel() for p in run.model.parameters()) / 1e6,
-        device, run.progress.step,
-    )  # fmt: skip
-    shapes = shapes.to(device)
-    finished = run.train(pool.to(device), shapes)
-    run.save()
-    if not finished:
-        return Outcome(False, run.progress.step, {}, None)
-    metrics = run.evaluate(shapes)
-    with run.average.applied():
-        export(run.model, out, config, run.progress, device, len(pool), metrics, commit)
-    return Outcome(True, run.progress.step, metrics, out)

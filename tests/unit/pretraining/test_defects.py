@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from plane_anomalib.pretraining.config import DefectsConfig, ViewsConfig
 from plane_anomalib.pretraining.batch import make_batch
+from plane_anomalib.pretraining.config import DefectsConfig, ViewsConfig
 from plane_anomalib.pretraining.defects import KINDS, Scan, damage
 from plane_anomalib.pretraining.pool import Pool
 

@@ -15,6 +15,7 @@ from safetensors import safe_open
 
 from plane_anomalib.backbones.load import load_point_language_model
 from plane_anomalib.errors import WeightsError
+from plane_anomalib.pretraining import pretrain as whole
 from plane_anomalib.pretraining import run as running
 from plane_anomalib.pretraining.checkpoint import Progress
 from plane_anomalib.pretraining.config import PretrainConfig
@@ -22,7 +23,8 @@ from plane_anomalib.pretraining.export import export
 from plane_anomalib.pretraining.held_out import HeldOut
 from plane_anomalib.pretraining.optimise import Average, learning_rate
 from plane_anomalib.pretraining.pool import Pool
-from plane_anomalib.pretraining.run import Run, pretrain
+from plane_anomalib.pretraining.pretrain import pretrain
+from plane_anomalib.pretraining.run import Run
 
 CPU = torch.device("cpu")
 
@@ -39,8 +41,8 @@ def test_interrupted_run_ends_with_the_weights_of_one_without_a_break(
     config: PretrainConfig, pool: Pool, tmp_path: Path
 ) -> None:
     config = _with(config, ema=0.9)
-    whole = Run(config, tmp_path / "whole", CPU)
-    assert whole.train(pool)
+    unbroken = Run(config, tmp_path / "whole", CPU)
+    assert unbroken.train(pool)
     first = Run(config, tmp_path / "parts", CPU)
     step = Run.step
 
@@ -57,9 +59,9 @@ def test_interrupted_run_ends_with_the_weights_of_one_without_a_break(
     second = Run(config, tmp_path / "parts", CPU)
     second.resume()
     assert second.train(pool)
-    for name, value in _state(whole).items():
+    for name, value in _state(unbroken).items():
         assert torch.equal(value, _state(second)[name]), name
-    for one, other in zip(whole.average.values, second.average.values, strict=True):
+    for one, other in zip(unbroken.average.values, second.average.values, strict=True):
         assert torch.equal(one, other)
 
 
@@ -99,9 +101,12 @@ def test_exported_file_is_the_model_within_float16(
         torch.testing.assert_close(found, value, rtol=1e-3, atol=1e-4)
     points = torch.rand(2, 128, 3) - 0.5
     run.model.eval()
-    whole = run.model.encode_points(points, layers=[], num_groups=16).pooled
+    expected = run.model.encode_points(points, layers=[], num_groups=16).pooled
     torch.testing.assert_close(
-        loaded.encode_points(points, layers=[], num_groups=16).pooled, whole, rtol=0.02, atol=0.02
+        loaded.encode_points(points, layers=[], num_groups=16).pooled,
+        expected,
+        rtol=0.02,
+        atol=0.02,
     )
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
@@ -115,8 +120,8 @@ def test_exported_file_is_the_model_within_float16(
 def test_whole_command_trains_evaluates_and_writes(
     config: PretrainConfig, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "training_pool", lambda *_: pool)
-    monkeypatch.setattr(running, "held_out_shapes", lambda _: HeldOut(pool, pool))
+    monkeypatch.setattr(whole, "training_pool", lambda *_: pool)
+    monkeypatch.setattr(whole, "held_out_shapes", lambda _: HeldOut(pool, pool))
     out = tmp_path / "new" / "weights.safetensors"
     outcome = pretrain(config, out, tmp_path, CPU)
     assert outcome.finished

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.pretraining.config import PretrainConfig, load_config
+from plane_anomalib.pretraining.config import PretrainConfig
+from plane_anomalib.pretraining.recipe import load_config
 
 ROOT = Path(__file__).parents[3]
 
