@@ -54,5 +54,5 @@ def test_wrong_recipe_is_one_sentence(tmp_path: Path, text: str, message: str) -
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="nothing.yaml"):
+    with pytest.raises(ConfigurationError, match=r"nothing\.yaml"):
         load_config(tmp_path / "nothing.yaml")
