@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from plane_anomalib.pretraining.shapes.families.furniture import FURNITURE
 from plane_anomalib.pretraining.shapes.families.kinds import Maker
 from plane_anomalib.pretraining.shapes.families.machined import MACHINED
+from plane_anomalib.pretraining.shapes.families.sections import SECTIONS
 from plane_anomalib.pretraining.shapes.families.vessels import VESSELS
 
-FAMILIES: Mapping[str, Maker] = MappingProxyType({**VESSELS, **MACHINED})
+FAMILIES: Mapping[str, Maker] = MappingProxyType({**VESSELS, **MACHINED, **SECTIONS, **FURNITURE})
 """Family name to maker of one specimen: a solid and its caption."""
 
-HELD_OUT: tuple[str, ...] = ("wine glass", "hex nut")
+HELD_OUT: tuple[str, ...] = ("wine glass", "hex nut", "pipe elbow", "hammer", "stool")
 """Families never used for training: what a model knows of them it learned from other shapes."""
