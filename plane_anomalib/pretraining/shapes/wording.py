@@ -49,7 +49,8 @@ def caption(
         Such as "a tall vase with a narrow neck". One or two of each kind are mentioned.
     """
     noun = nouns if isinstance(nouns, str) else nouns[int(rng.integers(len(nouns)))]
-    adjectives, features = _some(rng, looks), _some(rng, has)
+    adjectives = _some(rng, [look for look in looks if look not in noun.split()])
+    features = _some(rng, has)
     style = rng.random()
     if adjectives and style < 0.15:
         text = f"{with_article(noun)} that is {' and '.join(adjectives)}"
