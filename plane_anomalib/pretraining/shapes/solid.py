@@ -48,7 +48,7 @@ class Solid(ABC):
 
     def inside(self, points: Array) -> Mask:
         """Which of the points ``(N, 3)`` lie in the material, ``(N,)`` bool."""
-        near = ((points > self.low) & (points < self.high)).all(axis=1)
+        near: Mask = np.all((points > self.low) & (points < self.high), axis=1)
         where = np.flatnonzero(near)
         if len(where):
             near[where] = self.within(points[where])

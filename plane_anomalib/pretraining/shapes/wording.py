@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = ["zero", "one", "two", "three", "four", "five", "six"]
+_NUMBERS += ["seven", "eight", "nine", "ten", "eleven", "twelve"]
 _VOWELS = tuple("aeiou")
 _SOUNDS_OTHERWISE = ("u-", "uni", "use", "one")
 _FRAMES = ("{}", "{}", "{}", "{}", "the shape of {}", "a 3D scan of {}", "a point cloud of {}")
