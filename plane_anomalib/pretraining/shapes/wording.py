@@ -50,7 +50,7 @@ def caption(
         Such as "a tall vase with a narrow neck". One or two of each kind are mentioned.
     """
     noun = nouns if isinstance(nouns, str) else nouns[int(rng.integers(len(nouns)))]
-    adjectives = _some(rng, [look for look in looks if look not in noun.split()])
+    adjectives = _some(rng, [look for look in looks if not {*look.split()} & {*noun.split()}])
     features = _some(rng, has)
     style = rng.random()
     if adjectives and style < 0.15:

@@ -209,7 +209,7 @@ def test_turned_copies_lie_where_their_matrices_put_them() -> None:
     assert np.allclose(np.bincount(sector.astype(int)), 300, atol=70)
 
 
-def test_a_solid_without_visible_surface_is_refused() -> None:
+def test_a_solid_whose_surface_is_hidden_is_refused_at_once() -> None:
     hidden = Difference(Box((1, 1, 1)), [Box((2, 2, 2))])
-    with pytest.raises(ConfigurationError, match="without any visible surface"):
+    with pytest.raises(ConfigurationError, match="nearly all hidden"):
         hidden.sample(RNG(0), 100)
