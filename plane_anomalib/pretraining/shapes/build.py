@@ -13,7 +13,7 @@ from plane_anomalib.pretraining.shapes.primitives import Box, Ellipsoid
 from plane_anomalib.pretraining.shapes.profiles import Extrusion, Revolution
 from plane_anomalib.pretraining.shapes.solid import Array, Solid, unit
 
-Triple = Sequence[float]
+Triple = Sequence[float] | Array
 _ORIGIN = (0.0, 0.0, 0.0)
 
 
@@ -156,7 +156,9 @@ def vessel(heights: ArrayLike, radii: ArrayLike, wall: float, floor: float = 0.0
     return lathe(np.concatenate([np.stack([r, z], axis=1), hollow]))
 
 
-def lifted(solid: Solid, height: Callable[[Array, Array], Array], rng: np.random.Generator) -> Solid:
+def lifted(
+    solid: Solid, height: Callable[[Array, Array], Array], rng: np.random.Generator
+) -> Solid:
     """A flat solid moved up by a height over x and y: a curved plate."""
 
     def forward(points: Array) -> Array:

@@ -41,11 +41,13 @@ class Placed(Solid):
         self.low, self.high = centre - half, centre + half
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         points, normals = self._solid.scatter(rng, density * self._scale**2)
         turned = self._matrix.T
         return points @ turned * self._scale + self._at, normals @ turned
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         return self._solid.inside((points - self._at) @ self._matrix / self._scale)
 
 
@@ -58,10 +60,11 @@ class Union(Solid):
         self.low = np.min([part.low for part in self.parts], axis=0)
         self.high = np.max([part.high for part in self.parts], axis=0)
         low, high = np.array([p.low for p in parts]), np.array([p.high for p in parts])
-        apart = (low[:, None] > high[None]).any(axis=2)
+        apart = np.any(low[:, None] > high[None], axis=2)
         self._meets = ~(apart | apart.T)
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         clouds = []
         for i, part in enumerate(self.parts):
             points, normals = part.scatter(rng, density)
@@ -74,6 +77,7 @@ class Union(Solid):
         return _joined(clouds)
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         found = np.zeros(len(points), dtype=bool)
         for part in self.parts:
             found |= part.inside(points)
@@ -94,6 +98,7 @@ class Difference(Solid):
         self.area = body.area + sum(tool.area for tool in tools)
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         points, normals = self._body.scatter(rng, density)
         kept = np.ones(len(points), dtype=bool)
         for tool in self._tools:
@@ -109,6 +114,7 @@ class Difference(Solid):
         return _joined(clouds)
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         found = self._body.inside(points)
         for tool in self._tools:
             found &= ~tool.inside(points)
@@ -138,6 +144,7 @@ class Repeat(Solid):
         self.low, self.high = self._lows.min(axis=0), self._highs.max(axis=0)
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         points, normals = self._solid.scatter(rng, density * len(self._shifts))
         copy = rng.integers(len(self._shifts), size=len(points))
         if not self._plain:
@@ -147,6 +154,7 @@ class Repeat(Solid):
         return points + self._shifts[copy], normals
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         found = np.zeros(len(points), dtype=bool)
         low, high = points.min(axis=0), points.max(axis=0)
         for shift, turn, bottom, top in zip(
@@ -194,12 +202,14 @@ class Warped(Solid):
         return places, turned, np.linalg.norm(turned, axis=1)
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         points, normals = self._solid.scatter(rng, density * self._most)
         places, turned, factors = self._map(points, normals)
         keep = rng.random(len(points)) * self._most < factors
         return places[keep], unit(turned[keep])
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         return self._solid.inside(self._inverse(points))
 
 

@@ -33,9 +33,7 @@ class Polygon:
         low = np.minimum(self.starts[:, 1], self.ends[:, 1])
         high = np.maximum(self.starts[:, 1], self.ends[:, 1])
         self._levels = np.unique(self.starts[:, 1])
-        slab, edge = np.nonzero(
-            (low <= self._levels[:-1, None]) & (high >= self._levels[1:, None])
-        )
+        slab, edge = np.nonzero((low <= self._levels[:-1, None]) & (high >= self._levels[1:, None]))
         bottom, top = self._levels[slab], self._levels[slab + 1]
         first, last = self.starts[edge], self.ends[edge]
         slope = (last[:, 0] - first[:, 0]) / (last[:, 1] - first[:, 1])
@@ -71,9 +69,7 @@ class Polygon:
         bottom, top = self._levels[slab], self._levels[slab + 1]
         left = self._left[0, piece] * (1 - share) + self._left[1, piece] * share
         width = self._width[0, piece] * (1 - share) + self._width[1, piece] * share
-        return np.stack(
-            [left + width * rng.random(count), bottom + (top - bottom) * share], axis=1
-        )
+        return np.stack([left + width * rng.random(count), bottom + (top - bottom) * share], axis=1)
 
     def border(self, rng: np.random.Generator, count: int) -> tuple[Array, Array]:
         """Points ``(count, 2)`` uniform on the outlines, and outward unit normals."""

@@ -30,6 +30,7 @@ class Box(Solid):
         self.area = float(self._areas.sum())
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         count = number(rng, self.area * density)
         kind = choose(rng, self._areas, count)
         normals = np.zeros((count, 3))
@@ -46,10 +47,11 @@ class Box(Solid):
         return place * self._core + self._radius * normals, normals
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         if self._radius == 0:
-            return (np.abs(points) < self.high).all(axis=1)
+            return np.all(np.abs(points) < self.high, axis=1)
         over = np.maximum(np.abs(points) - self._core, 0.0)
-        flat = (over == 0).all(axis=1)
+        flat = np.all(over == 0, axis=1)
         return flat | (np.einsum("ni,ni->n", over, over) < self._radius**2)
 
 
@@ -74,6 +76,7 @@ class Ellipsoid(Solid):
         self.area = float(4 * np.pi * np.linalg.norm(spiral * self._stretch, axis=1).mean())
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         count = number(rng, 4 * np.pi * self._most * density)
         directions = unit(rng.normal(size=(count, 3)))
         scaled = directions * self._stretch
@@ -82,6 +85,7 @@ class Ellipsoid(Solid):
         return directions[keep] * self.high, scaled[keep] / factor[keep, None]
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         scaled = points / self.high
         return np.einsum("ni,ni->n", scaled, scaled) < 1
 
@@ -114,6 +118,7 @@ class Star(Solid):
         return directions * self._radius(directions)[:, None] * self._stretch
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         count = number(rng, self.area * density)
         row, column = np.divmod(choose(rng, self._cells, count), self._columns)
         level = (row + rng.random(count)) * (2 / self._rows) - 1
@@ -130,6 +135,7 @@ class Star(Solid):
         return directions * radius[:, None] * self._stretch, unit(gradient / self._stretch)
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         plain = points / self._stretch
         far = np.maximum(np.linalg.norm(plain, axis=1), 1e-12)
         return far < self._radius(plain / far[:, None])
@@ -165,6 +171,7 @@ class Convex(Solid):
         self.area = float(self._areas.sum())
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         count = number(rng, self.area * density)
         face = choose(rng, self._areas, count)
         root, share = np.sqrt(rng.random((count, 1))), rng.random((count, 1))
@@ -172,4 +179,5 @@ class Convex(Solid):
         return (1 - root) * a + root * ((1 - share) * b + share * c), self._planes[face, :3]
 
     def within(self, points: Array) -> Mask:
-        return (points @ self._planes[:, :3].T + self._planes[:, 3] < 0).all(axis=1)
+        """As `Solid.within`."""
+        return np.all(points @ self._planes[:, :3].T + self._planes[:, 3] < 0, axis=1)

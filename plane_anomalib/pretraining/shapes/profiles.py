@@ -30,6 +30,7 @@ class Revolution(Solid):
         self.high = np.array([reach, reach, corners[:, 1].max()])
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         count = number(rng, self.area * density)
         edge = choose(rng, self._areas, count)
         share = linear(self._from[edge], self._to[edge], rng.random(count))[:, None]
@@ -50,6 +51,7 @@ class Revolution(Solid):
         return float((self._from + share * (self._to - self._from))[spans].max())
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         radius = np.hypot(points[:, 0], points[:, 1])
         return self._region.inside(np.stack([radius, points[:, 2]], axis=1))
 
@@ -63,9 +65,7 @@ class Extrusion(Solid):
         holes: Outlines of holes that go through.
     """
 
-    def __init__(
-        self, outline: ArrayLike, height: float, holes: Sequence[ArrayLike] = ()
-    ) -> None:
+    def __init__(self, outline: ArrayLike, height: float, holes: Sequence[ArrayLike] = ()) -> None:
         self._region = Polygon(outline, holes)
         self._half = height / 2
         self._wall = self._region.perimeter * height
@@ -75,6 +75,7 @@ class Extrusion(Solid):
         self.high = np.array([*corners.max(axis=0), self._half])
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         ends = number(rng, 2 * self._region.area * density)
         walls = number(rng, self._wall * density)
         points, normals = np.zeros((ends + walls, 3)), np.zeros((ends + walls, 3))
@@ -86,4 +87,5 @@ class Extrusion(Solid):
         return points, normals
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         return self._region.inside(points[:, :2])

@@ -11,7 +11,8 @@ from plane_anomalib.errors import ConfigurationError
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-_PASSES = 30
+_LEAST_SEEN = 1e-3
+_TRIES = 5_000
 
 
 class Solid(ABC):
@@ -48,7 +49,7 @@ class Solid(ABC):
 
     def inside(self, points: Array) -> Mask:
         """Which of the points ``(N, 3)`` lie in the material, ``(N,)`` bool."""
-        near = ((points > self.low) & (points < self.high)).all(axis=1)
+        near: Mask = np.all((points > self.low) & (points < self.high), axis=1)
         where = np.flatnonzero(near)
         if len(where):
             near[where] = self.within(points[where])
@@ -65,21 +66,24 @@ class Solid(ABC):
             Points and outward unit normals, both ``(count, 3)`` float64.
 
         Raises:
-            ConfigurationError: The solid shows no surface at all.
+            ConfigurationError: Of the surface of its parts less than a thousandth shows.
         """
         drawn: list[tuple[Array, Array]] = []
         found, spent = 0, 0.0
         density = (1.03 * count + 24) / self.area
-        for _ in range(_PASSES):
+        while True:
             drawn.append(self.scatter(rng, density))
             found += len(drawn[-1][0])
             spent += density
             if found >= count:
                 break
+            tried = spent * self.area
+            if tried > _TRIES and found < _LEAST_SEEN * tried:
+                raise ConfigurationError(
+                    "A solid whose surface is nearly all hidden cannot be sampled."
+                )
             # Points found per density spent is the visible area: the next pass fills the gap.
             density = (1.05 * (count - found) + 32) * spent / max(found, 1)
-        else:
-            raise ConfigurationError("A solid without any visible surface cannot be sampled.")
         order = rng.permutation(found)[:count]
         return tuple(np.concatenate(part)[order] for part in zip(*drawn, strict=True))  # type: ignore[return-value]
 

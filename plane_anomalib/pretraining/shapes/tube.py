@@ -52,7 +52,9 @@ class Tube(Solid):
         self._power = power
         tangents = _tangents(middle, closed)
         if closed:
-            middle, sizes, tangents = (np.concatenate([a, a[:1]]) for a in (middle, sizes, tangents))
+            middle, sizes, tangents = (
+                np.concatenate([a, a[:1]]) for a in (middle, sizes, tangents)
+            )
         elif rounded:
             middle, sizes, tangents = _round_ends(middle, sizes, tangents)
         self._closed = closed
@@ -95,10 +97,13 @@ class Tube(Solid):
         return self._rings[ring] + first + second
 
     def scatter(self, rng: np.random.Generator, density: float) -> tuple[Array, Array]:
+        """As `Solid.scatter`."""
         count = number(rng, self.area * density)
         ring, column = np.divmod(choose(rng, self._cells, count), _AROUND)
         x, y = self._section((column + rng.random(count)) * (2 * np.pi / _AROUND))
-        share = linear(self._widths[ring, column], self._widths[ring + 1, column], rng.random(count))
+        share = linear(
+            self._widths[ring, column], self._widths[ring + 1, column], rng.random(count)
+        )
         start, end = self._ring(ring, x, y), self._ring(ring + 1, x, y)
         share = share[:, None]
         sizes = self._ring_sizes[ring] * (1 - share) + self._ring_sizes[ring + 1] * share
@@ -111,6 +116,7 @@ class Tube(Solid):
         return start * (1 - share) + end * share, unit(_cross(round_, end - start))
 
     def within(self, points: Array) -> Mask:
+        """As `Solid.within`."""
         nearest = self._tree.query(points)[1]
         last = len(self._middle) - 1
         best = np.full(len(points), np.inf)
@@ -137,8 +143,12 @@ class Tube(Solid):
 
         gap = points - mix(self._middle, 0)
         sizes = np.maximum(mix(self._sizes, 0), 1e-12)
-        x = np.abs(np.einsum("ni,ni->n", gap, mix(self._side))) / sizes[:, 0]
-        y = np.abs(np.einsum("ni,ni->n", gap, mix(self._other))) / sizes[:, 1]
+        # Between two turned sections the surface is a mean of both, hence a little thinner.
+        x, y = (
+            np.abs(np.einsum("ni,ni->n", gap, axis)) / np.einsum("ni,ni->n", axis, axis)
+            for axis in (mix(self._side), mix(self._other))
+        )
+        x, y = x / sizes[:, 0], y / sizes[:, 1]
         found = x**self._power + y**self._power < 1
         if self._closed:
             return found

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_NUMBERS = ["zero", "one", "two", "three", "four", "five", "six"]
+_NUMBERS += ["seven", "eight", "nine", "ten", "eleven", "twelve"]
 _VOWELS = tuple("aeiou")
 _SOUNDS_OTHERWISE = ("u-", "uni", "use", "one")
 _FRAMES = ("{}", "{}", "{}", "{}", "the shape of {}", "a 3D scan of {}", "a point cloud of {}")
@@ -49,7 +50,8 @@ def caption(
         Such as "a tall vase with a narrow neck". One or two of each kind are mentioned.
     """
     noun = nouns if isinstance(nouns, str) else nouns[int(rng.integers(len(nouns)))]
-    adjectives, features = _some(rng, looks), _some(rng, has)
+    adjectives = _some(rng, [look for look in looks if not {*look.split()} & {*noun.split()}])
+    features = _some(rng, has)
     style = rng.random()
     if adjectives and style < 0.15:
         text = f"{with_article(noun)} that is {' and '.join(adjectives)}"

@@ -1,4 +1,4 @@
-"""Containers: turned shells, some with handles and spouts."""
+"""Open containers and bottles: turned shells."""
 
 from __future__ import annotations
 
@@ -6,50 +6,26 @@ import numpy as np
 
 from plane_anomalib.pretraining.shapes.build import (
     ball,
-    box,
     cylinder,
     join,
     lathe,
     pipe,
     put,
-    ring_of,
     rippled,
-    rod,
-    stretched,
-    torus,
     turn,
-    turned_body,
     vessel,
 )
 from plane_anomalib.pretraining.shapes.combine import Difference
 from plane_anomalib.pretraining.shapes.families.kinds import Made, Maker
-from plane_anomalib.pretraining.shapes.outlines import arc, flat_curve, rounded, spline
-from plane_anomalib.pretraining.shapes.profiles import Extrusion, Revolution
+from plane_anomalib.pretraining.shapes.families.parts import loop_handle, wall_words
+from plane_anomalib.pretraining.shapes.outlines import arc, flat_curve
+from plane_anomalib.pretraining.shapes.profiles import Revolution
 from plane_anomalib.pretraining.shapes.solid import Solid
 from plane_anomalib.pretraining.shapes.tube import Tube
 from plane_anomalib.pretraining.shapes.wording import caption, grade, quantity
 
 
-def _handle(body: Revolution, low: float, high: float, reach: float, thick: float) -> Solid:
-    """A loop in the x-z plane whose ends are sunk into the wall of the body."""
-    middle, half = (low + high) / 2, (high - low) / 2
-    first, last = body.reach(low), body.reach(high)
-    out = max(first, last)
-    path = [
-        (first - 0.3 * thick, low),
-        (out + 0.7 * reach, middle - 0.85 * half),
-        (out + reach, middle),
-        (out + 0.7 * reach, middle + 0.85 * half),
-        (last - 0.3 * thick, high),
-    ]
-    return Tube(flat_curve(spline(path, 40)), thick * 1.3, thick)
-
-
-def _walls(wall: float) -> str:
-    return grade(wall, 0.03, "thin walls", 0.06, "thick walls")
-
-
-def bottle(rng: np.random.Generator) -> Made:
+def _bottle(rng: np.random.Generator) -> Made:
     u = rng.uniform
     height, neck, start = u(1.8, 3.8), u(0.12, 0.42), u(0.5, 0.72)
     wall = u(0.02, 0.06)
@@ -64,7 +40,7 @@ def bottle(rng: np.random.Generator) -> Made:
     return body, caption(rng, ["bottle", "bottle", "drinking bottle"], looks, has)
 
 
-def bowl(rng: np.random.Generator) -> Made:
+def _bowl(rng: np.random.Generator) -> Made:
     u = rng.uniform
     depth, wall, foot = u(0.25, 1.0), u(0.02, 0.1), u(0.2, 0.6)
     share = np.linspace(0, 1, 7)
@@ -77,11 +53,11 @@ def bowl(rng: np.random.Generator) -> Made:
     if waves:
         body = rippled(body, waves, u(0.02, 0.06), rng)
     looks = [grade(depth, 0.4, "shallow", 0.7, "deep"), "fluted" if waves else "round"]
-    has = [_walls(wall), "a foot ring" if footed else ""]
+    has = [wall_words(wall), "a foot ring" if footed else ""]
     return body, caption(rng, ["bowl", "bowl", "soup bowl"], looks, has)
 
 
-def jar(rng: np.random.Generator) -> Made:
+def _jar(rng: np.random.Generator) -> Made:
     u = rng.uniform
     height, mouth, wall = u(0.9, 2.2), u(0.3, 0.46), u(0.02, 0.07)
     heights = np.array([0, 0.06, 0.3, 0.7, 0.86, 0.9, 1]) * height
@@ -93,11 +69,11 @@ def jar(rng: np.random.Generator) -> Made:
         parts.append(cylinder(mouth * u(1.05, 1.25), 0.2, (0, 0, height + 0.02)))
         parts.append(ball(u(0.06, 0.12), (0, 0, height + 0.17)))
     looks = [grade(height, 1.3, "squat", 1.8, "tall")]
-    has = ["a lid with a knob" if lid else "an open mouth", _walls(wall)]
+    has = ["a lid with a knob" if lid else "an open mouth", wall_words(wall)]
     return join(*parts), caption(rng, ["jar", "storage jar", "jar"], looks, has)
 
 
-def cup(rng: np.random.Generator) -> Made:
+def _cup(rng: np.random.Generator) -> Made:
     u = rng.uniform
     height, base, wall = u(0.7, 2.0), u(0.3, 0.5), u(0.02, 0.06)
     body: Solid = vessel([0, 0.5 * height, height], [base, u(0.42, 0.5), 0.5], wall)
@@ -106,35 +82,23 @@ def cup(rng: np.random.Generator) -> Made:
         body = rippled(body, waves, u(0.01, 0.03), rng)
     looks = [grade(height, 1.0, "low", 1.5, "tall"), "fluted" if waves else "plain"]
     looks.append(grade(base, 0.37, "tapered", 0.46, "straight"))
-    has = [_walls(wall), "no handle"]
+    has = [wall_words(wall), "no handle"]
     return body, caption(rng, ["cup", "cup", "drinking cup", "tumbler"], looks, has)
 
 
-def mug(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    height, wall = u(0.8, 1.5), u(0.03, 0.07)
-    belly = u(0.45, 0.56)
-    body = vessel([0, 0.5 * height, height], [u(0.4, 0.5), belly, 0.48], wall)
-    reach = u(0.2, 0.45)
-    handle = _handle(body, u(0.15, 0.3) * height, u(0.72, 0.85) * height, reach, u(0.035, 0.06))
-    looks = [grade(height, 1.0, "short", 1.3, "tall")]
-    has = [grade(reach, 0.27, "a small handle", 0.36, "a large handle") or "a handle", _walls(wall)]
-    return join(body, handle), caption(rng, ["mug", "coffee mug", "mug"], looks, has)
-
-
-def bucket(rng: np.random.Generator) -> Made:
+def _bucket(rng: np.random.Generator) -> Made:
     u = rng.uniform
     height, base, wall = u(0.7, 1.3), u(0.32, 0.45), u(0.015, 0.04)
     body = vessel([0, 0.93 * height, 0.95 * height, height], [base, 0.5, 0.53, 0.53], wall)
     rise = u(0.2, 0.6)
     path = [(0.5 * np.cos(a), rise * np.sin(a)) for a in np.linspace(0, np.pi, 30)]
-    grip = Tube(flat_curve(np.array(path)) + [0, 0, 0.93 * height], u(0.015, 0.03))
+    grip = Tube(flat_curve(np.array(path)) + np.array([0, 0, 0.93 * height]), u(0.015, 0.03))
     looks = [grade(height, 0.85, "low", 1.1, "deep"), grade(base, 0.37, "tapered", 2, "")]
-    has = [grade(rise, 0.35, "a low handle", 0.45, "a high handle") or "a handle", _walls(wall)]
+    has = [grade(rise, 0.35, "a low handle", 0.45, "a high handle") or "a handle", wall_words(wall)]
     return join(body, grip), caption(rng, ["bucket", "pail", "bucket"], looks, has)
 
 
-def vase(rng: np.random.Generator) -> Made:
+def _vase(rng: np.random.Generator) -> Made:
     u = rng.uniform
     height, neck, wall = u(1.0, 3.2), u(0.12, 0.4), u(0.02, 0.06)
     belly, lip, at = u(0.4, 0.65), u(1.0, 2.0), u(0.25, 0.55)
@@ -147,7 +111,7 @@ def vase(rng: np.random.Generator) -> Made:
     if waves:
         solid = rippled(solid, waves, u(0.03, 0.08), rng)
     if handles:
-        loop = _handle(body, 0.5 * height, 0.85 * height, u(0.3, 0.5), 0.05)
+        loop = loop_handle(body, 0.5 * height, 0.85 * height, u(0.3, 0.5), 0.05)
         solid = join(solid, loop, put(loop, rotation=turn("z", 180)))
     looks = [grade(height, 1.5, "squat", 2.2, "tall"), "fluted" if waves else ""]
     has = [
@@ -159,30 +123,7 @@ def vase(rng: np.random.Generator) -> Made:
     return solid, caption(rng, ["vase", "vase", "flower vase"], looks, has)
 
 
-def ashtray(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    height, notches, wall = u(0.2, 0.5), int(rng.integers(3, 7)), u(0.1, 0.22)
-    square = rng.random() < 0.4
-    if square:
-        body = Difference(
-            box((1.7, 1.7, height), (0, 0, height / 2), 0.08),
-            [cylinder(0.7, height, (0, 0, height * 0.75))],
-        )
-        notches = 4
-    else:
-        base = u(0.7, 1.0)
-        body = Difference(
-            cylinder(base, height, (0, 0, height / 2), top=1.0),
-            [cylinder(1 - wall - 0.1, height, (0, 0, height * 0.75), top=1 - wall)],
-        )
-    groove = put(cylinder(u(0.07, 0.12), 1.0, axis="x"), (0.95, 0, height))
-    solid = Difference(body, [ring_of(groove, notches)])
-    looks = ["square" if square else "round", grade(height, 0.27, "flat", 0.4, "high")]
-    has = [quantity(rng, notches, "notch in the rim", "notches in the rim"), "a thick rim"]
-    return solid, caption(rng, "ashtray", looks, has)
-
-
-def flower_pot(rng: np.random.Generator) -> Made:
+def _flower_pot(rng: np.random.Generator) -> Made:
     u = rng.uniform
     height, base, wall, rim = u(0.6, 1.4), u(0.28, 0.44), u(0.03, 0.07), u(0.1, 0.25)
     heights = [0, (1 - rim) * height - 0.01, (1 - rim) * height + 0.01, height]
@@ -196,33 +137,7 @@ def flower_pot(rng: np.random.Generator) -> Made:
     return solid, caption(rng, ["flower pot", "plant pot", "flowerpot"], looks, has)
 
 
-def cooking_pot(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    height, wall = u(0.5, 1.1), u(0.02, 0.05)
-    body = vessel([0, 0.08, height], [0.56, 0.6, 0.6], wall)
-    loop = put(torus(u(0.12, 0.18), 0.03), (0.64, 0, 0.8 * height))
-    parts = [body, ring_of(loop, 2)]
-    lid = rng.random() < 0.5
-    if lid:
-        dome = turned_body([height - 0.01, height + 0.04, height + u(0.1, 0.25)], [0.63, 0.6, 0.04])
-        parts += [dome, ball(0.08, (0, 0, height + 0.27))]
-    looks = [grade(height, 0.65, "shallow", 0.9, "deep")]
-    has = ["two handles", "a lid" if lid else "no lid"]
-    return join(*parts), caption(rng, ["cooking pot", "pot", "saucepan with two grips"], looks, has)
-
-
-def frying_pan(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    height, length = u(0.12, 0.35), u(0.8, 1.6)
-    body = vessel([0, 0.3 * height, height], [0.6, 0.68, 0.75], 0.035)
-    end = 0.7 + length
-    grip = rod((0.7, 0, 0.7 * height), (end, 0, height + u(0, 0.25)), 0.06, u(0.05, 0.09))
-    looks = [grade(height, 0.18, "flat", 0.27, "deep")]
-    has = [grade(length, 1.0, "a short handle", 1.3, "a long handle") or "a handle"]
-    return join(body, grip), caption(rng, ["frying pan", "pan", "skillet"], looks, has)
-
-
-def can(rng: np.random.Generator) -> Made:
+def _can(rng: np.random.Generator) -> Made:
     u = rng.uniform
     height, neck, ribs = u(0.5, 2.6), u(0.4, 0.5), int(rng.integers(0, 7))
     inset = u(0.02, 0.06)
@@ -240,7 +155,7 @@ def can(rng: np.random.Generator) -> Made:
     return lathe(profile), caption(rng, ["can", "tin can", "can"], looks, has)
 
 
-def funnel(rng: np.random.Generator) -> Made:
+def _funnel(rng: np.random.Generator) -> Made:
     u = rng.uniform
     spout, length, depth, wall = u(0.08, 0.16), u(0.4, 1.2), u(0.4, 1.1), 0.03
     top = length + depth
@@ -252,7 +167,7 @@ def funnel(rng: np.random.Generator) -> Made:
     return solid, caption(rng, "funnel", looks, has)
 
 
-def wine_glass(rng: np.random.Generator) -> Made:
+def _wine_glass(rng: np.random.Generator) -> Made:
     u = rng.uniform
     stem, deep, wide, mouth = u(0.4, 1.2), u(0.5, 1.1), u(0.3, 0.5), u(0.6, 1.05)
     thin = u(0.03, 0.05)
@@ -268,7 +183,7 @@ def wine_glass(rng: np.random.Generator) -> Made:
     return join(cup_, foot), caption(rng, ["wine glass", "stemmed glass", "goblet"], looks, has)
 
 
-def test_tube(rng: np.random.Generator) -> Made:
+def _test_tube(rng: np.random.Generator) -> Made:
     u = rng.uniform
     length, wall, lip = u(2.5, 7.0), u(0.04, 0.12), u(1.0, 1.3)
     end = arc(0.5, -np.pi / 2, 0, (0, 0.5), 12)
@@ -280,46 +195,7 @@ def test_tube(rng: np.random.Generator) -> Made:
     return solid, caption(rng, "test tube", looks, has)
 
 
-def plate(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    height, flat = u(0.06, 0.28), u(0.5, 0.75)
-    body: Solid = vessel([0, 0.4 * height, height], [flat, flat + 0.08, 1.0], u(0.02, 0.04))
-    oval_ = rng.random() < 0.3
-    if oval_:
-        body = stretched(body, (1, u(0.6, 0.8), 1), rng)
-    looks = ["oval" if oval_ else "round", grade(height, 0.12, "flat", 0.2, "deep")]
-    has = [grade(flat, 0.58, "a broad rim", 0.68, "a narrow rim")]
-    return body, caption(rng, ["plate", "dinner plate", "dish"], looks, has)
-
-
-def teapot(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    tall = u(0.7, 1.2)
-    body = turned_body(np.array([0, 0.1, 0.5, 0.9, 1]) * tall, [0.3, 0.42, u(0.52, 0.6), 0.3, 0.26])
-    lid = turned_body([tall - 0.02, tall + 0.03, tall + 0.12], [0.24, 0.2, 0.05])
-    knob = ball(u(0.05, 0.08), (0, 0, tall + 0.15))
-    spout_end = u(0.85, 1.05)
-    path = spline([(0.4, 0.3 * tall), (0.7, 0.45 * tall), (spout_end, u(0.85, 1.0) * tall)], 24)
-    spout = Tube(flat_curve(path), np.linspace(0.13, 0.06, 24))
-    handle = _handle(body, 0.25 * tall, 0.8 * tall, u(0.35, 0.5), 0.05)
-    solid = join(body, lid, knob, spout, put(handle, rotation=turn("z", 180)))
-    looks = [grade(tall, 0.85, "squat", 1.05, "tall")]
-    has = ["a curved spout", "a handle", "a lid with a knob"]
-    return solid, caption(rng, "teapot", looks, has)
-
-
-def jug(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    height, wall, neck = u(1.1, 2.0), u(0.025, 0.05), u(0.26, 0.4)
-    heights = np.array([0, 0.1, 0.4, 0.75, 1]) * height
-    body = vessel(heights, [0.36, 0.42, u(0.48, 0.6), neck, neck * 1.2], wall)
-    handle = _handle(body, 0.35 * height, 0.88 * height, u(0.3, 0.45), u(0.04, 0.06))
-    looks = [grade(height, 1.35, "squat", 1.7, "tall")]
-    has = ["a handle", grade(neck, 0.3, "a narrow neck", 0.36, "a wide neck"), _walls(wall)]
-    return join(body, handle), caption(rng, ["jug", "pitcher", "jug"], looks, has)
-
-
-def barrel(rng: np.random.Generator) -> Made:
+def _barrel(rng: np.random.Generator) -> Made:
     u = rng.uniform
     height, bulge, hoops = u(1.0, 1.8), u(1.05, 1.35), int(rng.integers(2, 5))
     z = np.linspace(0, 1, 25)
@@ -331,75 +207,26 @@ def barrel(rng: np.random.Generator) -> Made:
         pipe(radius + 0.03, radius - 0.04, place * height - 0.04, place * height + 0.04)
         for place, radius in zip(places, radii, strict=True)
     ]
-    looks = [grade(height, 1.2, "squat", 1.5, "tall"), grade(bulge, 1.12, "straight", 1.25, "bulging")]
+    looks = [
+        grade(height, 1.2, "squat", 1.5, "tall"),
+        grade(bulge, 1.12, "straight", 1.25, "bulging"),
+    ]
     has = [quantity(rng, hoops, "hoop", "hoops")]
     return join(body, *hoop), caption(rng, ["barrel", "cask", "barrel"], looks, has)
 
 
-def open_box(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    width, height, wall = u(0.6, 1.4), u(0.3, 1.0), u(0.03, 0.1)
-    body = box((1, width, height))
-    inner = (1 - 2 * wall, width - 2 * wall, height)
-    split = rng.random() < 0.35
-    tools = [box(inner, (0, 0, wall))]
-    if split:
-        half = ((inner[0] - wall) / 2, inner[1], height)
-        shift = (half[0] + wall) / 2
-        tools = [box(half, (side * shift, 0, wall)) for side in (-1, 1)]
-    looks = [grade(height, 0.45, "shallow", 0.8, "deep"), ""]
-    has = [_walls(wall), "two compartments" if split else "no lid"]
-    return Difference(body, tools), caption(rng, ["open box", "crate", "tray box"], looks, has)
-
-
-def tray(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    width, height, grips = u(0.5, 0.9), u(0.08, 0.25), rng.random() < 0.5
-    outline = rounded(1.5, 1.5 * width, u(0.05, 0.3))
-    tools: list[Solid] = [put(Extrusion(outline * 0.93, height), (0, 0, 0.25 * height))]
-    solid: Solid = Difference(Extrusion(outline, height), tools)
-    if grips:
-        loop = Tube(flat_curve(arc(0.2, 0, np.pi), "yz"), 0.03)
-        solid = join(solid, *(put(loop, (side * 0.72, 0, 0.45 * height)) for side in (-1, 1)))
-    looks = [grade(width, 0.6, "long", 0.8, "nearly square"), grade(height, 0.13, "flat", 0.2, "")]
-    has = ["two handles" if grips else "a raised edge"]
-    return solid, caption(rng, ["tray", "serving tray"], looks, has)
-
-
-def candle(rng: np.random.Generator) -> Made:
-    u = rng.uniform
-    height, radius, holder = u(0.8, 2.5), u(0.12, 0.35), rng.random() < 0.5
-    parts = [cylinder(radius, height, (0, 0, height / 2))]
-    parts.append(rod((0, 0, height - 0.05), (0.02, 0, height + u(0.1, 0.25)), 0.025))
-    if holder:
-        parts.append(lathe([(radius + 0.3, 0), (radius + 0.35, 0.1), (radius + 0.05, 0.12)]))
-        parts.append(torus(0.12, 0.03, (radius + 0.42, 0, 0.07)))
-    looks = [grade(height, 1.2, "short", 1.8, "tall"), grade(radius, 0.18, "thin", 0.28, "thick")]
-    return join(*parts), caption(rng, "candle", looks, ["a wick", "a holder" if holder else ""])
-
-
 VESSELS: dict[str, Maker] = {
-    "bottle": bottle,
-    "bowl": bowl,
-    "jar": jar,
-    "cup": cup,
-    "mug": mug,
-    "bucket": bucket,
-    "vase": vase,
-    "ashtray": ashtray,
-    "flower pot": flower_pot,
-    "cooking pot": cooking_pot,
-    "frying pan": frying_pan,
-    "can": can,
-    "funnel": funnel,
-    "wine glass": wine_glass,
-    "test tube": test_tube,
-    "plate": plate,
-    "teapot": teapot,
-    "jug": jug,
-    "barrel": barrel,
-    "open box": open_box,
-    "tray": tray,
-    "candle": candle,
+    "bottle": _bottle,
+    "bowl": _bowl,
+    "jar": _jar,
+    "cup": _cup,
+    "bucket": _bucket,
+    "vase": _vase,
+    "flower pot": _flower_pot,
+    "can": _can,
+    "funnel": _funnel,
+    "wine glass": _wine_glass,
+    "test tube": _test_tube,
+    "barrel": _barrel,
 }
 """Family name to maker."""
