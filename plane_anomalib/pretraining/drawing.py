@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.errors import ConfigurationError, DatasetError
+
+_logger = logging.getLogger(__name__)
+_TRIES = 4
 
 Array = NDArray[np.float32]
 
@@ -62,13 +66,23 @@ def draw(task: Task) -> list[tuple[str, str, str]]:
     words = []
     for index, source in enumerate(task.sources, task.first):
         rng = np.random.default_rng([*task.seed, index])
-        drawn = _draw(source, rng, points.shape[1])
+        drawn = _tried(source, rng, points.shape[1])
         # Any run of points of a pooled shape must be a fair sample of it.
         order = rng.permutation(points.shape[1])
         points[index], normals[index] = drawn[0][order], drawn[1][order]
         words.append((drawn[2], drawn[3], source.family))
     # Not flushed: processes share the pages, and waiting for the disk is for nothing.
     return words
+
+
+def _tried(source: Source, rng: np.random.Generator, num: int) -> tuple[Array, Array, str, str]:
+    """Draw again where a family's parameters came to nothing: one in many thousands may."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _draw(source, rng, num)
+        except (ConfigurationError, ValueError, ArithmeticError, IndexError) as error:
+            _logger.warning("%s: %s It is drawn again.", source.family, error)
+    return _draw(source, rng, num)
 
 
 def _draw(source: Source, rng: np.random.Generator, num: int) -> tuple[Array, Array, str, str]:

@@ -13,7 +13,7 @@ from plane_anomalib.pretraining import pool as pooling
 from plane_anomalib.pretraining.config import PoolConfig
 from plane_anomalib.pretraining.drawing import Source, own_sources, spread
 from plane_anomalib.pretraining.pool import make_pool, training_families, training_pool
-from plane_anomalib.pretraining.shapes import HELD_OUT
+from plane_anomalib.pretraining.shapes import HELD_OUT, draw_shape
 
 
 def test_pool_does_not_depend_on_the_number_of_workers(
@@ -47,6 +47,25 @@ def test_cached_pool_is_read_again_and_another_is_not(
     assert torch.equal(first.points, again.points)
     with pytest.raises(TypeError):
         make_pool(sources, 32, (1,), 1, str(tmp_path))
+
+
+def test_shape_that_comes_to_nothing_is_drawn_again_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    family, fails = training_families()[0], [2]
+
+    def failing(*arguments: object) -> object:
+        fails[0] -= 1
+        if fails[0] >= 0:
+            raise ConfigurationError("Nothing is left of it.")
+        return draw_shape(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("plane_anomalib.pretraining.shapes.draw_shape", failing)
+    pool = make_pool([Source(family)], 32, (0,), 1)
+    assert pool.points.float().norm(dim=-1).max() > 0.5
+    fails[0] = 9
+    with pytest.raises(ConfigurationError, match="Nothing is left"):
+        make_pool([Source(family)], 32, (0,), 1)
 
 
 def test_own_files_join_under_the_name_of_their_folder(tmp_path: Path) -> None:
