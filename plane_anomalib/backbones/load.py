@@ -64,7 +64,7 @@ def load_point_language_model(
     if metadata.get("format") == MODEL_FORMAT:
         points = stored_config(PointTransformerConfig, "points", metadata, path)
         config = stored_config(TextEncoderConfig, "text", metadata, path)
-        named: dict[str, Tensor] = state
+        named: dict[str, Tensor] = _single(state)
     else:
         points, named = _points_side(state, metadata, path, needs_text=text is None)
         if metadata.get("format") != ENCODER_FORMAT:
@@ -111,7 +111,11 @@ def load_point_transformer(
 
 
 def save_point_language_model(
-    model: PointLanguageModel, path: str | Path, metadata: Mapping[str, str] | None = None
+    model: PointLanguageModel,
+    path: str | Path,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    half: bool = False,
 ) -> None:
     """Write a model and its shape as one safetensors file.
 
@@ -119,6 +123,10 @@ def save_point_language_model(
         model: The model.
         path: The file, replaced only once the new one is complete.
         metadata: More about it: where it comes from, checksum of the source, licence.
+        half: Store numbers as float16, half the size; they are float32 again once read.
+
+    Raises:
+        WeightsError: A number is too large for float16.
     """
     config = {"points": asdict(model.points.config), "text": asdict(model.text.config)}
     described = {
@@ -127,7 +135,8 @@ def save_point_language_model(
         "config": json.dumps(config),
         "weights": model.weights,
     }
-    write_tensors(Path(path), model.state_dict(), described)
+    state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    write_tensors(Path(path), _halved(state, path) if half else state, described)
 
 
 def _points_side(
@@ -184,6 +193,19 @@ def _fill(model: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
 
 def _as_float(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {n: t.float() if t.is_floating_point() else t for n, t in state.items()}
+
+
+def _single(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What was stored as float16 for its size alone, as float32."""
+    return {n: t.float() if t.dtype == torch.float16 else t for n, t in state.items()}
+
+
+def _halved(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
+    halved = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
+    too_large = [n for n, t in halved.items() if t.is_floating_point() and not t.isfinite().all()]
+    if too_large:
+        raise WeightsError(f"{path}: float16 cannot hold the numbers of {_list(too_large)}.")
+    return halved
 
 
 def _list(names: list[str], limit: int = 5) -> str:

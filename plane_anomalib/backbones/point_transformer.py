@@ -136,11 +136,74 @@ class PointTransformer(nn.Module):
         """
         self._check(points, layers)
         centers, group_index = self.group(points, num_groups=num_groups, group_size=group_size)
-        x, position = self._embed(points, centers, group_index, as_training is not None)
+        embedded = self.embed(
+            points, centers, group_index, batch_statistics=as_training is not None
+        )
+        tokens, pooled, _ = self.run(
+            embedded,
+            centers,
+            layers=layers,
+            token_prompts=token_prompts,
+            factors=self._branch_factors(len(points), as_training),
+        )
+        return PointFeatures(tokens, centers, pooled, group_index)
+
+    def embed(
+        self,
+        points: Tensor,
+        centers: Tensor,
+        group_index: Tensor,
+        *,
+        batch_statistics: bool = False,
+    ) -> Tensor:
+        """Turn groups of points into tokens, before any of them sees another.
+
+        Args:
+            points: Coordinates, (B, P, 3) float32.
+            centers: Centres of the groups, (B, G, 3) float32.
+            group_index: Points of each group, (B, G, K) int64, into `points`.
+            batch_statistics: See `MiniPointNet.forward`.
+
+        Returns:
+            One token per group, without its position, (B, G, W).
+        """
+        batch, num_groups, size = group_index.shape
+        flat = group_index.reshape(batch, -1, 1).expand(-1, -1, 3)
+        groups = points.gather(1, flat).view(batch, num_groups, size, 3) - centers[:, :, None]
+        embedded = self.encoder(groups.flatten(0, 1), batch_statistics=batch_statistics)
+        reduced: Tensor = self.reduce(embedded)
+        return reduced.view(batch, num_groups, -1)
+
+    def run(
+        self,
+        tokens: Tensor,
+        centers: Tensor,
+        *,
+        layers: Sequence[int] = (),
+        token_prompts: TokenPrompts | None = None,
+        factors: Tensor | None = None,
+    ) -> tuple[dict[int, Tensor], Tensor, Tensor]:
+        """Pass tokens through the blocks: all groups of a cloud, or any of them.
+
+        Args:
+            tokens: Of `embed`, (B, G, W).
+            centers: Where they lie, (B, G, 3) float32.
+            layers: 0-based blocks whose output to return.
+            token_prompts: See `TokenPrompts`.
+            factors: What each block's branches are multiplied with, (depth, 2, B, 1, 1).
+
+        Returns:
+            Output of each block asked for, (B, G, W); the pooled feature, (B, 2 W); and the groups
+            after the final norm, (B, G, W).
+        """
+        x, position, batch = tokens, self.position(centers), len(tokens)
+        if self.config.class_token:
+            x = torch.cat((self.class_token.expand(batch, -1, -1).to(x.dtype), x), 1)
+            place = self.class_position.expand(batch, -1, -1).to(position.dtype)
+            position = torch.cat((place, position), 1)
         first = x.shape[1] - centers.shape[1]
-        factors = self._branch_factors(len(x), as_training)
         prompts = x[:, :0]
-        tokens: dict[int, Tensor] = {}
+        outputs: dict[int, Tensor] = {}
         for index, block in enumerate(self.blocks):
             if token_prompts is not None:
                 given = token_prompts(index, x.shape[0])
@@ -149,8 +212,9 @@ class PointTransformer(nn.Module):
             x = block(x, None if factors is None else factors[index].to(x))
             prompts, x = x[:, : prompts.shape[1]], x[:, prompts.shape[1] :]
             if index in layers:
-                tokens[index] = x[:, first:]
-        return PointFeatures(tokens, centers, self._pool(self.norm(x), first), group_index)
+                outputs[index] = x[:, first:]
+        x = self.norm(x)
+        return outputs, self._pool(x, first), x[:, first:]
 
     def dense_features(
         self,
@@ -214,21 +278,6 @@ class PointTransformer(nn.Module):
             )
             centers = points.gather(1, chosen[..., None].expand(-1, -1, 3))
             return centers, knn_torch(points, centers, group_size)
-
-    def _embed(
-        self, points: Tensor, centers: Tensor, group_index: Tensor, batch_statistics: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Tokens and their positions, (B, [1 +] G, W) each."""
-        batch, num_groups, size = group_index.shape
-        flat = group_index.reshape(batch, -1, 1).expand(-1, -1, 3)
-        groups = points.gather(1, flat).view(batch, num_groups, size, 3) - centers[:, :, None]
-        embedded = self.encoder(groups.flatten(0, 1), batch_statistics=batch_statistics)
-        tokens = self.reduce(embedded).view(batch, num_groups, -1)
-        position = self.position(centers)
-        if self.config.class_token:
-            tokens = torch.cat((self.class_token.expand(batch, -1, -1), tokens), 1)
-            position = torch.cat((self.class_position.expand(batch, -1, -1), position), 1)
-        return tokens, position
 
     def _branch_factors(self, batch: int, generator: torch.Generator | None) -> Tensor | None:
         """Zero for a branch that is dropped, else what makes up for those: (depth, 2, B, 1, 1)."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from plane_anomalib.cli import weights
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.pretraining import command as pretrain
 from plane_anomalib.registry import DATASETS, MODELS
 
 COMMANDS = {
@@ -18,6 +19,7 @@ COMMANDS = {
     "new-model": "Write a package with a working model to start from.",
     "check": "Check that a model does what every model must.",
     "weights": "Published weights: list, show, get, convert, verify.",
+    "pretrain": pretrain.DESCRIPTION,
 }
 """Name to one line of help."""
 
@@ -69,6 +71,7 @@ def _parser() -> ArgumentParser:
     check.add_argument("--seed", type=int, default=0, help="of all random input")
     check.add_argument("--list", action="store_true", help="list the checks and run none")
     weights.add_arguments(made["weights"])
+    pretrain.add_arguments(made["pretrain"])
     return parser
 
 
@@ -124,4 +127,5 @@ _RUN = {
     "new-model": _new_model,
     "check": _check,
     "weights": weights.run,
+    "pretrain": pretrain.run,
 }

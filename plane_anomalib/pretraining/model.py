@@ -1,0 +1,127 @@
+"""What is trained beside the point-language model and thrown away afterwards."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
+from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_transformer import PointTransformerConfig
+from plane_anomalib.backbones.transformer import TransformerBlock
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.pretraining.config import LossesConfig, ModelConfig
+
+_SCALE_LIMIT = math.log(100)
+
+
+def create_model(config: ModelConfig, seed: int) -> PointLanguageModel:
+    """Return an untrained model that can be trained.
+
+    Args:
+        config: Its shape.
+        seed: Of its weights.
+
+    Raises:
+        ConfigurationError: The shape has unknown fields, or a layer does not exist.
+    """
+    try:
+        points, text = replace(POINTS, **config.points), replace(TEXT, **config.text)
+    except TypeError as error:
+        raise ConfigurationError(f"model: {error}.") from error
+    if max(config.layers) >= points.depth:
+        raise ConfigurationError(
+            f"model.layers={list(config.layers)} needs more than {points.depth} blocks."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    return create_random(points, text, generator, frozen=False).train()
+
+
+class MaskedDecoder(nn.Module):
+    """Point-MAE's decoder: mask tokens where groups are hidden, and the points that lie there.
+
+    Args:
+        config: Of the encoder.
+        depth: Blocks.
+    """
+
+    def __init__(self, config: PointTransformerConfig, depth: int) -> None:
+        super().__init__()
+        width = config.width
+        self.mask_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
+        self.position = nn.Sequential(nn.Linear(3, 128), nn.GELU(), nn.Linear(128, width))
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, config.num_heads, mlp_ratio=config.mlp_ratio, qkv_bias=False)
+            for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.points = nn.Linear(width, 3 * config.group_size)
+
+    def forward(self, seen: Tensor, seen_centers: Tensor, hidden_centers: Tensor) -> Tensor:
+        """Predict the points of hidden groups about their centres, in units of their radius.
+
+        Args:
+            seen: Encoded tokens of the visible groups, (B, V, W).
+            seen_centers: (B, V, 3).
+            hidden_centers: (B, H, 3).
+
+        Returns:
+            (B, H, K, 3).
+        """
+        batch, hidden, _ = hidden_centers.shape
+        masked = self.mask_token.expand(batch, hidden, -1).to(seen.dtype)
+        x = torch.cat((seen, masked), 1)
+        position = self.position(torch.cat((seen_centers, hidden_centers), 1))
+        for block in self.blocks:
+            x = block(x + position)
+        predicted: Tensor = self.points(self.norm(x[:, -hidden:]))
+        return predicted.view(batch, hidden, -1, 3)
+
+
+class Heads(nn.Module):
+    """Heads over the encoder; those of losses that are switched off are not there.
+
+    Args:
+        config: Of the model.
+        points: Shape of the encoder.
+        joint_dim: Channels of the joint space.
+        losses: Weights of the losses.
+        seed: Of the weights.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        points: PointTransformerConfig,
+        joint_dim: int,
+        losses: LossesConfig,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        # Torch's own initial values, without touching the process's generator.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+            self.patches = nn.ModuleDict()
+            if losses.segmentation:
+                for layer in config.layers:
+                    self.patches[str(layer)] = nn.Sequential(
+                        nn.LayerNorm(points.width), nn.Linear(points.width, joint_dim)
+                    )
+            self.decoder = MaskedDecoder(points, config.decoder_depth) if losses.masked else None
+            surface = losses.normals or losses.curvature
+            self.surface = nn.Linear(points.width, 4) if surface else None
+
+    @property
+    def scale(self) -> Tensor:
+        """Inverse temperature of the contrast, at most 100."""
+        return self.log_scale.clamp(max=_SCALE_LIMIT).exp()
+
+    def patch_features(self, tokens: dict[int, Tensor]) -> Tensor:
+        """Unit vectors of the groups in the joint space, (L, B, G, joint_dim) float32."""
+        found = [head(tokens[int(layer)]) for layer, head in self.patches.items()]
+        return F.normalize(torch.stack(found).float(), dim=-1)
