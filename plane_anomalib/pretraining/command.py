@@ -25,6 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="for the checkpoint and the log (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--resume", metavar="DIR", type=Path, help="go on with the run in DIR")
+    parser.add_argument(
+        "--start", metavar="FILE", type=Path, help="begin with the weights of a finished run"
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="instead of the recipe's")
     parser.add_argument(
         "--minutes", type=float, metavar="N", help="as many steps as fit into this time"
@@ -73,6 +76,7 @@ def run(arguments: Namespace) -> int:
         folder,
         torch.device(name),
         resume=arguments.resume is not None,
+        start=arguments.start,
         commit=arguments.commit,
     )
     if outcome.finished:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 
 from plane_anomalib.backbones.load import save_point_language_model
 from plane_anomalib.backbones.point_language import PointLanguageModel
@@ -14,6 +15,7 @@ from plane_anomalib.pretraining.checkpoint import Progress
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.provenance import git_commit, hardware
 from plane_anomalib.version import __version__
+from plane_anomalib.weights.hashing import sha256_of
 
 
 def export(
@@ -25,6 +27,7 @@ def export(
     pool_size: int,
     metrics: dict[str, float],
     commit: str | None = None,
+    start: Path | None = None,
 ) -> None:
     """Write the model as float16 with everything that is known of how it was made.
 
@@ -37,6 +40,7 @@ def export(
         pool_size: Shapes in the pool.
         metrics: On held-out shapes.
         commit: Of the code, where git cannot say.
+        start: Weights that the run began with.
     """
     machine = hardware(device)
     metadata = {
@@ -54,5 +58,8 @@ def export(
         "version": __version__,
         "licence": "Apache-2.0",
     }
+    if start is not None:
+        with safe_open(str(start), framework="pt") as file:
+            metadata["start"] = strict_json({"sha256": sha256_of(start), **(file.metadata() or {})})
     model.weights = f"pretrained on procedural shapes, {progress.step} steps"
     save_point_language_model(model, path, metadata, half=True)

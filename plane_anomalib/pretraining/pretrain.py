@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from plane_anomalib.backbones.load import load_point_language_model
 from plane_anomalib.pretraining import checkpoint
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.export import export
@@ -43,6 +44,7 @@ def pretrain(
     device: torch.device,
     *,
     resume: bool = False,
+    start: Path | None = None,
     commit: str | None = None,
 ) -> Outcome:
     """Make the weights, from nothing or from a checkpoint on.
@@ -53,18 +55,22 @@ def pretrain(
         folder: For the checkpoint and the log.
         device: Where to compute.
         resume: Whether to go on from the folder's checkpoint.
+        start: Weights of a finished run to begin with instead of random ones.
         commit: Of the code, where git cannot say.
 
     Raises:
-        WeightsError: There is no checkpoint that fits.
+        WeightsError: There is no checkpoint that fits, or `start` has another shape.
     """
     began = time.monotonic()
     # Workers are started before the device is touched, and a wrong checkpoint is told at once.
     if resume:
         checkpoint.load(folder, config)
+    first = load_point_language_model(start) if start is not None else None
     pool = training_pool(config.pool, config.train.seed)
     shapes = held_out_shapes(config)
     run = Run(config, folder, device, began)
+    if first is not None:
+        run.start(first)
     if resume:
         run.resume()
     _logger.info(
@@ -79,5 +85,5 @@ def pretrain(
         return Outcome(False, run.progress.step, {}, None)
     metrics = run.evaluate(shapes)
     with run.average.applied():
-        export(run.model, out, config, run.progress, device, len(pool), metrics, commit)
+        export(run.model, out, config, run.progress, device, len(pool), metrics, commit, start)
     return Outcome(True, run.progress.step, metrics, out)

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.errors import WeightsError
 from plane_anomalib.pretraining import checkpoint
 from plane_anomalib.pretraining.batch import make_batch
 from plane_anomalib.pretraining.checkpoint import Progress
@@ -35,8 +37,9 @@ from plane_anomalib.pretraining.step import Texts, compute, prepare_texts, weigh
 
 _logger = logging.getLogger(__name__)
 
-_TIMED_FROM = 20
+_TIMED_FROM = 60
 """The first steps are slower: memory is asked for and kernels are loaded."""
+_TIMED_TO = 160
 _RESERVE = 20.0
 """Seconds kept for the evaluation and the export when the time is given."""
 _SAFETY = 0.96
@@ -85,6 +88,20 @@ class Run:
         self.average = Average(self.model, config.train.ema)
         self.progress = Progress(0, config.train.steps, 0.0)
         self._stop = False
+
+    def start(self, model: PointLanguageModel) -> None:
+        """Begin with the weights of another model.
+
+        Raises:
+            WeightsError: It has another shape.
+        """
+        if (model.points.config, model.text.config) != (
+            self.model.points.config,
+            self.model.text.config,
+        ):
+            raise WeightsError("The weights to start from are of another shape than the recipe's.")
+        self.model.load_state_dict(model.state_dict())
+        self.average = Average(self.model, self.config.train.ema)
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint.
@@ -143,7 +160,7 @@ class Run:
                     left = (now - start) / done * (self.progress.steps - step - 1)
                     log.report(step + 1, self.progress.steps, rate, self.progress.seconds, left)
                 if train.minutes is not None:
-                    if step + 1 == max(2 * _TIMED_FROM, train.warmup - 50) and not before.step:
+                    if step + 1 == _TIMED_TO and not before.step:
                         self._fit_steps((self._synchronised() - timed) / (done - _TIMED_FROM))
                     if now - self.began > 60 * train.minutes - _RESERVE:
                         _logger.info("The time is up: %d steps are done.", step + 1)

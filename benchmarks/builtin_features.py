@@ -1,0 +1,124 @@
+"""What the frozen features of the built-in model are worth in a plain memory bank.
+
+    python benchmarks/builtin_features.py [--weights FILE ...] [--points 2048 8192] [--out FILE]
+
+For every shape family that pretraining never saw, four specimens without and some with defects of
+`synthesis=extended`, each in a pose of its own, are scored by PatchCore3D (registration, one bank,
+nearest row): on FPFH, on untrained weights, and on each file of weights. The clouds of a family are
+disjoint samples of one shape. Means over the families; nothing here is a benchmark's data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from plane_anomalib.atomic import replaced
+from plane_anomalib.backbones import PointTransformer, load_point_language_model
+from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.metrics import binary_metrics
+from plane_anomalib.models.alignment import Registered
+from plane_anomalib.models.bank_detector import BankDetector, Branch
+from plane_anomalib.models.fitted_model import FittedModel
+from plane_anomalib.models.patchcore3d.torch_model import PRESETS, fpfh_of, transformer_features
+from plane_anomalib.pretraining.shapes import HELD_OUT, draw_shape
+from plane_anomalib.synthesis.base import random_rotation
+from plane_anomalib.synthesis.extended import DEFAULT_WEIGHTS, DefectMix
+
+TEMPLATES, GOOD = 4, 4
+KINDS = [kind for kind in DEFAULT_WEIGHTS if kind != "normal"]
+
+
+class Family(NamedTuple):
+    """Normal clouds to fit on, clouds to score, and their truth."""
+
+    templates: list[FloatArray]
+    tests: list[FloatArray]
+    masks: list[np.ndarray]
+
+
+def family(name: str, size: int, seed: int) -> Family:
+    """Clouds of one specimen of a family, every one turned at random."""
+    rng = np.random.default_rng([seed, HELD_OUT.index(name)])
+    number = TEMPLATES + GOOD + len(KINDS) // 2
+    points = draw_shape(name, rng, number * size).points
+    clouds = np.split(rng.permutation(points), number)
+    chosen = ["normal"] * GOOD + list(rng.permutation(KINDS)[: len(KINDS) // 2])
+    tests, masks = [], []
+    for cloud, kind in zip(clouds[TEMPLATES:], chosen, strict=True):
+        defect = DefectMix({kind: 1.0}, deform=0.0, one_side=0.0)(cloud, rng)
+        tests.append(defect.points)
+        masks.append(defect.mask)
+    templates = [cloud @ random_rotation("so3", rng).T for cloud in clouds[:TEMPLATES]]
+    return Family(templates, tests, masks)
+
+
+def bank(encoder: PointTransformer | None, points: int | None) -> FittedModel:
+    """PatchCore3D as it comes, but for the number of points that the encoder groups."""
+    values = PRESETS["fixed"]
+    describe = fpfh_of(values)
+    if encoder is not None:
+        describe = transformer_features(encoder, replace(values, most_points=points))
+    branch = Branch(describe, values.coreset, values.neighbours)
+    detector = partial(BankDetector, [branch], object_score="max")
+    return FittedModel(detector, partial(Registered, values.registration, unit=values.unit))
+
+
+def scores(data: Family, model: FittedModel) -> list[float]:
+    """Object AUROC, point AUROC, point AP on one family."""
+    model.fit([("it", data.templates)])
+    found = [model(torch.from_numpy(c), torch.tensor([len(c)]), ["it"]) for c in data.tests]
+    objects = binary_metrics(
+        np.array([float(each.pred_score[0]) for each in found]), [m.any() for m in data.masks]
+    )
+    maps = np.concatenate([each.anomaly_map.numpy() for each in found])
+    local = binary_metrics(maps, np.concatenate(data.masks))
+    return [objects.auroc, local.auroc, local.average_precision]
+
+
+def encoders(files: Sequence[Path]) -> Iterator[tuple[str, PointTransformer | None]]:
+    """What fills the bank, by name."""
+    yield "FPFH", None
+    untrained = create_random(POINTS, TEXT, torch.Generator().manual_seed(0))
+    yield "untrained weights", untrained.points
+    for file in files:
+        yield file.stem, load_point_language_model(file).points
+
+
+def main() -> None:
+    """Print or write one Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--weights", type=Path, nargs="*", default=[])
+    parser.add_argument("--points", type=int, nargs="+", default=[8192], help="grouped at most")
+    parser.add_argument("--size", type=int, default=10_000, help="points of a cloud")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="Markdown file; printed without it")
+    given = parser.parse_args()
+    make = partial(family, size=given.size, seed=given.seed)
+    data = {name: make(name) for name in HELD_OUT}
+    lines = ["| bank | points grouped | object AUROC | point AUROC | point AP | s/family |"]
+    lines += ["|---|---:|---:|---:|---:|---:|"]
+    for name, encoder in encoders(given.weights):
+        for points in given.points if encoder is not None else [None]:
+            start = time.perf_counter()
+            rows = np.array([scores(each, bank(encoder, points)) for each in data.values()])
+            seconds = (time.perf_counter() - start) / len(data)
+            values = " | ".join(f"{value:.3f}" for value in rows.mean(0))
+            lines.append(f"| {name} | {points or '-'} | {values} | {seconds:.1f} |")
+            print(lines[-1], flush=True)
+    if given.out is not None:
+        with replaced(given.out) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
