@@ -10,6 +10,7 @@ from torch import Tensor
 
 from plane_anomalib.backbones.checkpoint import stream_tensors
 from plane_anomalib.backbones.official import infer_text, is_text_tensor, text_name
+from plane_anomalib.backbones.precision import is_held
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.errors import WeightsError
 
@@ -26,7 +27,7 @@ def read_text_tower(
         path: A .safetensors file or a torch checkpoint. Nothing in it is ever executed.
         activation: "gelu", or "quick_gelu" for OpenAI's weights and those whose model name ends in
             "-quickgelu"; the file does not say.
-        dtype: Of the result.
+        dtype: Of the tensors that `precision.hold` converts; the others come in float32.
 
     Returns:
         The shape, and the tensors by their name in `PointLanguageModel`, `text.*`.
@@ -37,7 +38,8 @@ def read_text_tower(
     path = Path(path)
     state: dict[str, Tensor] = {}
     for name, tensor in stream_tensors(path, is_text_tensor):
-        state[text_name(name)] = tensor.to(dtype, copy=True)
+        own = text_name(name)
+        state[own] = tensor.to(dtype if is_held(own) else torch.float32, copy=True)
     if "text.token_embedding.weight" not in state:
         raise WeightsError(
             f"{path}: this file holds no text tower of open_clip: no tensor is named "
