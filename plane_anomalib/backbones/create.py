@@ -16,22 +16,17 @@ from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import CATALOGUE, Entry, missing, usable_path
 
 
-def create_point_encoder(
-    name: str = "builtin", path: str | Path | None = None, *, seed: int = 0
-) -> PointTransformer:
+def create_point_encoder(name: str = "builtin", *, seed: int = 0) -> PointTransformer:
     """Return a frozen point encoder alone.
 
     Args:
         name: "builtin", the name of published weights (`plane-anomalib weights list`), or the path
             of a weights file.
-        path: The file of a published encoder.
         seed: Seed of the built-in model's weights where it has no trained ones.
 
     Raises:
         WeightsError: If the name is unknown, needs a file, or the file cannot be used.
     """
-    if path is not None:
-        return load_point_transformer(path)
     if name in CATALOGUE:
         if CATALOGUE[name].kind == "text-tower":
             raise WeightsError(f'"{name}" is a text tower: it has no point encoder.')
