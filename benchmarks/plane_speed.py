@@ -6,7 +6,7 @@ The model has ULIP-2's shape (12 blocks of width 384, 512 groups of 32, the 12-b
 encoder with dynamic prompts, settings of `configs/models/plane_paper.yaml`) and random weights,
 which take the same time as trained ones. `limit s` is the arithmetic of a stage at the speed of a
 large matrix product on the same machine, just measured; stages without products have none. The
-cloud is a binary .pcd of a built-in shape. Needs `open-clip-torch` for the tokens of its name.
+cloud is a binary .pcd of a built-in shape.
 """
 
 from __future__ import annotations
