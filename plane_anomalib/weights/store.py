@@ -61,12 +61,7 @@ def converted_path(entry: Entry) -> Path:
 
 
 def usable_path(entry: Entry) -> Path | None:
-    """What a model can load of this entry; None if it is not here.
-
-    Text towers are used as published, everything else converted.
-    """
-    if entry.kind == "text-tower":
-        return here(entry)
+    """What a model can load of this entry, its conversion; None if it is not here."""
     path = converted_path(entry)
     return path if path.is_file() else None
 

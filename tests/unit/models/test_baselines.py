@@ -20,7 +20,6 @@ from plane_anomalib.models.patchcore3d import PatchCore3D
 from plane_anomalib.models.reg3dad import Reg3DAD
 from plane_anomalib.results import read_metrics_json
 from plane_anomalib.weights import CATALOGUE, converted_path
-from plane_anomalib.weights.store import FOLDER_VARIABLE
 from tests.support.official_files import official
 from tests.support.trees import shapenet_tree, surface
 
@@ -118,10 +117,7 @@ def official_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("model", [PatchCore3D, M3DM, Reg3DAD])
 @pytest.mark.parametrize("way", ["name", "converted", "published"])
-def test_any_weights_are_taken_by_name_or_file(
-    model: Any, way: str, official_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+def test_any_weights_are_taken_by_name_or_file(model: Any, way: str, official_file: Path) -> None:
     named = converted_path(CATALOGUE["ulip2-xyz"])
     convert(official_file, named)
     backbone = {"name": "ulip2-xyz", "converted": named, "published": official_file}[way]
