@@ -14,9 +14,10 @@ import torch
 from plane_anomalib.backbones import create_backbone
 from plane_anomalib.backbones.create import create_point_encoder
 from plane_anomalib.weights import CATALOGUE, store
-from tests.cli.conftest import Typed
+from tests.cli.conftest import TINY, Typed
 from tests.parity.reference_weights import DATA, reference_state
 from tests.support.official_files import Trap, official, official_points
+from tests.support.trees import shapenet_tree
 from tests.support.web import Page, Web
 
 CASES = {
@@ -149,6 +150,26 @@ def test_convert_and_verify_work_on_files_by_themselves(typed: Typed, tmp_path: 
     damaged = typed("plane-anomalib", "weights", "verify", "own.safetensors")
     assert damaged.returncode == 1
     assert damaged.stderr.startswith("error: own.safetensors: this is not a complete safetensors")
+
+
+def test_converted_file_trains_and_tests_a_plane(typed: Typed, tmp_path: Path) -> None:
+    """`docs/weights_transcript.py` shows the same at full size."""
+    torch.save({"state_dict": official(depth=12)}, tmp_path / "own.pt")
+    assert typed("plane-anomalib", "weights", "convert", "own.pt").returncode == 0
+    shapenet_tree(tmp_path / "tree", np.random.default_rng(0), ("cup1",), count=600)
+    arguments = (
+        "--model", "Plane", "--model.backbone", "own.safetensors", *TINY,
+        "--model.backbone_precision", "bf16", "--data", "AnomalyShapeNet", "--data.root", "tree",
+    )  # fmt: skip
+    trained = typed("anomalib", "train", *arguments, "--model.max_steps", "3")
+    assert trained.returncode == 0, trained.stderr
+    assert "UNTRAINED" not in trained.stdout + trained.stderr
+    (checkpoint,) = tmp_path.rglob("model.ckpt")
+    tested = typed("anomalib", "test", *arguments, "--ckpt_path", checkpoint)
+    assert tested.returncode == 0, tested.stderr
+    rows = [line for line in tested.stdout.splitlines() if line.startswith("| cup1 ")]
+    assert rows == [line for line in trained.stdout.splitlines() if line.startswith("| cup1 ")]
+    assert len(rows) == 1
 
 
 @pytest.mark.parametrize("place", ["args", "tensor"])
