@@ -44,8 +44,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         backbone: `"builtin"`, the name of published weights (`plane-anomalib weights list`), or a
             file of them.
         backbone_precision: `"bf16"` holds the encoders in bfloat16, which halves their memory, and
-            scores in it, adapters included; maps stay float32 and within 0.01 of those of `"32"`.
-            Training goes by `precision`.
+            scores in it, adapters included; maps are float32 and near those of `"32"` (measured:
+            within 0.004). Training goes by `precision`.
         num_points: Points of a view (paper: 2048).
         num_groups: Tokens of the point encoder; null as in its pretraining (paper: 512).
         layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11; two cost half).

@@ -72,7 +72,7 @@ def test_checkpoint_scores_in_bfloat16_almost_as_in_float32(
     expected, found = (model.eval().score_batch(batch) for model in (trained, half))
     assert found.anomaly_map.dtype == torch.float32
     difference = (found.anomaly_map - expected.anomaly_map).abs().max().item()
-    assert 0 < difference < 0.01
+    assert 0 < difference < 0.05  # 24 channels average little rounding out
 
 
 def test_held_encoders_train_in_either_precision(make_plane: PlaneMaker, fit: Fit) -> None:
