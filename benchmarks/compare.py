@@ -34,7 +34,7 @@ ROWS: dict[str, list[str]] = {
     "BTF FPFH": ["BTF"],
     "PatchCore3D FPFH": ["PatchCore3D"],
     "PatchCore3D FPFH+raw": ["PatchCore3D", "--model.descriptor", "fpfh+raw"],
-    "PatchCore3D builtin": ["PatchCore3D", "--model.descriptor", "builtin"],
+    "PatchCore3D builtin": ["PatchCore3D", "--model.backbone", "builtin"],
     "M3DM builtin": ["M3DM"],
     "Reg3DAD builtin": ["Reg3DAD"],
     "TemplateResidual": ["TemplateResidual"],

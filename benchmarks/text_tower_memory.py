@@ -1,10 +1,11 @@
-"""Peak memory of reading a text tower out of a whole open_clip checkpoint.
+"""Peak memory of a text tower: out of a whole open_clip checkpoint, and out of its conversion.
 
     python benchmarks/text_tower_memory.py [--model ViT-bigG-14]
 
 Needs `open-clip-torch` for the shapes. The checkpoint is a file of zeros of the true size with all
 tensors, those of images included; it takes no space on disks that store holes as holes. Each row is
-a process of its own that reads the tower, then encodes two names with six prompt vectors.
+a process of its own that reads the tower, then encodes two names with six prompt vectors. The
+conversion, which `plane-anomalib weights get` makes once, is timed as well.
 """
 
 from __future__ import annotations
@@ -73,6 +74,23 @@ def encode(path: Path, dtype: str) -> None:
     print(json.dumps(row))
 
 
+def convert_file(path: Path, out: Path) -> None:
+    """Convert, and print peak and time as JSON."""
+    from plane_anomalib.backbones.convert import convert
+
+    start = time.perf_counter()
+    convert(path, out)
+    print(json.dumps({"peak": peak(), "seconds": time.perf_counter() - start}))
+
+
+def child(*arguments: str | Path) -> dict[str, float]:
+    """What another process of this script prints."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    row: dict[str, float] = json.loads(found.splitlines()[-1])
+    return row
+
+
 def peak() -> int:
     """Largest resident size of this process so far, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -83,7 +101,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--model", default="ViT-bigG-14")
     parser.add_argument("--encode", nargs=2, metavar=("FILE", "TYPE"), help=argparse.SUPPRESS)
+    parser.add_argument("--convert", nargs=2, metavar="FILE", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.convert:
+        convert_file(*map(Path, given.convert))
+        return
     if given.encode:
         encode(Path(given.encode[0]), given.encode[1])
         return
@@ -91,14 +113,18 @@ def main() -> None:
         path = Path(folder) / "open_clip.safetensors"
         size = write_zeros(path, checkpoint_shapes(given.model))
         print(f"{given.model}: {size / 1e9:.2f} GB with images\n")
-        print("| type | tower GB | peak GB | of it before reading | read s | encode s |")
-        print("|---|---:|---:|---:|---:|---:|")
-        for dtype in ("float32", "bfloat16"):
-            command = [sys.executable, __file__, "--encode", str(path), dtype]
-            found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            row = json.loads(found.splitlines()[-1])
-            sizes = " | ".join(f"{row[key] / 1e9:.2f}" for key in ("size", "peak", "before"))
-            print(f"| {dtype} | {sizes} | {row['read']:.1f} | {row['encode']:.2f} |", flush=True)
+        out = Path(folder) / "converted.safetensors"
+        row = child("--convert", path, out)
+        made = f"{out.stat().st_size / 1e9:.2f} GB, peak {row['peak'] / 1e9:.2f} GB"
+        print(f"conversion: {made}, {row['seconds']:.0f} s\n")
+        print("| file | type | tower GB | peak GB | of it before reading | read s | encode s |")
+        print("|---|---|---:|---:|---:|---:|---:|")
+        for name, file in (("whole", path), ("converted", out)):
+            for dtype in ("float32", "bfloat16"):
+                row = child("--encode", file, dtype)
+                sizes = " | ".join(f"{row[key] / 1e9:.2f}" for key in ("size", "peak", "before"))
+                times = f"{row['read']:.1f} | {row['encode']:.2f}"
+                print(f"| {name} | {dtype} | {sizes} | {times} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from plane_anomalib.backbones.load import (
     load_point_transformer,
     save_point_language_model,
 )
+from plane_anomalib.backbones.official import is_text_tensor, is_text_tower
 from plane_anomalib.backbones.point_file import (
     ENCODER_FORMAT,
     MODEL_FORMAT,
@@ -24,6 +25,11 @@ from plane_anomalib.backbones.point_file import (
     save_point_encoder,
 )
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
+from plane_anomalib.backbones.text_tower import (
+    TOWER_FORMAT,
+    read_text_tower,
+    save_text_tower,
+)
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights.entry import Entry, Kind, Shape
 from plane_anomalib.weights.hashing import sha256_of
@@ -57,7 +63,8 @@ def convert(source: Path, out: Path, entry: Entry | None = None) -> Converted:
     and all of the model's have to find each other.
 
     Args:
-        source: A checkpoint in the layout of ULIP, PatchAlign3D, Point-MAE or Point-BERT.
+        source: A checkpoint in the layout of ULIP, PatchAlign3D, Point-MAE, Point-BERT, or
+            open_clip, of which the text tower is taken.
         out: The file to write, replaced only once the new one is complete.
         entry: What it is said to be; then it has to have that shape.
 
@@ -65,15 +72,17 @@ def convert(source: Path, out: Path, entry: Entry | None = None) -> Converted:
         WeightsError: It is missing, damaged, not safe, converted already, or does not fit; or `out`
             cannot be written.
     """
-    if entry is not None and entry.kind == "text-tower":
-        raise WeightsError(f"{entry.name}: a text tower is used as it is published.")
     state, metadata = read_tensors(source)
-    if metadata.get("format") in (MODEL_FORMAT, ENCODER_FORMAT):
+    if metadata.get("format") in (MODEL_FORMAT, ENCODER_FORMAT, TOWER_FORMAT):
         raise WeightsError(f"{source}: this file is converted already; use it as it is.")
     if out.exists() and out.samefile(source):
         raise WeightsError(f"{source}: its conversion would replace it; give another --out FILE.")
     about = _about(source, sha256_of(source), entry)
     try:
+        if is_text_tower(state):
+            left_out = _grouped([name for name in state if not is_text_tensor(name)])
+            state.clear()  # it is read again, tensor by tensor
+            return _convert_tower(source, out, entry, {**about, "left_out": left_out})
         if any(name.startswith("token_embedding.") for name in state):
             state.clear()  # it is read again as a model
             return _convert_model(source, out, entry, about)
@@ -110,6 +119,16 @@ def _convert_encoder(
     left_out = _grouped([name for name in beside(state, source) if name != "pc_projection"])
     save_point_encoder(model, out, {**about, "left_out": left_out}, projection)
     return Converted(out, "point-encoder", shape, about["source_sha256"], left_out)
+
+
+def _convert_tower(
+    source: Path, out: Path, entry: Entry | None, about: dict[str, str]
+) -> Converted:
+    config, tower = read_text_tower(source)
+    shape = Shape(config.depth, config.width, joint=config.joint_dim)
+    _require_fit(source, entry, "text-tower", shape)
+    save_text_tower(config, tower, out, about)
+    return Converted(out, "text-tower", shape, about["source_sha256"], about["left_out"])
 
 
 def _about(source: Path, digest: str, entry: Entry | None) -> dict[str, str]:

@@ -5,30 +5,28 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import Path
 
+import torch
+
 from plane_anomalib.backbones.checkpoint import WEIGHT_SUFFIXES
 from plane_anomalib.backbones.load import load_point_language_model, load_point_transformer
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer
+from plane_anomalib.backbones.precision import hold
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import CATALOGUE, Entry, missing, usable_path
 
 
-def create_point_encoder(
-    name: str = "builtin", path: str | Path | None = None, *, seed: int = 0
-) -> PointTransformer:
+def create_point_encoder(name: str = "builtin", *, seed: int = 0) -> PointTransformer:
     """Return a frozen point encoder alone.
 
     Args:
         name: "builtin", the name of published weights (`plane-anomalib weights list`), or the path
             of a weights file.
-        path: The file of a published encoder.
         seed: Seed of the built-in model's weights where it has no trained ones.
 
     Raises:
         WeightsError: If the name is unknown, needs a file, or the file cannot be used.
     """
-    if path is not None:
-        return load_point_transformer(path)
     if name in CATALOGUE:
         if CATALOGUE[name].kind == "text-tower":
             raise WeightsError(f'"{name}" is a text tower: it has no point encoder.')
@@ -38,7 +36,9 @@ def create_point_encoder(
     return create_backbone(name, seed=seed).points
 
 
-def create_backbone(name_or_path: str | Path = "builtin", *, seed: int = 0) -> PointLanguageModel:
+def create_backbone(
+    name_or_path: str | Path = "builtin", *, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> PointLanguageModel:
     """Return a frozen point-language model.
 
     Args:
@@ -46,18 +46,21 @@ def create_backbone(name_or_path: str | Path = "builtin", *, seed: int = 0) -> P
             weights list`), or the path of a checkpoint: ULIP's layout (.pt, .safetensors) or a
             file written by `save_point_language_model`.
         seed: Seed of the built-in model's weights where it has no trained ones.
+        dtype: In which the encoders are held; bfloat16 halves their memory, see `precision.hold`.
 
     Raises:
         WeightsError: If the name is unknown, needs a file, or the file cannot be used.
     """
     name = str(name_or_path)
     if name == "builtin":
-        return PointLanguageModel.builtin(seed)
+        model = PointLanguageModel.builtin(seed)
+        hold(model, dtype)
+        return model
     if name in CATALOGUE:
-        return _published(CATALOGUE[name])
+        return _published(CATALOGUE[name], dtype)
     path = Path(name).expanduser()
     if isinstance(name_or_path, Path) or path.suffix in WEIGHT_SUFFIXES or path.exists():
-        return load_point_language_model(path)
+        return load_point_language_model(path, dtype=dtype)
     known = ["builtin", *(n for n, entry in CATALOGUE.items() if entry.is_backbone)]
     close = get_close_matches(name.lower(), ["builtin", *CATALOGUE], n=1)
     hint = f' (did you mean "{close[0]}"?)' if close else ""
@@ -67,7 +70,7 @@ def create_backbone(name_or_path: str | Path = "builtin", *, seed: int = 0) -> P
     )
 
 
-def _published(entry: Entry) -> PointLanguageModel:
+def _published(entry: Entry, dtype: torch.dtype) -> PointLanguageModel:
     if not entry.is_backbone:
         backbones = ", ".join(n for n, other in CATALOGUE.items() if other.is_backbone)
         raise WeightsError(
@@ -75,9 +78,8 @@ def _published(entry: Entry) -> PointLanguageModel:
             f"into one space; take builtin, {backbones}, or the path of a weights file."
         )
     path = _usable(entry)
-    if not entry.text_entry:
-        return load_point_language_model(path)
-    return load_point_language_model(path, text=_usable(CATALOGUE[entry.text_entry]))
+    text = _usable(CATALOGUE[entry.text_entry]) if entry.text_entry else None
+    return load_point_language_model(path, text=text, dtype=dtype)
 
 
 def _usable(entry: Entry) -> Path:

@@ -25,6 +25,7 @@ from plane_anomalib.backbones.point_file import (
 )
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
+from plane_anomalib.backbones.precision import hold
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.backbones.text_tower import read_text_tower
 from plane_anomalib.errors import WeightsError
@@ -35,7 +36,7 @@ def load_point_language_model(
     *,
     text: str | Path | None = None,
     text_activation: str = "gelu",
-    text_dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype = torch.float32,
     num_groups: int = 512,
     group_size: int = 32,
 ) -> PointLanguageModel:
@@ -48,12 +49,12 @@ def load_point_language_model(
         text: An open_clip checkpoint whose text tower the point encoder was trained beside, for
             files that hold none (ULIP-2 with colours: ViT-bigG-14, laion2b_s39b_b160k).
         text_activation: Of that tower; see `read_text_tower`.
-        text_dtype: Of that tower; bfloat16 halves its memory.
+        dtype: In which the encoders are held; bfloat16 halves their memory, see `precision.hold`.
         num_groups: Groups per cloud of an official checkpoint, which does not say.
         group_size: Points per group of an official checkpoint.
 
     Returns:
-        The frozen model on the CPU, in float32 but for a text tower in another type.
+        The frozen model on the CPU.
 
     Raises:
         WeightsError: If a file is missing, damaged, not safe, or not all of its tensors and all
@@ -69,11 +70,12 @@ def load_point_language_model(
         points, named = _points_side(state, metadata, path, needs_text=text is None)
         if metadata.get("format") != ENCODER_FORMAT:
             points = replace(points, num_groups=num_groups, group_size=group_size)
-        config, tower = _text_side(named, path, text, text_activation, text_dtype)
+        config, tower = _text_side(named, path, text, text_activation, dtype)
         named |= tower
     with torch.device("meta"):
         model = PointLanguageModel(points, config, weights=metadata.get("weights", path.name))
     _fill(model, named, path)
+    hold(model, dtype)
     return model
 
 

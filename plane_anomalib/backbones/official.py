@@ -148,6 +148,13 @@ def is_text_tensor(name: str) -> bool:
     return bool(_TEXT_TENSOR.match(name))
 
 
+def is_text_tower(names: Iterable[str]) -> bool:
+    """Whether a checkpoint with these tensors, without `module.`, has text and no point encoder."""
+    found = list(names)
+    text = any(is_text_tensor(name) for name in found)
+    return text and not any(name.startswith(("point_encoder.", "points.")) for name in found)
+
+
 def text_name(name: str) -> str:
     """Name in `PointLanguageModel` of a tensor of an open_clip text tower."""
     return _rename(name.removeprefix("text."), _TEXT_NAMES)

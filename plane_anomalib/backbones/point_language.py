@@ -177,7 +177,8 @@ class PointLanguageModel(nn.Module):
         """
         table = self.text.token_embedding
         start = torch.full((len(prompts), 1), self.tokenizer.start, device=prompts.device)
-        rows = torch.cat([table(start), prompts.to(table.weight.dtype)], 1)
+        dtype = self.text.position.dtype
+        rows = torch.cat([table(start).to(dtype), prompts.to(dtype)], 1)
         return TextPrefix(self.text.prefix(rows))
 
     def encode_sentences(self, sentences: Sequence[str]) -> Tensor:
@@ -208,13 +209,13 @@ class PointLanguageModel(nn.Module):
         rows = [torch.tensor([*row[:room], self.tokenizer.end]) for row in tokens]
         end = torch.tensor([own + len(row) - 1 for row in rows], device=device)
         # Padding follows the end token, so no row that is read ever sees it.
-        embed = self.text.token_embedding
-        parts = [embed(pad_sequence(rows, batch_first=True).to(device))]
+        embed, dtype = self.text.token_embedding, self.text.position.dtype
+        parts = [embed(pad_sequence(rows, batch_first=True).to(device)).to(dtype)]
         if prompts is not None:
-            parts.insert(0, prompts.to(parts[0].dtype))
+            parts.insert(0, prompts.to(dtype))
         if after is None:
             start = torch.full((len(rows), 1), self.tokenizer.start, device=device)
-            parts.insert(0, embed(start))
+            parts.insert(0, embed(start).to(dtype))
         past = None if after is None else after.past
         encoded: Tensor = self.text(torch.cat(parts, 1), end, past)
         return encoded.to(self.point_projection.dtype)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from plane_anomalib.backbones.mini_pointnet import MiniPointNet
+from plane_anomalib.backbones.precision import precision_of
 from plane_anomalib.backbones.transformer import TransformerBlock
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn_torch
@@ -136,16 +137,18 @@ class PointTransformer(nn.Module):
         """
         self._check(points, layers)
         centers, group_index = self.group(points, num_groups=num_groups, group_size=group_size)
-        embedded = self.embed(
-            points, centers, group_index, batch_statistics=as_training is not None
-        )
-        tokens, pooled, _ = self.run(
-            embedded,
-            centers,
-            layers=layers,
-            token_prompts=token_prompts,
-            factors=self._branch_factors(len(points), as_training),
-        )
+        with precision_of(self.blocks):
+            embedded = self.embed(
+                points, centers, group_index, batch_statistics=as_training is not None
+            )
+            tokens, pooled, _ = self.run(
+                # What the blocks add up stays in float32, also under autocast.
+                embedded.to(self.norm.weight.dtype),
+                centers,
+                layers=layers,
+                token_prompts=token_prompts,
+                factors=self._branch_factors(len(points), as_training),
+            )
         return PointFeatures(tokens, centers, pooled, group_index)
 
     def embed(

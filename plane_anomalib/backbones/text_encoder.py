@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from plane_anomalib.backbones.precision import precision_of
 from plane_anomalib.backbones.transformer import Past, TransformerBlock
 
 
@@ -77,10 +78,11 @@ class TextEncoder(nn.Module):
         """
         first = before[0][0].shape[2] if before else 0
         x = embeddings + self.position[first : first + embeddings.shape[1]]
-        for index, block in enumerate(self.blocks):
-            x = block(x, past=before[index] if before else None)
         rows = torch.arange(x.shape[0], device=x.device)
-        return self.norm(x[rows, end]) @ self.projection
+        with precision_of(self.blocks):
+            for index, block in enumerate(self.blocks):
+                x = block(x, past=before[index] if before else None)
+            return self.norm(x[rows, end]) @ self.projection
 
     def prefix(self, embeddings: Tensor) -> list[Past]:
         """What the beginning of a row leaves for those that follow: exact under causal attention.
@@ -93,7 +95,8 @@ class TextEncoder(nn.Module):
         """
         x = embeddings + self.position[: embeddings.shape[1]]
         kept = []
-        for block in self.blocks:
-            kept.append(cast("TransformerBlock", block).past(x))
-            x = block(x)
+        with precision_of(self.blocks):
+            for block in self.blocks:
+                kept.append(cast("TransformerBlock", block).past(x))
+                x = block(x)
         return kept

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
-from plane_anomalib.errors import ConfigurationError, MissingDependencyError
+from plane_anomalib.errors import ConfigurationError
 
 
 class Tokenizer(Protocol):
@@ -34,7 +33,7 @@ class ByteTokenizer:
 
 
 class ClipTokenizer:
-    """CLIP's byte-pair encoding of 49,408 tokens, as open_clip implements it.
+    """CLIP's byte-pair encoding of 49,408 tokens.
 
     The vocabulary is read at the first sentence, so that encoding points alone does not need it.
     """
@@ -43,22 +42,10 @@ class ClipTokenizer:
     end = 49407
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens of `text` without start and end.
+        """Return the tokens of `text` without start and end."""
+        from plane_anomalib.backbones.byte_pairs import clip_byte_pairs
 
-        Raises:
-            MissingDependencyError: If open_clip is not installed.
-        """
-        return [int(token) for token in self._simple_tokenizer.encode(text)]
-
-    @cached_property
-    def _simple_tokenizer(self) -> Any:
-        try:
-            from open_clip.tokenizer import SimpleTokenizer
-        except ImportError as error:
-            raise MissingDependencyError(
-                "open-clip-torch", "clip", "to split text into the tokens of a CLIP-like encoder"
-            ) from error
-        return SimpleTokenizer()
+        return clip_byte_pairs().encode(text)
 
 
 def create_tokenizer(name: str) -> Tokenizer:

@@ -21,6 +21,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": F.gelu, "quick_gel
 #: Keys and values of tokens, (B, heads, L, W / heads) each.
 Past = tuple[Tensor, Tensor]
 
+_MATRIX_ELEMENTS = 8_000_000
+"""Similarities of tokens that fit a processor's caches: 16 MB of bfloat16."""
+
 
 class Attention(nn.Module):
     """Multi-head self-attention over the tokens of each row.
@@ -51,6 +54,9 @@ class Attention(nn.Module):
         """
         batch, length, width = x.shape
         query, key, value = self._heads(x)
+        if not self.causal and _better_as_products(query):
+            mixed = _attend_by_products(query, key, value)
+            return self.proj(mixed.transpose(1, 2).reshape(batch, length, width))
         mask = None
         if past is not None:
             key, value = torch.cat((past[0], key), 2), torch.cat((past[1], value), 2)
@@ -71,6 +77,27 @@ class Attention(nn.Module):
         qkv = self.qkv(x).view(batch, length, 3, self.num_heads, width // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         return query, key, value
+
+
+def _better_as_products(query: Tensor) -> bool:
+    """Whether two matrix products beat torch's fused attention.
+
+    On a CPU that one leaves the processor's units for bfloat16 idle: 5.2 ms against 1.9 for 513
+    tokens of 6 heads on one thread of an AMD EPYC, and as fast as the products at 2,049 tokens.
+    """
+    batch, heads, length, _ = query.shape
+    return (
+        query.device.type == "cpu"
+        and query.dtype == torch.bfloat16
+        and not torch.is_grad_enabled()
+        and batch * heads * length**2 <= _MATRIX_ELEMENTS
+    )
+
+
+def _attend_by_products(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention of every token to all, (B, heads, L, W / heads); similarities are rounded too."""
+    similarity = query * query.shape[-1] ** -0.5 @ key.transpose(-1, -2)
+    return similarity.softmax(-1).to(value.dtype) @ value
 
 
 class Mlp(nn.Module):

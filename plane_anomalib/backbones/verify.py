@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from plane_anomalib.backbones.checkpoint import read_tensors
 from plane_anomalib.backbones.load import load_point_language_model, load_point_transformer
+from plane_anomalib.backbones.official import below, is_text_tower
 from plane_anomalib.backbones.point_file import points_of
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.backbones.text_encoder import TextEncoder
+from plane_anomalib.backbones.text_tower import read_text_tower
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights.entry import Entry
 from plane_anomalib.weights.hashing import sha256_of
@@ -38,8 +40,6 @@ def verify_entry(entry: Entry) -> list[str]:
     if pin is None or (original is None and not converted.is_file()):
         raise missing(entry)
     lines = [_check_original(entry, pin, original)]
-    if entry.kind == "text-tower":
-        return lines
     if not converted.is_file():
         raise missing(entry)
     found = sha256_of(converted)
@@ -77,13 +77,19 @@ def verify_file(path: Path) -> list[str]:
         if key in metadata:
             lines.append(f"{label:10} {metadata[key]}")
     lines.append(f"tensors    {len(state)}, all finite, {sum(t.numel() for t in state.values()):,}")
+    if is_text_tower(state):
+        config, tower = read_text_tower(path)
+        with torch.device("meta"):
+            text = TextEncoder(config)
+        text.load_state_dict(below(tower, "text."), assign=True)
+        return [*lines, f"text       {config}", _run_text(text, path)]
     if any("token_embedding" in name for name in state):
         model = load_point_language_model(path)
         lines += [f"points     {model.points.config}", f"text       {model.text.config}"]
         return [*lines, _run_points(model.points, path), _run_text(model.text, path)]
-    config, _ = points_of(state, metadata, path)
+    points, _ = points_of(state, metadata, path)
     encoder = load_point_transformer(
-        path, num_groups=config.num_groups, group_size=config.group_size, skip_origin=False
+        path, num_groups=points.num_groups, group_size=points.group_size, skip_origin=False
     )
     lines.append(f"points     {encoder.config}")
     if metadata.get("text"):

@@ -104,7 +104,7 @@ def _get(arguments: Namespace) -> list[str]:
     entry = catalogue.find(arguments.name)
     sys.stdout.write(f"{entry.name}: {entry.what}\nTerms: {entry.terms}\nCite: {entry.citation}\n")
     sys.stdout.flush()
-    plain = arguments.no_convert or entry.kind == "text-tower"
+    plain = arguments.no_convert
     fetched = fetch(
         entry,
         arguments.origin,
@@ -152,6 +152,8 @@ def _convert_named(entry: Entry, fetched: Fetched) -> list[str]:
     out = store.converted_path(entry)
     lines = _write(fetched.path, out, entry)
     record(entry, fetched, sha256_of(out))
+    if entry.kind == "text-tower":
+        return [*lines, "It is found by the point encoders whose text side it is."]
     return [*lines, f"Use it by its name, {entry.name}, wherever a backbone is asked for."]
 
 
@@ -164,11 +166,9 @@ def _write(source: Path, out: Path, entry: Entry | None) -> list[str]:
 
 
 def _state(entry: Entry) -> str:
-    if entry.kind != "text-tower" and store.converted_path(entry).is_file():
+    if store.converted_path(entry).is_file():
         return "yes"
-    if store.here(entry) is None:
-        return "no"
-    return "yes" if entry.kind == "text-tower" else "not converted"
+    return "no" if store.here(entry) is None else "not converted"
 
 
 _RUN = {"list": _list, "show": _show, "get": _get, "convert": _convert, "verify": _verify}

@@ -11,7 +11,7 @@ from plane_anomalib.geometry.validation import IntArray, as_points
 _MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
 
 
-def shuffled_order(points: ArrayLike, seed: int = 0) -> IntArray:
+def shuffled_order(points: ArrayLike, seed: int = 0, *, first: int | None = None) -> IntArray:
     """Shuffle a cloud by a hash of its coordinates.
 
     The first n indices are a random subsample of the cloud that any permutation of its points
@@ -20,9 +20,10 @@ def shuffled_order(points: ArrayLike, seed: int = 0) -> IntArray:
     Args:
         points: (N, 3).
         seed: Another seed, another order.
+        first: How many indices are wanted; by default all. A few are found without sorting all.
 
     Returns:
-        (N,) int64.
+        (N,) int64, or (first,) where there are more.
     """
     cloud = as_points(points)
     # Adding zero turns -0.0 into 0.0, which is the same place but other bits.
@@ -35,4 +36,9 @@ def shuffled_order(points: ArrayLike, seed: int = 0) -> IntArray:
             mixed ^= mixed >> np.uint64(29)
             mixed *= _MIX[2]
             mixed ^= mixed >> np.uint64(32)
-    return np.argsort(mixed, kind="stable").astype(np.int64, copy=False)
+    if first is None or first >= len(cloud):
+        return np.argsort(mixed, kind="stable").astype(np.int64, copy=False)
+    if first < 1:
+        return np.zeros(0, np.int64)
+    least = np.flatnonzero(mixed <= np.partition(mixed, first - 1)[first - 1])
+    return least[np.argsort(mixed[least], kind="stable")[:first]].astype(np.int64, copy=False)

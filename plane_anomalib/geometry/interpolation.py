@@ -5,10 +5,13 @@ from numpy.typing import ArrayLike
 
 from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
 _CHUNK = 8_192
 """Points handled at once: temporaries stay in the cache, memory far below 1 GB."""
+
+_CELL_BITS = 5
+"""Cells along an edge of the cube that orders the points, as a power of 2."""
 
 
 def interpolate_to_points(
@@ -37,19 +40,40 @@ def interpolate_to_points(
     known = np.asarray(values, dtype=np.float32)
     result = np.empty((len(cloud), *known.shape[1:]), dtype=np.float32)
     neighbours = min(k, len(index.reference))
+    order = _cell_order(cloud, index.reference)
 
     def interpolate(part: slice) -> None:
-        distances, indices = index.query(cloud[part], neighbours, workers=1)
+        chosen = order[part]
+        distances, indices = index.query(cloud[chosen], neighbours, workers=1)
         weights = _inverse_squared(distances, eps)
         # A sum over neighbours: never holds the gathered (chunk, k, C) array.
-        total = np.zeros_like(result[part])
+        total = np.zeros((len(chosen), *known.shape[1:]), np.float32)
         for column in range(neighbours):
             weight = weights[:, column].reshape(-1, *[1] * (known.ndim - 1))
             total += weight * known[indices[:, column]]
-        result[part] = total
+        result[chosen] = total
 
     in_chunks(interpolate, len(cloud), _CHUNK)
     return result
+
+
+def _cell_order(cloud: FloatArray, reference: FloatArray) -> IntArray:
+    """Order of (N, 3) points in which near ones follow each other (Morton's).
+
+    A tree is searched faster so, because its nodes stay in the cache: measured 77 ms instead of 105
+    for 200,000 points in random order, of which the order takes 2. Points outside the cube around
+    the reference share the outermost cells.
+    """
+    cells = 1 << _CELL_BITS
+    low = reference.min(0)
+    edge = max(float((reference.max(0) - low).max()), 1e-30)  # all may coincide
+    inside = np.clip((cloud - low) * np.float32(cells / edge), 0, cells - 1).astype(np.uint16)
+    spread = np.zeros(cells, np.uint16)
+    for bit in range(_CELL_BITS):
+        spread |= ((np.arange(cells) >> bit & 1) << (3 * bit)).astype(np.uint16)
+    x, y, z = inside.T
+    # Keys of 16 bits are sorted by counting, in linear time.
+    return np.argsort(spread[x] | spread[y] << 1 | spread[z] << 2, kind="stable")
 
 
 def _inverse_squared(distances: FloatArray, eps: float) -> FloatArray:

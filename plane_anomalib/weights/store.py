@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from platformdirs import user_cache_path
 
 from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import WeightsError
@@ -41,13 +42,7 @@ def folder() -> Path:
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named).expanduser()
-    if sys.platform == "win32":
-        cache = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        cache = Path.home() / "Library" / "Caches"
-    else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "plane-anomalib" / "weights"
+    return user_cache_path("plane-anomalib", appauthor=False) / "weights"
 
 
 def original_path(entry: Entry) -> Path:
@@ -61,12 +56,7 @@ def converted_path(entry: Entry) -> Path:
 
 
 def usable_path(entry: Entry) -> Path | None:
-    """What a model can load of this entry; None if it is not here.
-
-    Text towers are used as published, everything else converted.
-    """
-    if entry.kind == "text-tower":
-        return here(entry)
+    """What a model can load of this entry, its conversion; None if it is not here."""
     path = converted_path(entry)
     return path if path.is_file() else None
 

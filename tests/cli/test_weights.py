@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,28 +14,17 @@ import torch
 from plane_anomalib.backbones import create_backbone
 from plane_anomalib.backbones.create import create_point_encoder
 from plane_anomalib.weights import CATALOGUE, store
-from tests.cli.conftest import Typed
+from tests.cli.conftest import TINY, Typed
 from tests.parity.reference_weights import DATA, reference_state
 from tests.support.official_files import Trap, official, official_points
-from tests.support.web import Page, Web, web
+from tests.support.trees import shapenet_tree
+from tests.support.web import Page, Web
 
 CASES = {
     "ulip2-xyz": ("ulip_pointbert_slip", "", "state_dict"),
     "point-mae": ("pointmae_m3dm", "MAE_encoder.", "base_model"),
     "point-bert": ("pointbert_m3dm", "transformer_q.", "base_model"),
 }
-
-
-@pytest.fixture
-def server() -> Iterator[Web]:
-    with web() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "weights"))
-    return tmp_path / "weights"
 
 
 def published(name: str, path: Path) -> tuple[bytes, dict[str, np.ndarray]]:
@@ -111,24 +99,26 @@ def test_list_and_show_start_without_torch(typed: Typed, tmp_path: Path) -> None
     assert wrong.stderr.startswith("error: No published weights are called 'ulip2': did you mean")
 
 
-def test_terms_come_first_and_offline_ends_with_the_way_by_hand(typed: Typed, folder: Path) -> None:
+def test_terms_come_first_and_offline_ends_with_the_way_by_hand(
+    typed: Typed, weights_folder: Path
+) -> None:
     refused = typed("plane-anomalib", "weights", "get", "ulip2-xyz")
     assert refused.returncode == 1
     assert "research purposes only" in refused.stdout
     assert refused.stderr.startswith("error: ulip2-xyz: nothing was fetched")
     offline = typed(
         "plane-anomalib", "weights", "get", "ulip2-xyz", "--accept-terms",
-        HF_ENDPOINT="https://no-such-host.invalid", HF_HOME=str(folder / "hub"),
+        HF_ENDPOINT="https://no-such-host.invalid", HF_HOME=str(weights_folder / "hub"),
     )  # fmt: skip
     assert offline.returncode == 1
     assert offline.stderr.count("\n") == 1
     assert "the hub cannot be reached" in offline.stderr
     assert "`plane-anomalib weights get ulip2-xyz --from FILE`" in offline.stderr
-    assert not (folder / "pins.json").exists()
+    assert not (weights_folder / "pins.json").exists()
 
 
 def test_file_of_the_hub_goes_through_its_client_and_has_to_fit(
-    typed: Typed, server: Web, tmp_path: Path, folder: Path
+    typed: Typed, server: Web, tmp_path: Path, weights_folder: Path
 ) -> None:
     path = "/patchalign3d/patchalign3d-encoder/resolve/main/patchalign3d.pt"
     head = {"proj.weight": torch.rand(32, 64)}
@@ -140,7 +130,7 @@ def test_file_of_the_hub_goes_through_its_client_and_has_to_fit(
     got = typed(*command, **variables)
     assert got.returncode == 1
     assert "this is not patchalign3d: it holds a point-encoder of 2 layers" in got.stderr
-    assert not (folder / "pins.json").exists()
+    assert not (weights_folder / "pins.json").exists()
     kept = typed(*command, "--no-convert", **variables)
     assert kept.returncode == 0, kept.stderr
     assert hashlib.sha256(content).hexdigest() in kept.stdout
@@ -160,6 +150,26 @@ def test_convert_and_verify_work_on_files_by_themselves(typed: Typed, tmp_path: 
     damaged = typed("plane-anomalib", "weights", "verify", "own.safetensors")
     assert damaged.returncode == 1
     assert damaged.stderr.startswith("error: own.safetensors: this is not a complete safetensors")
+
+
+def test_converted_file_trains_and_tests_a_plane(typed: Typed, tmp_path: Path) -> None:
+    """`docs/weights_transcript.py` shows the same at full size."""
+    torch.save({"state_dict": official(depth=12)}, tmp_path / "own.pt")
+    assert typed("plane-anomalib", "weights", "convert", "own.pt").returncode == 0
+    shapenet_tree(tmp_path / "tree", np.random.default_rng(0), ("cup1",), count=600)
+    arguments = (
+        "--model", "Plane", "--model.backbone", "own.safetensors", *TINY,
+        "--model.backbone_precision", "bf16", "--data", "AnomalyShapeNet", "--data.root", "tree",
+    )  # fmt: skip
+    trained = typed("anomalib", "train", *arguments, "--model.max_steps", "3")
+    assert trained.returncode == 0, trained.stderr
+    assert "UNTRAINED" not in trained.stdout + trained.stderr
+    (checkpoint,) = tmp_path.rglob("model.ckpt")
+    tested = typed("anomalib", "test", *arguments, "--ckpt_path", checkpoint)
+    assert tested.returncode == 0, tested.stderr
+    rows = [line for line in tested.stdout.splitlines() if line.startswith("| cup1 ")]
+    assert rows == [line for line in trained.stdout.splitlines() if line.startswith("| cup1 ")]
+    assert len(rows) == 1
 
 
 @pytest.mark.parametrize("place", ["args", "tensor"])

@@ -73,10 +73,10 @@ def test_quick_gelu_is_what_openai_s_weights_ask_for(tmp_path: Path) -> None:
 def test_a_tower_in_half_precision_is_saved_as_it_is_and_answers_in_single(
     reference: nn.Module, tmp_path: Path
 ) -> None:
-    model = beside(reference, tmp_path, text_dtype=torch.bfloat16)
+    model = beside(reference, tmp_path, dtype=torch.bfloat16)
     save_point_language_model(model, tmp_path / "joined.safetensors")
-    again = load_point_language_model(tmp_path / "joined.safetensors")
-    assert again.text.position.dtype == torch.bfloat16
+    again = load_point_language_model(tmp_path / "joined.safetensors", dtype=torch.bfloat16)
+    assert again.text.token_embedding.weight.dtype == torch.bfloat16
     assert again.point_projection.dtype == torch.float32
     prompts = torch.zeros(4, 2, 128, requires_grad=True)
     found = again.encode_text(prompts, NAMES)

@@ -20,8 +20,8 @@ class M3DM(FittedMixin, AnomalibModule):
     """M3DM, its point branch: nearest normal feature of a point transformer.
 
     Args:
-        backbone: `"builtin"`, the name of published weights (`plane-anomalib weights list`), or a
-            file of weights of Point-MAE, Point-BERT, PatchAlign3D or ULIP.
+        backbone: `"builtin"`, the name of published weights (the paper's: `"point-mae"`; see
+            `plane-anomalib weights list`), or a file of them.
         preset: `"fixed"`, or `"faithful"` to the public reference code with its constants and
             quirks.
         num_groups: Groups per cloud; by default the preset's (1,024; faithful: 16,384).

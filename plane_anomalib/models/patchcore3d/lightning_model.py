@@ -11,6 +11,7 @@ from anomalib.visualization import Visualizer
 from torch import nn
 
 from plane_anomalib.backbones.create import create_point_encoder
+from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.arguments import check_choices, check_numbers
 from plane_anomalib.models.fitted import FittedMixin
 from plane_anomalib.models.patchcore3d.torch_model import create_patchcore3d
@@ -21,9 +22,9 @@ class PatchCore3D(FittedMixin, AnomalibModule):
 
     Args:
         descriptor: `"fpfh"`, `"fpfh+raw"` with a second bank of registered coordinates, or
-            features of a point transformer: `"builtin"`, `"point-mae"`, `"point-bert"`.
-        weights: File of the weights for `"point-mae"` or `"point-bert"`; by default those that
-            `plane-anomalib weights get` brought.
+            `"builtin"`, `"point-mae"`, `"point-bert"`: short for that backbone.
+        backbone: Takes the place of `descriptor` by features of a point transformer: `"builtin"`,
+            the name of published weights (`plane-anomalib weights list`), or a file of them.
         preset: `"fixed"`, or `"faithful"` to the public reference code with its constants and
             quirks.
         coreset_size: Rows kept per bank; by default 10,000.
@@ -44,7 +45,7 @@ class PatchCore3D(FittedMixin, AnomalibModule):
     def __init__(
         self,
         descriptor: Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"] = "fpfh",
-        weights: str | None = None,
+        backbone: str | None = None,
         preset: Literal["fixed", "faithful"] = "fixed",
         coreset_size: int | None = None,
         scope: Literal["category", "all"] = "category",
@@ -57,9 +58,14 @@ class PatchCore3D(FittedMixin, AnomalibModule):
         given = dict(locals())
         check_choices(type(self).__init__, given)
         check_numbers(given, above={"coreset_size": 0}, least={"seed": 0})
+        if backbone and descriptor != "fpfh":
+            raise ConfigurationError(
+                f"backbone takes the place of descriptor, so {backbone!r} and {descriptor!r} "
+                "exclude each other: leave one out."
+            )
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
-        learned = not descriptor.startswith("fpfh")
-        self.encoder = create_point_encoder(descriptor, weights) if learned else None
+        learned = backbone or (None if descriptor.startswith("fpfh") else descriptor)
+        self.encoder = create_point_encoder(learned) if learned else None
         self.model = create_patchcore3d(
             descriptor, preset, self.encoder, coreset_size=coreset_size, scope=scope, seed=seed
         )

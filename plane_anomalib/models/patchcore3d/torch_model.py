@@ -93,9 +93,10 @@ def create_patchcore3d(
     """Compose the model.
 
     Args:
-        descriptor: What fills the bank; `"fpfh+raw"` has a second one of registered coordinates.
+        descriptor: What fills the bank without an encoder; `"fpfh+raw"` has a second one of
+            registered coordinates.
         preset: A row of `PRESETS`.
-        encoder: The point transformer, for the descriptors that need one.
+        encoder: A point transformer, whose features fill the bank instead.
         coreset_size: Rows kept per bank; by default the preset's.
         scope: As for `FittedModel`.
         seed: Of the registration and the coreset.

@@ -15,7 +15,7 @@ from plane_anomalib.models.plane.settings import PlaneSettings
 logger = logging.getLogger(__name__)
 
 #: May differ at test time, but thresholds come from validation with the trained ones.
-_SCORING = ("num_views", "object_score", "object_score_share")
+_SCORING = ("backbone_precision", "num_views", "object_score", "object_score_share")
 #: May differ without a word; the pose is compared as the data resolved it.
 _FREE = ("inputs", "pose", "text_prompt_std", "unknown_category")
 _SCHEDULED = ("schedule", "max_steps", "max_epochs")

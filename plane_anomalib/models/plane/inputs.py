@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.local_shape import local_shape_channels, local_shape_features
-from plane_anomalib.geometry.normalise import unit_sphere
+from plane_anomalib.geometry.normalise import UnitSphere, unit_sphere
 from plane_anomalib.geometry.pose import principal_frame
 
 Array = NDArray[np.float32]
@@ -79,7 +79,12 @@ class InputSettings:
             chosen: `(P,)` indices of the points to show.
             frame: The category's; without one the cloud's own centre and radius serve.
         """
-        unit, center, scale = unit_sphere(cloud)
+        return self._view(cloud, unit_sphere(cloud), chosen, frame)
+
+    def _view(
+        self, cloud: Array, sphere: UnitSphere, chosen: NDArray[np.int64], frame: Frame | None
+    ) -> View:
+        unit, center, scale = sphere
         shown = np.ascontiguousarray(unit[chosen])
         parts = [np.empty((len(shown), 0), np.float32)]
         if self.local_geometry:
@@ -104,12 +109,16 @@ class InputSettings:
         Returns:
             The cloud in its unit sphere, `(N, 3)` in input order, and the views.
         """
-        unit = unit_sphere(cloud).points
-        order = shuffled_order(cloud, seed)
-        count = min(self.num_views, -(-len(unit) // self.num_points))
-        # The last view of a small cloud starts over at the first points; the features see the
-        # shuffled cloud, so that they too are the same for any order.
-        chosen = np.arange(count * self.num_points, dtype=np.int64) % len(unit)
-        whole = self.view(np.ascontiguousarray(cloud[order]), chosen, frame)
+        sphere = unit_sphere(cloud)
+        count = min(self.num_views, -(-len(cloud) // self.num_points))
+        # The last view of a small cloud starts over at the first points.
+        chosen = np.arange(count * self.num_points, dtype=np.int64) % len(cloud)
+        if self.local_geometry or self.pose == "principal":
+            # The features see the shuffled cloud, so that they too are the same for any order.
+            shuffled = np.ascontiguousarray(cloud[shuffled_order(cloud, seed)])
+            whole = self.view(shuffled, chosen, frame)
+        else:
+            order = shuffled_order(cloud, seed, first=len(chosen))
+            whole = self._view(cloud, sphere, order[chosen], frame)
         cuts = [slice(i, i + self.num_points) for i in range(0, len(chosen), self.num_points)]
-        return unit, [View(whole.points[cut], whole.features[cut]) for cut in cuts]
+        return sphere.points, [View(whole.points[cut], whole.features[cut]) for cut in cuts]

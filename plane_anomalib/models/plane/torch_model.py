@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointFeatures
+from plane_anomalib.backbones.precision import precision_of
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.interpolation import interpolate_to_points
 from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
@@ -291,7 +292,9 @@ class PlaneModel(nn.Module):
         device = self.log_scale.device
         points = torch.from_numpy(view.points)[None].to(device)
         features = torch.from_numpy(view.features)[None].to(device)
-        return self.maps(points, features, [category])[0].float().cpu().numpy()
+        # The adapters follow the encoders; in training, the caller says.
+        with precision_of(self.backbone.points.blocks):
+            return self.maps(points, features, [category])[0].float().cpu().numpy()
 
     def _object_score(self, seen: NDArray[np.float32]) -> float:
         if self.settings.object_score == "max":

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from plane_anomalib.backbones import create, load_point_language_model, load_point_transformer
 from plane_anomalib.backbones.convert import convert
+from plane_anomalib.backbones.text_tower import read_text_tower
 from plane_anomalib.backbones.verify import fixed_cloud, verify_entry, verify_file
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import CATALOGUE, converted_path, store
@@ -25,13 +26,8 @@ SMALL = Shape(2, 64, 16, 8, 32)
 MODEL = replace(CATALOGUE["ulip2-xyz"], shape=SMALL)
 ENCODER = replace(CATALOGUE["point-mae"], shape=replace(SMALL, joint=None, class_token=False))
 PATCHES = replace(CATALOGUE["patchalign3d"], shape=SMALL)
+TOWER = replace(CATALOGUE["openclip-bigg14"], shape=Shape(1, 64, joint=32))
 COLOURED = replace(CATALOGUE["ulip2-xyzrgb"], shape=replace(SMALL, layers=3))
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(store.FOLDER_VARIABLE, str(tmp_path / "weights"))
-    return tmp_path / "weights"
 
 
 def save_model(path: Path, **changes: Tensor) -> dict[str, Tensor]:
@@ -200,13 +196,15 @@ def test_point_mae_is_not_taken_for_point_bert(tmp_path: Path) -> None:
     convert(tmp_path / "w.pth", tmp_path / "out.safetensors", ENCODER)
 
 
-def test_converted_files_and_text_towers_are_not_converted(tmp_path: Path) -> None:
+def test_converted_files_are_not_converted(tmp_path: Path) -> None:
     save_model(tmp_path / "w.pt")
     convert(tmp_path / "w.pt", tmp_path / "out.safetensors")
     with pytest.raises(WeightsError, match="converted already"):
         convert(tmp_path / "out.safetensors", tmp_path / "again.safetensors")
-    with pytest.raises(WeightsError, match="used as it is published"):
-        convert(tmp_path / "w.pt", tmp_path / "x.safetensors", CATALOGUE["openclip-bigg14"])
+    save_tower(tmp_path / "tower.bin")
+    convert(tmp_path / "tower.bin", tmp_path / "tower.safetensors")
+    with pytest.raises(WeightsError, match="converted already"):
+        convert(tmp_path / "tower.safetensors", tmp_path / "again.safetensors")
 
 
 def test_source_is_never_replaced_and_places_that_cannot_be_written_are_named(
@@ -267,9 +265,32 @@ def test_name_whose_text_side_is_another_file_needs_both(
         create.create_backbone(COLOURED.name)
     tower = store.original_path(CATALOGUE["openclip-bigg14"])
     save_tower(tower)
-    found = create.create_backbone(COLOURED.name).state_dict()
     expected = load_point_language_model(out, text=tower).state_dict()
+    monkeypatch.setattr(create, "CATALOGUE", {**create.CATALOGUE, TOWER.name: TOWER})
+    pinned(TOWER, tower)
+    tower.unlink()
+    found = create.create_backbone(COLOURED.name).state_dict()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_text_tower_is_taken_out_once_and_read_from_there(tmp_path: Path) -> None:
+    source, out = tmp_path / "open_clip.bin", tmp_path / "out.safetensors"
+    save_tower(source)
+    done = convert(source, out, TOWER)
+    assert (done.kind, done.shape, done.left_out) == (
+        "text-tower", TOWER.shape, "logit_scale (1), visual (1)",
+    )  # fmt: skip
+    before, after = read_text_tower(source), read_text_tower(out, activation="quick_gelu")
+    assert before[0] == after[0]
+    assert before[1].keys() == after[1].keys()
+    assert all(torch.equal(tensor, after[1][name]) for name, tensor in before[1].items())
+    half = read_text_tower(out, dtype=torch.bfloat16)[1]
+    assert half["text.token_embedding.weight"].dtype == torch.bfloat16
+    assert half["text.norm.weight"].dtype == torch.float32
+    lines = verify_file(out)
+    assert any(line.startswith("runs       text: 32 values") for line in lines)
+    with pytest.raises(WeightsError, match="this is not openclip-bigg14"):
+        convert(source, out, CATALOGUE["openclip-bigg14"])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plane_anomalib.backbones import PointLanguageModel
 from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
 from plane_anomalib.backbones.tokenizer import ByteTokenizer, ClipTokenizer, create_tokenizer
-from plane_anomalib.errors import ConfigurationError, MissingDependencyError
+from plane_anomalib.errors import ConfigurationError
 
 
 @pytest.fixture(scope="module")
@@ -140,13 +140,20 @@ def test_byte_tokens_are_the_text() -> None:
     assert max(tokenizer.encode("\U0010ffff")) < tokenizer.start < tokenizer.end
 
 
-def test_clip_tokenizer_without_open_clip_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", []),
+        ("A VASE.", [320, 20431, 269]),
+        ("vase  &amp;lt; vase", [20431, 283, 20431]),
+        ("it's 10", [585, 568, 272, 271]),
+    ],
+)
+def test_clip_tokens_need_no_other_package(
+    text: str, tokens: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "open_clip.tokenizer", None)
-    tokenizer = ClipTokenizer()
-    with pytest.raises(MissingDependencyError, match=r"plane-anomalib\[clip\]"):
-        tokenizer.encode("vase")
+    monkeypatch.setitem(__import__("sys").modules, "open_clip", None)
+    assert ClipTokenizer().encode(text) == tokens
 
 
 def test_unknown_tokenizer_is_named() -> None:

@@ -1,6 +1,7 @@
 """A shuffle that any listing of the same points agrees on."""
 
 import numpy as np
+import pytest
 
 from plane_anomalib.geometry.canonical import shuffled_order
 
@@ -21,3 +22,11 @@ def test_the_order_is_a_permutation_without_trend_and_depends_on_the_seed() -> N
     assert abs(np.corrcoef(order, np.arange(len(grid)))[0, 1]) < 0.05
     assert np.abs(grid[order[:2000]].mean(0) - 9.5).max() < 0.6
     assert (shuffled_order(grid, 1) != order).mean() > 0.9
+
+
+@pytest.mark.parametrize("first", [0, 1, 7, 100, 499, 500, 9999])
+def test_the_first_are_those_of_the_whole_order_even_among_equal_points(first: int) -> None:
+    points = np.random.default_rng().integers(0, 4, (500, 3)).astype(np.float32)
+    np.testing.assert_array_equal(
+        shuffled_order(points, 2, first=first), shuffled_order(points, 2)[:first]
+    )

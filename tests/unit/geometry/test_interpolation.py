@@ -58,6 +58,15 @@ def test_chunks_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(interpolate_to_points(centers, values, points), whole)
 
 
+def test_points_far_outside_the_centres_and_flat_ones_are_served_too() -> None:
+    rng = np.random.default_rng()
+    centers = rng.normal(size=(9, 3)).astype(np.float32) * [1, 1, 0]
+    points = (1e6 * rng.normal(size=(50, 3))).astype(np.float32)
+    values = rng.normal(size=(9, 2)).astype(np.float32)
+    found = interpolate_to_points(centers, values, points)
+    np.testing.assert_allclose(found, brute_force(centers, values, points, 3), atol=1e-3)
+
+
 def test_no_points_and_no_centres() -> None:
     assert interpolate_to_points(np.zeros((2, 3)), np.zeros((2, 4)), np.zeros((0, 3))).shape == (
         0,

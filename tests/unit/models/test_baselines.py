@@ -10,6 +10,8 @@ import pytest
 import torch
 from anomalib.engine import Engine
 
+from plane_anomalib.backbones import load_point_transformer
+from plane_anomalib.backbones.convert import convert
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.btf import BTF
@@ -17,6 +19,8 @@ from plane_anomalib.models.m3dm import M3DM
 from plane_anomalib.models.patchcore3d import PatchCore3D
 from plane_anomalib.models.reg3dad import Reg3DAD
 from plane_anomalib.results import read_metrics_json
+from plane_anomalib.weights import CATALOGUE, converted_path
+from tests.support.official_files import official
 from tests.support.trees import shapenet_tree, surface
 
 
@@ -103,12 +107,45 @@ def test_weights_that_are_not_there_are_asked_for_in_one_sentence(descriptor: An
         M3DM(backbone="point-mea")
 
 
+@pytest.fixture(scope="module")
+def official_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint of 12 blocks in ULIP's layout."""
+    path = tmp_path_factory.mktemp("weights") / "official.pt"
+    torch.save({"state_dict": official(depth=12)}, path)
+    return path
+
+
+@pytest.mark.parametrize("model", [PatchCore3D, M3DM, Reg3DAD])
+@pytest.mark.parametrize("way", ["name", "converted", "published"])
+def test_any_weights_are_taken_by_name_or_file(model: Any, way: str, official_file: Path) -> None:
+    named = converted_path(CATALOGUE["ulip2-xyz"])
+    convert(official_file, named)
+    backbone = {"name": "ulip2-xyz", "converted": named, "published": official_file}[way]
+    made = model(backbone=str(backbone), visualizer=False)
+    expected = load_point_transformer(official_file).state_dict()
+    assert {name: t.shape for name, t in made.encoder.state_dict().items()} == {
+        name: t.shape for name, t in expected.items()
+    }
+    assert all(torch.equal(t, expected[n]) for n, t in made.encoder.state_dict().items())
+    made.model.fit([("cup0", iter([surface(np.random.default_rng(0), 200)]))])
+    cloud = torch.from_numpy(surface(np.random.default_rng(1), 150))
+    assert made.model(cloud, torch.tensor([150]), ["cup0"]).anomaly_map.isfinite().all()
+
+
+def test_descriptors_named_after_a_backbone_are_that_backbone() -> None:
+    by_descriptor, by_backbone = PatchCore3D(descriptor="builtin"), PatchCore3D(backbone="builtin")
+    weights = by_backbone.encoder.state_dict()
+    assert all(torch.equal(t, weights[n]) for n, t in by_descriptor.encoder.state_dict().items())
+    assert PatchCore3D().encoder is None
+
+
 @pytest.mark.parametrize(
     ("model", "arguments", "message"),
     [
         (BTF, {"descriptor": "fpfhh"}, "did you mean 'fpfh'"),
         (BTF, {"preset": "fix"}, "did you mean 'fixed'"),
         (PatchCore3D, {"scope": "al"}, "did you mean 'all'"),
+        (PatchCore3D, {"descriptor": "fpfh+raw", "backbone": "builtin"}, "exclude each other"),
         (PatchCore3D, {"coreset_size": 0}, "coreset_size must be above 0"),
         (Reg3DAD, {"coreset_size": -3}, "coreset_size must be above 0"),
         (M3DM, {"num_groups": 0}, "num_groups must be above 0"),

@@ -31,12 +31,14 @@ def fetch_and_record(*arguments: Any, **options: Any) -> Fetched:
     return fetched
 
 
-def test_nothing_is_fetched_before_the_terms_are_accepted(server: Web, folder: Path) -> None:
+def test_nothing_is_fetched_before_the_terms_are_accepted(
+    server: Web, weights_folder: Path
+) -> None:
     page = Page(b"weights")
     with pytest.raises(WeightsError, match="--accept-terms"):
         fetch(ENTRY, server.add("/f", page))
     assert page.asked == []
-    assert not folder.exists()
+    assert not weights_folder.exists()
 
 
 def test_first_fetch_is_pinned_and_another_file_is_refused_later(server: Web) -> None:
@@ -77,12 +79,12 @@ def test_what_is_here_already_is_not_fetched_again_unless_damaged(server: Web) -
     assert store.original_path(entry).read_bytes() == b"weights"
 
 
-def test_hash_of_the_catalogue_counts_before_any_pin(server: Web, folder: Path) -> None:
+def test_hash_of_the_catalogue_counts_before_any_pin(server: Web, weights_folder: Path) -> None:
     entry = replace(ENTRY, sha256=sha(b"weights"))
     with pytest.raises(WeightsError, match=f"{sha(b'weights')} is on record"):
         fetch(entry, server.add("/f", Page(b"other")), accept_terms=True, patience=QUICK)
     assert pin_of(entry) is None
-    assert list(folder.rglob("*.pth")) == []
+    assert list(weights_folder.rglob("*.pth")) == []
     fetch(entry, server.add("/g", Page(b"weights")), accept_terms=True, patience=QUICK)
 
 
@@ -110,14 +112,14 @@ def test_whatever_fails_on_the_way_is_followed_by_the_way_by_hand(server: Web) -
         fetch(ENTRY, "http://example.com/f", accept_terms=True)
 
 
-def test_pin_survives_a_failed_replacement(server: Web, folder: Path) -> None:
+def test_pin_survives_a_failed_replacement(server: Web, weights_folder: Path) -> None:
     entry = replace(ENTRY, source=server.add("/f", Page(b"weights")))
     fetch_and_record(entry, accept_terms=True)
-    before = (folder / "pins.json").read_text()
+    before = (weights_folder / "pins.json").read_text()
     with pytest.raises(WeightsError):
         fetch(entry, f"{server.url}/nowhere", accept_terms=True, repin=True, patience=QUICK)
-    assert (folder / "pins.json").read_text() == before
-    assert sorted(os.listdir(folder)) == ["pins.json", "point-bert"]
+    assert (weights_folder / "pins.json").read_text() == before
+    assert sorted(os.listdir(weights_folder)) == ["pins.json", "point-bert"]
 
 
 def test_conversion_stays_on_record_only_with_the_file_it_was_made_from(tmp_path: Path) -> None:
@@ -138,12 +140,12 @@ def test_conversion_stays_on_record_only_with_the_file_it_was_made_from(tmp_path
     assert not store.converted_path(ENTRY).exists()
 
 
-def test_secrets_of_a_link_are_not_recorded(server: Web, folder: Path) -> None:
+def test_secrets_of_a_link_are_not_recorded(server: Web, weights_folder: Path) -> None:
     url = server.add("/f?token=secret", Page(b"weights", cuts=[3, 0, 0, 0]))
     with pytest.raises(WeightsError):
         fetch(ENTRY, url, accept_terms=True, patience=QUICK)
-    assert len(list(folder.rglob("*.part"))) == 1
-    assert "secret" not in "".join(path.read_text() for path in folder.rglob("*.json"))
+    assert len(list(weights_folder.rglob("*.part"))) == 1
+    assert "secret" not in "".join(path.read_text() for path in weights_folder.rglob("*.json"))
     fetch_and_record(ENTRY, url, accept_terms=True)
     pin = pin_of(ENTRY)
     assert pin is not None

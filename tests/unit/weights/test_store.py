@@ -36,9 +36,9 @@ def test_unknown_name_is_met_with_the_nearest() -> None:
 
 
 def test_folder_is_the_variable_or_in_the_users_cache(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    weights_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert store.folder() == folder
+    assert store.folder() == weights_folder
     monkeypatch.delenv(store.FOLDER_VARIABLE)
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -55,9 +55,9 @@ def test_pins_come_back_and_do_not_disturb_each_other() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"ulip2-xyz": 1}', '{"ulip2-xyz": {"a": 1}}'])
-def test_damaged_record_is_no_silent_permission(folder: Path, text: str) -> None:
-    folder.mkdir()
-    (folder / "pins.json").write_text(text)
+def test_damaged_record_is_no_silent_permission(weights_folder: Path, text: str) -> None:
+    weights_folder.mkdir()
+    (weights_folder / "pins.json").write_text(text)
     with pytest.raises(WeightsError, match=r"pins\.json: the recorded hashes cannot be read"):
         store.pin_of(ENTRY)
 
@@ -74,10 +74,3 @@ def test_what_a_model_can_use_is_the_converted_file(tmp_path: Path) -> None:
     store.converted_path(ENTRY).parent.mkdir(parents=True)
     store.converted_path(ENTRY).touch()
     assert store.usable_path(ENTRY) == store.converted_path(ENTRY)
-
-
-def test_text_towers_are_used_as_published() -> None:
-    tower = CATALOGUE["openclip-bigg14"]
-    store.original_path(tower).parent.mkdir(parents=True)
-    store.original_path(tower).touch()
-    assert store.usable_path(tower) == store.original_path(tower)

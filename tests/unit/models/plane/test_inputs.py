@@ -72,6 +72,21 @@ def test_any_order_of_the_points_gives_the_same_views(size: int, rng: np.random.
         np.testing.assert_allclose(a.features, b.features, atol=1e-4)
 
 
+@pytest.mark.parametrize("pose", ["none", "common"])
+def test_plain_views_show_the_points_that_full_ones_show(
+    pose: str, rng: np.random.Generator
+) -> None:
+    """Without features of the surface, the cloud is not shuffled as a whole."""
+    cloud = surface(rng, 3000)
+    _, plain = small_inputs(pose=pose).views(cloud, 5)
+    _, full = small_inputs(pose=pose, local_geometry=True).views(cloud, 5)
+    for a, b in zip(plain, full, strict=True):
+        np.testing.assert_allclose(a.points, b.points, atol=1e-6)
+        np.testing.assert_allclose(
+            a.features, b.features[:, -a.features.shape[1] or 99 :], atol=1e-6
+        )
+
+
 def test_another_seed_sees_other_points(rng: np.random.Generator) -> None:
     cloud, inputs = surface(rng, 5000), small_inputs()
     assert set(seen(inputs.views(cloud, 0)[1])) != set(seen(inputs.views(cloud, 1)[1]))

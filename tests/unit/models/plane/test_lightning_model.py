@@ -59,6 +59,32 @@ def test_bfloat16_really_computes_in_bfloat16(make_plane: PlaneMaker, fit: Fit) 
     assert losses["32"] == pytest.approx(losses["bf16"], rel=0.1)
 
 
+def test_checkpoint_scores_in_bfloat16_almost_as_in_float32(
+    make_plane: PlaneMaker, fit: Fit, tmp_path: Path
+) -> None:
+    trained = fit(make_plane(max_steps=4))
+    trained.trainer.save_checkpoint(tmp_path / "plane.ckpt")
+    checkpoint = torch.load(tmp_path / "plane.ckpt", weights_only=False)
+    half = make_plane(backbone_precision="bf16")
+    half.on_load_checkpoint(checkpoint)
+    half.load_state_dict(checkpoint["state_dict"])
+    batch = packed(surface(np.random.default_rng(), 300))
+    expected, found = (model.eval().score_batch(batch) for model in (trained, half))
+    assert found.anomaly_map.dtype == torch.float32
+    difference = (found.anomaly_map - expected.anomaly_map).abs().max().item()
+    assert 0 < difference < 0.05  # 24 channels average little rounding out
+
+
+def test_held_encoders_train_in_either_precision(make_plane: PlaneMaker, fit: Fit) -> None:
+    losses = []
+    for precision in ("32", "bf16"):
+        watch = Watch()
+        fit(make_plane(precision=precision, backbone_precision="bf16"), callbacks=[watch])
+        assert finite(watch.losses)
+        losses.append(watch.losses[0])
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
 def test_backbone_is_bit_for_bit_the_same_after_training(make_plane: PlaneMaker, fit: Fit) -> None:
     model = make_plane()
     before = {n: v.clone() for n, v in model.model.backbone.state_dict().items()}
