@@ -28,8 +28,14 @@ from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.metrics import binary_metrics
 from plane_anomalib.models.alignment import Registered
 from plane_anomalib.models.bank_detector import BankDetector, Branch
+from plane_anomalib.models.descriptors import Descriptor
 from plane_anomalib.models.fitted_model import FittedModel
-from plane_anomalib.models.patchcore3d.torch_model import PRESETS, fpfh_of, transformer_features
+from plane_anomalib.models.patchcore3d.torch_model import (
+    LAYERS,
+    PRESETS,
+    fpfh_of,
+    transformer_features,
+)
 from plane_anomalib.pretraining.shapes import HELD_OUT, draw_shape
 from plane_anomalib.synthesis.base import random_rotation
 from plane_anomalib.synthesis.extended import DEFAULT_WEIGHTS, DefectMix
@@ -62,12 +68,15 @@ def family(name: str, size: int, seed: int) -> Family:
     return Family(templates, tests, masks)
 
 
-def bank(encoder: PointTransformer | None, points: int | None) -> FittedModel:
-    """PatchCore3D as it comes, but for the number of points that the encoder groups."""
+def bank(
+    encoder: PointTransformer | None, points: int | None, layers: tuple[int, ...]
+) -> FittedModel:
+    """PatchCore3D as it comes, but for what the encoder sees and which blocks speak."""
     values = PRESETS["fixed"]
-    describe = fpfh_of(values)
+    describe: Descriptor = fpfh_of(values)
     if encoder is not None:
-        describe = transformer_features(encoder, replace(values, most_points=points))
+        seen = transformer_features(encoder, replace(values, most_points=points))
+        describe = replace(seen, layers=layers)
     branch = Branch(describe, values.coreset, values.neighbours)
     detector = partial(BankDetector, [branch], object_score="max")
     return FittedModel(detector, partial(Registered, values.registration, unit=values.unit))
@@ -99,6 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--weights", type=Path, nargs="*", default=[])
     parser.add_argument("--points", type=int, nargs="+", default=[8192], help="grouped at most")
+    parser.add_argument("--layers", type=int, nargs="+", default=LAYERS, help="blocks, from 0")
     parser.add_argument("--size", type=int, default=10_000, help="points of a cloud")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="Markdown file; printed without it")
@@ -110,7 +120,8 @@ def main() -> None:
     for name, encoder in encoders(given.weights):
         for points in given.points if encoder is not None else [None]:
             start = time.perf_counter()
-            rows = np.array([scores(each, bank(encoder, points)) for each in data.values()])
+            make_bank = partial(bank, encoder, points, tuple(given.layers))
+            rows = np.array([scores(each, make_bank()) for each in data.values()])
             seconds = (time.perf_counter() - start) / len(data)
             values = " | ".join(f"{value:.3f}" for value in rows.mean(0))
             lines.append(f"| {name} | {points or '-'} | {values} | {seconds:.1f} |")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ _TREE_DIMENSIONS = 8
 """A kd-tree wins where it can prune: 40 times as fast at 3 dimensions, slower at 33 (FPFH)."""
 _MATRIX_ELEMENTS = 2_000_000
 """Approximate distances that a thread holds at once: 8 MB, which the last cache holds."""
+_TILE = 16_384
+"""Rows compared at once: a few megabytes, read again for each block of queries."""
 _DIFFERENCE_ELEMENTS = 4_000_000
 _SPARE = 3
 """Candidates beyond the wanted ones, so that rounding rarely leaves the order in doubt."""
@@ -134,7 +137,8 @@ def _by_products(rows: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]
     kept = min(k + _SPARE, len(rows))
     rounding = _ROUNDING[torch.get_float32_matmul_precision()]
     # |b|^2 - 2 a b in one product: (a, 1) times (-2 b, |b|^2).
-    table = torch.cat([-2 * centred, norms[:, None]], dim=1).T.contiguous()
+    table = torch.cat([-2 * centred, norms[:, None]], dim=1)
+    tiles = [tile.T.contiguous() for tile in table.split(_TILE)]
     # Inference mode is a thread's own: the threads below could not write into its tensors.
     with torch.inference_mode(False):
         distances = torch.empty(len(queries), k, device=rows.device)
@@ -142,8 +146,8 @@ def _by_products(rows: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]
 
     def work(part: slice) -> None:
         block = queries[part] - center
-        approximate = torch.cat([block, block.new_ones(len(block), 1)], dim=1) @ table
-        values, found = _smallest(approximate, kept)
+        extended = torch.cat([block, block.new_ones(len(block), 1)], dim=1)
+        values, found = _candidates(extended, tiles, kept)
         exact, order = _squared(rows, queries[part], found).sort(dim=1, stable=True)
         distances[part] = exact[:, :k].sqrt()
         indices[part] = found.gather(1, order[:, :k])
@@ -156,11 +160,25 @@ def _by_products(rows: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]
         doubtful = (exact[:, k - 1] > least).nonzero()[:, 0] + part.start
         distances[doubtful], indices[doubtful] = _by_differences(rows, queries[doubtful], k)
 
-    step = max(1, _MATRIX_ELEMENTS // len(rows))
+    step = max(1, _MATRIX_ELEMENTS // min(_TILE, len(rows)))
     with one_torch_thread() as threads:
         on_device = rows.device.type != "cpu"
         in_chunks(work, len(queries), step, threads=1 if on_device else threads)
     return distances, indices
+
+
+def _candidates(queries: Tensor, tiles: Sequence[Tensor], k: int) -> tuple[Tensor, Tensor]:
+    """The ``k`` smallest products of each query with the columns of all tiles."""
+    parts, first = [], 0
+    for tile in tiles:
+        values, found = _smallest(queries @ tile, min(k, tile.shape[1]))
+        parts.append((values, found + first))
+        first += tile.shape[1]
+    if len(parts) == 1:
+        return parts[0]
+    values, found = (torch.cat(each, dim=1) for each in zip(*parts, strict=True))
+    nearest = values.topk(k, largest=False)
+    return nearest.values, found.gather(1, nearest.indices)
 
 
 def _smallest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:

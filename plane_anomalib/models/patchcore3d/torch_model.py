@@ -124,7 +124,7 @@ def fpfh_of(values: Values) -> Descriptor:
     )
 
 
-def transformer_features(encoder: PointTransformer, values: Values) -> Descriptor:
+def transformer_features(encoder: PointTransformer, values: Values) -> TransformerFeatures:
     """Features of the transformer as a preset wants them."""
     return TransformerFeatures(
         encoder,
