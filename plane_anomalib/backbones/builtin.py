@@ -32,26 +32,19 @@ TEXT = TextEncoderConfig(
 
 
 def trained_weights() -> Path:
-    """Where the package keeps the trained weights, if it has any."""
+    """Where the package keeps the trained weights."""
     return Path(__file__).parents[1] / "assets" / "builtin.safetensors"
 
 
-def create_builtin(seed: int = 0) -> PointLanguageModel:
-    """Return the built-in model with the package's trained weights, or with untrained ones.
-
-    Untrained weights depend on `seed` only, and a warning says that they are untrained.
+def create_untrained(seed: int = 0) -> PointLanguageModel:
+    """Return a model of the built-in one's shape with random weights, to compare with; loudly.
 
     Args:
-        seed: Seed of the untrained weights.
+        seed: Of the weights.
     """
-    path = trained_weights()
-    if path.exists():
-        from plane_anomalib.backbones.load import load_point_language_model
-
-        return load_point_language_model(path)
     _logger.warning(
-        "The built-in point-language model is UNTRAINED: its weights are random (seed %d) and "
-        "know nothing about shapes or words. Scores come from what is trained on top of it.",
+        'The backbone "random" is UNTRAINED: its weights (seed %d) know nothing about shapes or '
+        "words. Scores come from what is trained on top of it.",
         seed,
     )
     return create_random(POINTS, TEXT, torch.Generator().manual_seed(seed))

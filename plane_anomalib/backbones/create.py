@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from plane_anomalib.backbones.builtin import create_untrained, trained_weights
 from plane_anomalib.backbones.checkpoint import WEIGHT_SUFFIXES
 from plane_anomalib.backbones.load import load_point_language_model, load_point_transformer
 from plane_anomalib.backbones.point_language import PointLanguageModel
@@ -20,9 +21,9 @@ def create_point_encoder(name: str = "builtin", *, seed: int = 0) -> PointTransf
     """Return a frozen point encoder alone.
 
     Args:
-        name: "builtin", the name of published weights (`plane-anomalib weights list`), or the path
-            of a weights file.
-        seed: Seed of the built-in model's weights where it has no trained ones.
+        name: "builtin", "random", the name of published weights (`plane-anomalib weights list`),
+            or the path of a weights file.
+        seed: Of the weights of "random".
 
     Raises:
         WeightsError: If the name is unknown, needs a file, or the file cannot be used.
@@ -42,10 +43,11 @@ def create_backbone(
     """Return a frozen point-language model.
 
     Args:
-        name_or_path: "builtin", the name of published weights with a text encoder (`plane-anomalib
-            weights list`), or the path of a checkpoint: ULIP's layout (.pt, .safetensors) or a
-            file written by `save_point_language_model`.
-        seed: Seed of the built-in model's weights where it has no trained ones.
+        name_or_path: "builtin", the package's own; "random", the same untrained; the name of
+            published weights with a text encoder (`plane-anomalib weights list`); or the path of a
+            checkpoint: ULIP's layout (.pt, .safetensors) or a file written by
+            `save_point_language_model`.
+        seed: Of the weights of "random".
         dtype: In which the encoders are held; bfloat16 halves their memory, see `precision.hold`.
 
     Raises:
@@ -53,7 +55,9 @@ def create_backbone(
     """
     name = str(name_or_path)
     if name == "builtin":
-        model = PointLanguageModel.builtin(seed)
+        return load_point_language_model(trained_weights(), dtype=dtype)
+    if name == "random":
+        model = create_untrained(seed)
         hold(model, dtype)
         return model
     if name in CATALOGUE:
@@ -61,8 +65,8 @@ def create_backbone(
     path = Path(name).expanduser()
     if isinstance(name_or_path, Path) or path.suffix in WEIGHT_SUFFIXES or path.exists():
         return load_point_language_model(path, dtype=dtype)
-    known = ["builtin", *(n for n, entry in CATALOGUE.items() if entry.is_backbone)]
-    close = get_close_matches(name.lower(), ["builtin", *CATALOGUE], n=1)
+    known = ["builtin", "random", *(n for n, entry in CATALOGUE.items() if entry.is_backbone)]
+    close = get_close_matches(name.lower(), ["builtin", "random", *CATALOGUE], n=1)
     hint = f' (did you mean "{close[0]}"?)' if close else ""
     raise WeightsError(
         f'There is no backbone "{name}"{hint}: choose one of {", ".join(known)} or give the path '

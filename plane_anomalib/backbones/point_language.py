@@ -89,17 +89,6 @@ class PointLanguageModel(nn.Module):
         self.requires_grad_(not frozen)
         self.train(not frozen)
 
-    @classmethod
-    def builtin(cls, seed: int = 0) -> PointLanguageModel:
-        """Return the small model of this package; see `plane_anomalib.backbones.builtin`.
-
-        Args:
-            seed: Seed of the weights if the package holds no trained ones.
-        """
-        from plane_anomalib.backbones.builtin import create_builtin
-
-        return create_builtin(seed)
-
     def train(self, mode: bool = True) -> Self:
         """Set training mode, unless frozen: statistics of a pretrained encoder never move."""
         return super().train(mode and not self.frozen)

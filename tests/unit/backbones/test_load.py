@@ -13,11 +13,11 @@ from torch import Tensor
 
 from plane_anomalib.backbones import (
     PointLanguageModel,
-    builtin,
     create_backbone,
     load_point_transformer,
     save_point_language_model,
 )
+from plane_anomalib.backbones.builtin import create_untrained
 from plane_anomalib.backbones.official import point_state
 from plane_anomalib.errors import WeightsError
 from tests.support.official_files import Trap, official, official_points
@@ -71,7 +71,7 @@ def test_what_only_pretraining_needs_is_left_out_of_point_bert(tmp_path: Path) -
 
 
 def test_written_model_comes_back_bit_for_bit(tmp_path: Path) -> None:
-    model = PointLanguageModel.builtin(seed=4)
+    model = create_untrained(4)
     model.weights = "made in a test"
     path = tmp_path / "model.safetensors"
     save_point_language_model(model, path, {"licence": "none"})
@@ -81,20 +81,6 @@ def test_written_model_comes_back_bit_for_bit(tmp_path: Path) -> None:
     assert torch.equal(encode(again), encode(model))
     assert torch.equal(again.encode_text(None, ["jar"]), model.encode_text(None, ["jar"]))
     assert os.listdir(tmp_path) == ["model.safetensors"]
-
-
-def test_trained_builtin_weights_are_used_in_silence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    model = PointLanguageModel.builtin(seed=9)
-    model.weights = "trained"
-    save_point_language_model(model, tmp_path / "builtin.safetensors")
-    caplog.clear()
-    monkeypatch.setattr(builtin, "trained_weights", lambda: tmp_path / "builtin.safetensors")
-    loaded = create_backbone("builtin", seed=0)
-    assert loaded.weights == "trained"
-    assert torch.equal(encode(loaded), encode(model))
-    assert not caplog.records
 
 
 @pytest.mark.parametrize(
@@ -159,7 +145,7 @@ def test_checkpoints_without_named_tensors_are_refused(tmp_path: Path, content: 
 
 def test_unreadable_shape_in_an_own_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_point_language_model(PointLanguageModel.builtin(), path)
+    save_point_language_model(create_untrained(), path)
     path.write_bytes(path.read_bytes().replace(b"mlp_ratio", b"mlp_rotio", 1))
     with pytest.raises(WeightsError, match="mlp_rotio"):
         create_backbone(path)

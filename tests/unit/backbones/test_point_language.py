@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plane_anomalib.backbones import PointLanguageModel
-from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
+from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random, create_untrained
 from plane_anomalib.backbones.tokenizer import ByteTokenizer, ClipTokenizer, create_tokenizer
 from plane_anomalib.errors import ConfigurationError
 
@@ -161,11 +161,11 @@ def test_unknown_tokenizer_is_named() -> None:
         create_tokenizer("words")
 
 
-def test_builtin_is_the_same_for_a_seed_and_leaves_the_global_generator_alone() -> None:
+def test_untrained_model_is_the_same_for_a_seed_and_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first, second, other = (PointLanguageModel.builtin(seed) for seed in (1, 1, 2))
+    first, second, other = (create_untrained(seed) for seed in (1, 1, 2))
     assert torch.equal(torch.rand(3), expected)
     same = [torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
     assert all(same)
@@ -174,11 +174,11 @@ def test_builtin_is_the_same_for_a_seed_and_leaves_the_global_generator_alone() 
     assert not torch.allclose(*values)
 
 
-def test_untrained_builtin_is_small_well_scaled_and_loud(
+def test_untrained_model_is_small_well_scaled_and_loud(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        model = PointLanguageModel.builtin()
+        model = create_untrained()
     assert model.weights == "random"
     assert "UNTRAINED" in caplog.text
     assert 4e6 < sum(parameter.numel() for parameter in model.parameters()) < 6.5e6

@@ -1,0 +1,59 @@
+"""The weights that come with the package."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from torch.nn import functional as F  # noqa: N812
+
+from plane_anomalib.backbones import PointLanguageModel, create_backbone
+from plane_anomalib.backbones.builtin import trained_weights
+from plane_anomalib.pretraining.shapes import draw_shape
+from plane_anomalib.synthesis.base import random_rotation
+
+NAMES = ("vase", "spur gear", "chair", "airplane", "bowl", "spring", "ladder", "starfish", "mug",
+         "bolt", "car", "umbrella")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> PointLanguageModel:
+    return create_backbone("builtin")
+
+
+def test_they_are_small_and_say_how_they_were_made() -> None:
+    path = trained_weights()
+    assert path.stat().st_size <= 16 * 2**20
+    with safe_open(str(path), framework="pt") as file:
+        said = file.metadata()
+    assert {"recipe", "seed", "steps", "hours", "hardware", "commit", "date", "held_out"} <= {*said}
+    assert said["licence"] == "Apache-2.0"
+    assert json.loads(said["recipe"])["pool"]["folder"] is None
+
+
+def test_they_are_used_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        model = create_backbone("builtin", seed=3)
+    assert model.weights.startswith("pretrained")
+    assert not caplog.records
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_they_name_new_specimens_in_any_pose(model: PointLanguageModel) -> None:
+    rng = np.random.default_rng(np.random.SeedSequence(20))
+    clouds = []
+    for name in NAMES:
+        for _ in range(2):
+            points = draw_shape(name, rng, 2048).points @ random_rotation("so3", rng).T
+            clouds.append(points / np.linalg.norm(points, axis=1).max())
+    with torch.no_grad():
+        seen = model.encode_points(torch.from_numpy(np.stack(clouds)), layers=())
+        clouds_found = F.normalize(model.embed_points(seen.pooled), dim=-1)
+        words = F.normalize(model.encode_sentences([f"a {name}" for name in NAMES]), dim=-1)
+    right = torch.arange(len(NAMES)).repeat_interleave(2)
+    share = ((clouds_found @ words.T).argmax(1) == right).float().mean()
+    assert share >= 0.75  # by chance 0.08
