@@ -48,7 +48,7 @@ PRESETS: dict[Preset, _Values] = {
         unit=True,
         num_groups=1_024,
         group_size=32,
-        most_points=100_000,
+        most_points=4_096,
         training_mode=False,
         coreset=Coreset(share=0.1),
         neighbours=3,

@@ -72,7 +72,7 @@ PRESETS: dict[Preset, Values] = {
         oriented=True,
         num_groups=1_024,
         group_size=32,
-        most_points=100_000,
+        most_points=4_096,
         training_mode=False,
         coreset=Coreset(size=10_000),
         neighbours=3,

@@ -146,8 +146,8 @@ def test_number_of_steps_follows_the_time(
 
     monkeypatch.setattr(run, "step", half_a_second)
     assert run.train(pool)
-    # Forty steps are timed; 80 of 100 seconds are left for others, 4 % of them unused.
-    assert run.progress.step == run.progress.steps == 40 + int(0.96 * 80 / 0.5)
+    # After 160 steps 20 of 100 seconds are left for others, 4 % of them unused.
+    assert run.progress.step == run.progress.steps == 160 + int(0.96 * 20 / 0.5)
 
 
 def test_run_ends_in_time_even_if_steps_become_slower(
