@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import os
 import signal
 from dataclasses import replace
@@ -131,6 +133,29 @@ def test_whole_command_trains_evaluates_and_writes(
                 "family_top1"}  # fmt: skip
     assert set(outcome.metrics) == {f"{a}_{b}" for a in ("seen", "held_out") for b in expected}
     assert outcome.metrics["seen_group_auroc"] == outcome.metrics["held_out_group_auroc"]
+
+
+def test_second_part_begins_with_the_weights_of_the_first_and_names_it(
+    config: PretrainConfig, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole, "training_pool", lambda *_: pool)
+    monkeypatch.setattr(whole, "held_out_shapes", lambda _: HeldOut(pool, pool))
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    pretrain(config, first, tmp_path / "1", CPU)
+    still = _with(config, learning_rate=0.0, weight_decay=0.0, seed=8)
+    pretrain(still, second, tmp_path / "2", CPU, start=first)
+    weights = [load_point_language_model(path).text.state_dict() for path in (first, second)]
+    torch.testing.assert_close(weights[1], weights[0], rtol=1e-3, atol=1e-4)
+    with safe_open(second, "pt") as file:
+        said = json.loads(file.metadata()["start"])
+    assert said["sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert json.loads(said["recipe"])["train"]["seed"] == 3
+
+
+def test_weights_of_another_shape_are_no_start(config: PretrainConfig, tmp_path: Path) -> None:
+    other = replace(config, model=replace(config.model, text={**config.model.text, "depth": 1}))
+    with pytest.raises(WeightsError, match="another shape"):
+        Run(config, tmp_path, CPU).start(Run(other, tmp_path, CPU).model)
 
 
 def test_number_of_steps_follows_the_time(
