@@ -1,11 +1,12 @@
 """What the frozen features of the built-in model are worth in a plain memory bank.
 
-    python benchmarks/builtin_features.py [--weights FILE ...] [--points 2048 8192] [--out FILE]
+    python benchmarks/builtin_features.py [--weights FILE ...] [--points 2048 4096] [--out FILE]
 
 For every shape family that pretraining never saw, four specimens without and some with defects of
 `synthesis=extended`, each in a pose of its own, are scored by PatchCore3D (registration, one bank,
-nearest row): on FPFH, on untrained weights, and on each file of weights. The clouds of a family are
-disjoint samples of one shape. Means over the families; nothing here is a benchmark's data.
+nearest row): on FPFH, on untrained weights, on the package's, and on each file of others. The
+clouds of a family are disjoint samples of one shape. Means over the families; nothing here is a
+benchmark's data.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 
 from plane_anomalib.atomic import replaced
-from plane_anomalib.backbones import PointTransformer, load_point_language_model
+from plane_anomalib.backbones import PointTransformer, create_backbone, load_point_language_model
 from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.metrics import binary_metrics
@@ -98,7 +99,8 @@ def encoders(files: Sequence[Path]) -> Iterator[tuple[str, PointTransformer | No
     """What fills the bank, by name."""
     yield "FPFH", None
     untrained = create_random(POINTS, TEXT, torch.Generator().manual_seed(0))
-    yield "untrained weights", untrained.points
+    yield "untrained", untrained.points
+    yield "built-in", create_backbone("builtin").points
     for file in files:
         yield file.stem, load_point_language_model(file).points
 
@@ -107,9 +109,9 @@ def main() -> None:
     """Print or write one Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--weights", type=Path, nargs="*", default=[])
-    parser.add_argument("--points", type=int, nargs="+", default=[8192], help="grouped at most")
+    parser.add_argument("--points", type=int, nargs="+", default=[4096], help="grouped at most")
     parser.add_argument("--layers", type=int, nargs="+", default=LAYERS, help="blocks, from 0")
-    parser.add_argument("--size", type=int, default=10_000, help="points of a cloud")
+    parser.add_argument("--size", type=int, default=8192, help="points of a cloud")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="Markdown file; printed without it")
     given = parser.parse_args()
