@@ -39,7 +39,7 @@ ROWS: dict[str, list[str]] = {
     "Reg3DAD builtin": ["Reg3DAD"],
     "TemplateResidual": ["TemplateResidual"],
     "Plane": ["Plane"],
-    "Plane random encoder": ["Plane", "--model.backbone", "random"],
+    "Plane builtin": ["Plane", "--model.backbone", "builtin"],
 }
 FAITHFUL = ["--model.preset", "faithful"]
 ONE_FOR_ALL = ["--model.scope", "all"]

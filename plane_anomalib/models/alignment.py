@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -68,6 +69,7 @@ class Registered(CloudAligner):
         self.target: Tensor
         self.register_buffer("target", torch.zeros(0, 3))
         self._prepared: tuple[Tensor, RegistrationTarget] | None = None
+        self._matched: dict[bytes, RigidTransform] = {}
 
     def fit(self, clouds: Sequence[FloatArray]) -> list[FloatArray]:
         """Take the first cloud for the pose of all."""
@@ -87,16 +89,22 @@ class Registered(CloudAligner):
         # Registration draws points by their number: the order in the file must not matter.
         cloud = cloud[shuffled_order(cloud)]
         if self.method == "reference":
-            # Both centred, as in that code; the frame of the target is its own afterwards.
-            onto = self.target.cpu().numpy()
-            moved, shift = (x.mean(0, dtype=np.float64) for x in (cloud, onto))
-            found = match_features(cloud - moved, onto - shift, _VOXEL, seed=self.seed)
-            return RigidTransform(
-                found.rotation, found.translation + shift - found.rotation @ moved
-            )
+            return self._match(cloud)
         target = self._registration_target()
         posed = target.refine(cloud, RigidTransform.identity())
         return (posed if posed.cost < _POSED else target.register(cloud)).transform
+
+    def _match(self, cloud: FloatArray) -> RigidTransform:
+        """As the reference code; once per cloud, because Open3D's threads race despite the seed."""
+        onto = self.target.cpu().numpy()
+        key = hashlib.blake2b(onto.tobytes() + cloud.tobytes(), digest_size=16).digest()
+        if key not in self._matched:
+            # Both centred, as in that code; the frame of the target is its own afterwards.
+            moved, shift = (x.mean(0, dtype=np.float64) for x in (cloud, onto))
+            found = match_features(cloud - moved, onto - shift, _VOXEL, seed=self.seed)
+            translation = found.translation + shift - found.rotation @ moved
+            self._matched[key] = RigidTransform(found.rotation, translation)
+        return self._matched[key]
 
     def _registration_target(self) -> RegistrationTarget:
         """Prepared once for each target."""

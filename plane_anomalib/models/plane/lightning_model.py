@@ -41,7 +41,8 @@ class Plane(PointCloudMixin, AnomalibModule):
     those of `configs/models/plane.yaml`; `plane_paper.yaml` is the literal reading of the paper.
 
     Args:
-        backbone: `"builtin"`, the name of published weights (`plane-anomalib weights list`), or a
+        backbone: `"random"`, untrained and so far the better of ours; `"builtin"`, the package's
+            trained one; the name of published weights (`plane-anomalib weights list`), or a
             file of them.
         backbone_precision: `"bf16"` holds the encoders in bfloat16, which halves their memory, and
             scores in it, adapters included; maps are float32 and near those of `"32"` (measured:
@@ -122,7 +123,7 @@ class Plane(PointCloudMixin, AnomalibModule):
 
     def __init__(
         self,
-        backbone: str = "builtin",
+        backbone: str = "random",
         backbone_precision: Literal["32", "bf16"] = "32",
         num_points: int = 2048,
         num_groups: int | None = 64,

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from plane_anomalib.geometry.rigid import RigidTransform
 from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.models import alignment
 from plane_anomalib.models.alignment import Centred, Registered, RegistrationMethod
 
 
@@ -75,6 +77,23 @@ def test_matched_features_find_the_pose_at_the_scale_they_are_made_for() -> None
     found = aligner(turned(other, 5))
     expected = other - first.mean(0, dtype=np.float64)
     assert np.median(np.linalg.norm(found - expected, axis=1)) < 2.0
+
+
+def test_a_cloud_matched_by_racing_threads_lies_the_same_way_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng()
+
+    def racing(*_: object, **__: object) -> RigidTransform:
+        return RigidTransform(Rotation.random(random_state=random).as_matrix(), np.zeros(3))
+
+    monkeypatch.setattr(alignment, "match_features", racing)
+    aligner = Registered("reference", unit=False)
+    aligner.fit([lump(200, 0)])
+    first = aligner(lump(200, 1))
+    assert np.array_equal(aligner(lump(200, 1)), first)
+    aligner.fit([lump(200, 2)])
+    assert not np.allclose(aligner(lump(200, 1)), first)
 
 
 def test_a_loaded_aligner_aligns_the_same() -> None:
