@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from output import write_or_print
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.backbones import PointTransformer, create_backbone, load_point_language_model
 from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
 from plane_anomalib.geometry.validation import FloatArray
@@ -129,8 +129,7 @@ def main() -> None:
             lines.append(f"| {name} | {points or '-'} | {values} | {seconds:.1f} |")
             print(lines[-1], flush=True)
     if given.out is not None:
-        with replaced(given.out) as temporary:
-            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_or_print("\n".join(lines) + "\n", given.out)
 
 
 if __name__ == "__main__":

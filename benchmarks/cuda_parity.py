@@ -18,13 +18,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from clouds import clouds
+from output import write_or_print
 from plane_speed import create_model
 from torch import Tensor
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.backbones import PointTransformerConfig, TextEncoderConfig
 from plane_anomalib.backbones.builtin import create_random
 from plane_anomalib.models.coreset import greedy_coreset
@@ -162,7 +161,6 @@ def main() -> None:
     if not torch.cuda.is_available():
         sys.exit("There is no CUDA GPU here: this compares one with the CPU.")
     torch.manual_seed(0)
-    np.random.default_rng(0)
     lines = [
         f"{torch.cuda.get_device_name()} beside {os.cpu_count()} cores of {hardware().cpu}; "
         f"torch {torch.__version__}, float32.",
@@ -183,8 +181,7 @@ def main() -> None:
                 print(lines[-1], flush=True)
     text = "\n".join(lines) + "\n"
     if given.out is not None:
-        with replaced(given.out) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_or_print(text, given.out)
     sys.exit(failed)
 
 

@@ -26,8 +26,8 @@ from unittest.mock import patch
 
 import torch
 from clouds import clouds
+from output import write_or_print
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.backbones.builtin import create_random
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.precision import hold
@@ -199,11 +199,7 @@ def main() -> None:
             with torch.inference_mode():
                 lines += measure(model, path, dtype, given.rounds)
     text = "\n".join(lines)
-    if given.out is None:
-        print(text)
-        return
-    with replaced(given.out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_or_print(text, given.out)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from output import write_or_print
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.backbones.builtin import create_random
 from plane_anomalib.backbones.mini_pointnet import MiniPointNet
 from plane_anomalib.backbones.point_language import PointLanguageModel
@@ -138,11 +138,7 @@ def main() -> None:
                 f"{slow / fast:.1f} |"
             )
     text = "\n".join([*lines, ""])
-    if given.out is None:
-        print(text)
-        return
-    with replaced(given.out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_or_print(text, given.out)
 
 
 if __name__ == "__main__":
