@@ -5,6 +5,7 @@ input.
 """
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.sampling import typical_spacing
@@ -21,15 +22,35 @@ _DEPTH_IN_CELLS = 2.5
 
 def deform_specimen(points: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Warp the object by a few long waves of up to 2 % of its radius: specimens differ."""
-    amplitude = generator.uniform(0.002, 0.02)
-    field = np.zeros_like(points)
-    for _ in range(3):
-        wave = generator.normal(0, 2.0, 3)
-        shift = generator.normal(size=3)
-        shift *= amplitude / (np.sqrt(3) * np.linalg.norm(shift))
-        swing = np.sin(points @ wave + generator.uniform(0, 2 * np.pi))
-        field += (swing[:, None] * shift).astype(np.float32)
-    return points + field
+    return points + _waves(points, generator.uniform(0.002, 0.02), 3, generator)
+
+
+def another_specimen(
+    points: FloatArray, deviation: float, generator: np.random.Generator
+) -> FloatArray:
+    """Warp a cloud as its category's specimens differ, in two of three draws.
+
+    Args:
+        points: (N, 3) in any units.
+        deviation: Size of the smooth deviations among specimens, as a share of the longest side.
+        generator: The only source of randomness.
+    """
+    size = float(np.ptp(points, 0).max())
+    amplitude = generator.uniform(0, 1.5) * deviation
+    if generator.random() < 1 / 3 or not size > 0:
+        return points
+    return points + np.float32(size) * _waves(
+        points / np.float32(size), amplitude, 4, generator, frequency=5.0
+    )
+
+
+def nearly_registered(points: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """Move a cloud by what a registration may leave: a third of a degree, 0.2 % of its size."""
+    center = points.mean(0)
+    size = float(np.ptp(points, 0).max())
+    turn = Rotation.from_rotvec(generator.normal(0, np.deg2rad(0.2), 3)).as_matrix()
+    moved = (points - center) @ turn.T.astype(np.float32) + center
+    return (moved + size * generator.normal(0, 0.001, 3)).astype(np.float32)
 
 
 def resample(points: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -80,6 +101,24 @@ def jitter(points: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Add scanner noise of up to 0.4 % of the radius."""
     noise = generator.normal(0, generator.uniform(0, 0.004), points.shape)
     return points + noise.astype(np.float32)
+
+
+def _waves(
+    points: FloatArray,
+    amplitude: float,
+    count: int,
+    generator: np.random.Generator,
+    frequency: float = 2.0,
+) -> FloatArray:
+    """A displacement (N, 3) that is the sum of a few waves of random direction and length."""
+    field = np.zeros_like(points)
+    for _ in range(count):
+        wave = generator.normal(0, frequency, 3)
+        shift = generator.normal(size=3)
+        shift *= amplitude / (np.sqrt(count) * np.linalg.norm(shift))
+        swing = np.sin(points @ wave + generator.uniform(0, 2 * np.pi))
+        field += (swing[:, None] * shift).astype(np.float32)
+    return field
 
 
 def _enough(points: FloatArray, keep: np.ndarray) -> FloatArray:

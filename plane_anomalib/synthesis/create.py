@@ -9,7 +9,11 @@ from plane_anomalib.synthesis.extended import DefectMix
 
 
 def create_synthesis(
-    name: str, *, rotation: RotationMode = "so3", one_sided: bool = False
+    name: str,
+    *,
+    rotation: RotationMode = "so3",
+    one_sided: bool = False,
+    measured: bool = False,
 ) -> AnomalyTransform:
     """A source of defects for a model that normalises what it sees by itself.
 
@@ -21,6 +25,8 @@ def create_synthesis(
             `"none"`, which only rotates.
         rotation: `"so3"`, `"z"` or `"none"`.
         one_sided: Whether scans show one side only; the paper's defects know no such thing.
+        measured: Whether clouds are measured against other specimens: then points must stay on
+            their surface, and specimens differ only as much as those do.
 
     Raises:
         ConfigurationError: There is no such source.
@@ -32,7 +38,9 @@ def create_synthesis(
     if name == "ano3d-literal":
         return Ano3D(profile="iid", label_threshold=0.0, rotation=rotation, renormalise=False)
     if name == "extended":
-        return DefectMix(one_side=0.9 if one_sided else 0.0, rotation=rotation, renormalise=False)
+        one_side = 0.9 if one_sided else 0.0
+        gentle = {"resample": 0.0, "deform": 0.0, "noise": 0.2} if measured else {}
+        return DefectMix(one_side=one_side, rotation=rotation, renormalise=False, **gentle)
     raise ConfigurationError(
         f"synthesis must be ano3d, ano3d-literal, extended or none, not {name!r}."
     )

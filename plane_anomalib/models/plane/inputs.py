@@ -12,6 +12,7 @@ from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.local_shape import local_shape_channels, local_shape_features
 from plane_anomalib.geometry.normalise import UnitSphere, unit_sphere
 from plane_anomalib.geometry.pose import principal_frame
+from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS
 
 Array = NDArray[np.float32]
 Pose = Literal["common", "principal", "none"]
@@ -34,8 +35,9 @@ class View(NamedTuple):
 
     Attributes:
         points: `(P, 3)`, the cloud's unit sphere.
-        features: `(P, C)`: local shape of the FULL cloud around each point, then its place `(3,)`
-            on the object, as far as `InputSettings` has them.
+        features: `(P, C)`: local shape of the FULL cloud around each point, its deviation from the
+            normal specimens, then its place `(3,)` on the object, as far as `InputSettings` has
+            them.
     """
 
     points: Array
@@ -50,6 +52,7 @@ class InputSettings:
         num_points: Points per view, P; a smaller cloud repeats points.
         local_geometry: Whether views carry local shape features (plane.md, section 6).
         local_scales: Neighbours per scale for a cloud of 12,000 points, ascending.
+        template_context: Whether they carry deviations from the normal specimens.
         pose: How places on the object are told: `"common"`, all clouds of a category lie the same
             way; `"principal"`, by the cloud's own axes; `"none"`, not at all.
         num_views: Views per cloud at test time; each sees other points, until all are seen.
@@ -58,37 +61,54 @@ class InputSettings:
     num_points: int = 2048
     local_geometry: bool = True
     local_scales: tuple[int, ...] = (16, 48, 128, 320)
+    template_context: bool = False
     pose: Pose = "principal"
     num_views: int = 4
 
     @property
     def channels(self) -> int:
-        """Channels of local shape."""
-        return len(local_shape_channels(len(self.local_scales))) if self.local_geometry else 0
+        """Channels of local shape and of deviations."""
+        local = len(local_shape_channels(len(self.local_scales))) if self.local_geometry else 0
+        return local + (CONTEXT_CHANNELS if self.template_context else 0)
 
     @property
     def places(self) -> bool:
         """Whether three channels of place follow."""
         return self.pose != "none"
 
-    def view(self, cloud: Array, chosen: NDArray[np.int64], frame: Frame | None = None) -> View:
+    def view(
+        self,
+        cloud: Array,
+        chosen: NDArray[np.int64],
+        frame: Frame | None = None,
+        context: Array | None = None,
+    ) -> View:
         """Some points with their features.
 
         Args:
             cloud: `(N, 3)` the whole cloud in the object's own units.
             chosen: `(P,)` indices of the points to show.
             frame: The category's; without one the cloud's own centre and radius serve.
+            context: `(P, CONTEXT_CHANNELS)` deviations of the chosen points, where
+                `template_context` is on.
         """
-        return self._view(cloud, unit_sphere(cloud), chosen, frame)
+        return self._view(cloud, unit_sphere(cloud), chosen, frame, context)
 
     def _view(
-        self, cloud: Array, sphere: UnitSphere, chosen: NDArray[np.int64], frame: Frame | None
+        self,
+        cloud: Array,
+        sphere: UnitSphere,
+        chosen: NDArray[np.int64],
+        frame: Frame | None,
+        context: Array | None,
     ) -> View:
         unit, center, scale = sphere
         shown = np.ascontiguousarray(unit[chosen])
         parts = [np.empty((len(shown), 0), np.float32)]
         if self.local_geometry:
             parts.append(local_shape_features(unit, shown, self.local_scales))
+        if context is not None:
+            parts.append(context)
         if self.pose == "principal":
             parts.append(shown @ principal_frame(unit))
         elif self.pose == "common":
@@ -97,7 +117,7 @@ class InputSettings:
         return View(shown, np.concatenate(parts, 1).astype(np.float32))
 
     def views(
-        self, cloud: Array, seed: int, frame: Frame | None = None
+        self, cloud: Array, seed: int, frame: Frame | None = None, context: Array | None = None
     ) -> tuple[Array, list[View]]:
         """Cut a cloud into views for testing; the same points in any order give the same views.
 
@@ -105,6 +125,7 @@ class InputSettings:
             cloud: `(N, 3)` in the object's own units, N >= 1.
             seed: Chooses the points.
             frame: As in `view`.
+            context: `(N, CONTEXT_CHANNELS)` of all points.
 
         Returns:
             The cloud in its unit sphere, `(N, 3)` in input order, and the views.
@@ -115,10 +136,12 @@ class InputSettings:
         chosen = np.arange(count * self.num_points, dtype=np.int64) % len(cloud)
         if self.local_geometry or self.pose == "principal":
             # The features see the shuffled cloud, so that they too are the same for any order.
-            shuffled = np.ascontiguousarray(cloud[shuffled_order(cloud, seed)])
-            whole = self.view(shuffled, chosen, frame)
+            order = shuffled_order(cloud, seed)
+            shown = None if context is None else context[order[chosen]]
+            whole = self.view(np.ascontiguousarray(cloud[order]), chosen, frame, shown)
         else:
             order = shuffled_order(cloud, seed, first=len(chosen))
-            whole = self._view(cloud, sphere, order[chosen], frame)
+            shown = None if context is None else context[order[chosen]]
+            whole = self._view(cloud, sphere, order[chosen], frame, shown)
         cuts = [slice(i, i + self.num_points) for i in range(0, len(chosen), self.num_points)]
         return sphere.points, [View(whole.points[cut], whole.features[cut]) for cut in cuts]

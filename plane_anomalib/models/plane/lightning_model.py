@@ -28,6 +28,7 @@ from plane_anomalib.models.plane.preparation import category_frames, sample_feat
 from plane_anomalib.models.plane.settings import PlaneSettings
 from plane_anomalib.models.plane.torch_model import PlaneModel
 from plane_anomalib.models.plane.training import TrainingView
+from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 from plane_anomalib.synthesis.base import RotationMode
 from plane_anomalib.synthesis.create import create_synthesis
 
@@ -65,6 +66,9 @@ class Plane(PointCloudMixin, AnomalibModule):
         token_norm: LayerNorm without affine before the FFN; off feeds raw tokens.
         local_geometry: Feed local shape features of the full cloud to PCFA.
         local_scales: Neighbours per scale for a cloud of 12,000 points.
+        template_context: Feed how far each point deviates from the category's normal specimens,
+            aligned and measured as `TemplateResidual` does; off, PLANE is template-free at test
+            time, as in the paper.
         pose: How PCFA knows where on the object a point lies, and which prompts of the category's
             places to take: `"common"`, all clouds of a category lie the same way; `"principal"`,
             by the cloud's own axes; `"none"`; `"auto"`, common if the dataset says so, else
@@ -142,6 +146,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         token_norm: bool = True,
         local_geometry: bool = True,
         local_scales: Sequence[int] = (16, 48, 128, 320),
+        template_context: bool = False,
         pose: Literal["auto", "common", "principal", "none"] = "auto",
         place_octaves: int = 6,
         place_resolutions: Sequence[int] = (8, 16, 32, 64, 128),
@@ -183,6 +188,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         dtype = torch.bfloat16 if backbone_precision == "bf16" else torch.float32
         self.model = PlaneModel(create_backbone(backbone, dtype=dtype), settings, seed=seed)
         self.seed = seed
+        self._rehearsals: dict[str, TemplateResidualDetector] = {}
 
     def train_transform(self, datamodule: PointCloudDataModule) -> ItemTransform:
         """Views with synthetic defects, made in the loader's workers."""
@@ -192,11 +198,20 @@ class Plane(PointCloudMixin, AnomalibModule):
         rotation: RotationMode = h.rotation
         if h.rotation == "auto":
             rotation = "none" if common else "so3"
+        measured = self.model.template_context is not None
         return TrainingView(
             inputs=self.model.inputs(),
-            synthesis=create_synthesis(h.synthesis, rotation=rotation, one_sided=one_sided),
+            synthesis=create_synthesis(
+                h.synthesis,
+                # What is measured has to lie on the specimens until then.
+                rotation="none" if measured else rotation,
+                one_sided=one_sided,
+                measured=measured,
+            ),
             extra_points=h.extra_points,
             frames=self.model.frames() if common else {},
+            rehearsals=self._rehearsals,
+            rotation=rotation,
         )
 
     def setup(self, stage: str) -> None:
@@ -218,6 +233,9 @@ class Plane(PointCloudMixin, AnomalibModule):
             model.pose = "common" if datamodule.common_pose else "principal"
         if model.pose == "common":
             model.set_frames(category_frames(datamodule.train_data))
+        if model.template_context is not None:
+            model.template_context.fit(datamodule.train_data)
+            self._rehearsals = model.template_context.rehearsals(datamodule.train_data)
 
     def training_step(self, batch: PointCloudBatch, *args: Any, **kwargs: Any) -> STEP_OUTPUT:
         """Focal and dice loss of the mean map (eq. 7)."""

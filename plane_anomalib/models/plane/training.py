@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from plane_anomalib.data.point_cloud import PointCloudItem
 from plane_anomalib.models.plane.inputs import Frame, InputSettings
-from plane_anomalib.synthesis.base import AnomalyTransform
+from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
+from plane_anomalib.synthesis.augmentation import another_specimen, nearly_registered
+from plane_anomalib.synthesis.base import AnomalyTransform, RotationMode, random_rotation
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,16 @@ class TrainingView:
         extra_points: Further points, from the defect where there is one, that the loss sees and
             the encoder does not: seen, their density would give the defect away.
         frames: Where the clouds of each category lie, if they all lie the same way.
+        rehearsals: By path of a training cloud, what measures it as a new specimen.
+        rotation: Of clouds with a rehearsal, after they were measured.
     """
 
     inputs: InputSettings
     synthesis: AnomalyTransform
     extra_points: int = 0
     frames: Mapping[str, Frame] = field(default_factory=dict)
+    rehearsals: Mapping[str, TemplateResidualDetector] = field(default_factory=dict)
+    rotation: RotationMode = "none"
 
     def __call__(self, item: PointCloudItem, generator: np.random.Generator) -> PointCloudItem:
         """Corrupt and cut.
@@ -45,10 +51,20 @@ class TrainingView:
             `inputs.num_points` points in the unit sphere and then the extra ones, with labels and
             geometry channels.
         """
-        cloud = self.synthesis(item.points.numpy(), generator)
-        mask = cloud.mask
+        rehearsal = self.rehearsals.get(item.path)
+        normal = item.points.numpy()
+        if rehearsal is not None:
+            normal = another_specimen(normal, float(rehearsal.deviation), generator)
+        cloud = self.synthesis(normal, generator)
+        mask, points = cloud.mask, cloud.points
         chosen = self._choose(mask, generator)
-        view = self.inputs.view(cloud.points, chosen, self.frames.get(item.category))
+        context = None
+        if rehearsal is not None:
+            laid = points if bool(rehearsal.posed) else nearly_registered(points, generator)
+            context = rehearsal.context(laid, in_place=True)[chosen]
+            if self.rotation != "none":
+                points = points @ random_rotation(self.rotation, generator).T
+        view = self.inputs.view(points, chosen, self.frames.get(item.category), context)
         return PointCloudItem(
             points=torch.from_numpy(view.points),
             features=torch.from_numpy(view.features),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +16,9 @@ from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.geometry.validation import FloatArray, as_points
 from plane_anomalib.models.detector import CloudDetector, CloudScores
 from plane_anomalib.models.template_residual.cloud_order import WorkingCloud
-from plane_anomalib.models.template_residual.coverage import (
-    gap_significance,
-    spread_to_points,
-    squared_gaps,
-)
+from plane_anomalib.models.template_residual.context import context_channels
 from plane_anomalib.models.template_residual.deviation import SmoothField
+from plane_anomalib.models.template_residual.deviations import Deviations, measure_deviations
 from plane_anomalib.models.template_residual.placement import Placement, place
 from plane_anomalib.models.template_residual.sheets import Sheets
 from plane_anomalib.models.template_residual.template import Learnt, Template, learn
@@ -173,7 +169,8 @@ class TemplateResidualDetector(CloudDetector):
         """
         working = WorkingCloud.of(cloud, self.max_points, self.seed)
         with one_blas_thread():
-            scores = self._measured(working)[0]
+            deviations, _ = self._measured(working)
+        scores = deviations.total
         highest = np.sort(scores)[-self.object_points :]
         return CloudScores(working.to_given(scores), float(highest.mean(dtype=np.float64)))
 
@@ -190,37 +187,46 @@ class TemplateResidualDetector(CloudDetector):
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
         working = WorkingCloud.of(cloud, self.max_points, self.seed)
-        _, raw, free, missing, placement = self._measured(working)
+        deviations, placement = self._measured(working)
         extent = np.float32(self.extent.item())
         return ResidualParts(
-            working.to_given(raw * extent),
-            working.to_given(free * extent),
-            working.to_given(missing),
+            working.to_given(deviations.measurement.raw[:, 0] * extent),
+            working.to_given(deviations.measurement.free[:, 0] * extent),
+            working.to_given(deviations.missing),
             placement,
         )
 
+    def context(self, cloud: FloatArray, *, in_place: bool = False) -> NDArray[np.float32]:
+        """What a learnt detector may know of each point besides the residuals' own verdict.
+
+        Args:
+            cloud: (N, 3), in the units of the templates.
+            in_place: The cloud is known to lie on the templates, so that no pose is searched for.
+
+        Returns:
+            (N, `NUM_CONTEXT_CHANNELS`) in input order; see `context_channels`.
+
+        Raises:
+            ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
+        """
+        working = WorkingCloud.of(cloud, self.max_points, self.seed)
+        with one_blas_thread():
+            deviations, _ = self._measured(working, in_place=in_place)
+            channels = context_channels(deviations)
+        return working.to_given(channels)
+
     def _measured(
-        self, working: WorkingCloud
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, Placement]:
+        self, working: WorkingCloud, *, in_place: bool = False
+    ) -> tuple[Deviations, Placement]:
         learnt, target = self._prepared()
         unit = np.asarray((working.points - self.center.numpy()) / self.extent.item(), np.float32)
-        placement = place(unit, target, search=self.registration, in_place=bool(self.posed))
+        in_place = in_place or bool(self.posed)
+        placement = place(unit, target, search=self.registration, in_place=in_place)
         points = placement.transform.apply(unit)
-        measured = learnt.template.measure(points)
-        nearest = learnt.template.sheets.index.query(measured.points, 1)[1][:, 0]
-        spread = learnt.spread[nearest]
-        free = np.abs(measured.free) / spread[:, 1]
-        # Few specimens understate how much the next one deviates.
-        trust = math.sqrt(int(self.specimens) / (int(self.specimens) + 4.0))
-        raw = trust * np.abs(measured.raw) / spread[:, 0]
-        scores = np.maximum(free.max(1), raw.max(1)) if self.remove_deviation else raw.max(1)
-        missing = np.zeros_like(scores)
-        if self.coverage and placement.complete:
-            gaps, rim = squared_gaps(learnt.places, measured.points)
-            significance = gap_significance(gaps, learnt.usual)
-            missing = spread_to_points(significance, rim, measured.neighbours)
-        total = np.sqrt(np.square(scores) + np.square(missing))
-        return total, measured.raw[:, 0], measured.free[:, 0], missing, placement
+        deviations = measure_deviations(
+            learnt, points, int(self.specimens), gaps=self.coverage and placement.complete
+        )
+        return deviations, placement
 
     def _store(
         self,

@@ -1,0 +1,106 @@
+"""What PLANE may know of the normal specimens themselves: how far a cloud lies from them.
+
+With this, PLANE is no longer template-free at test time; tables have to say so.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from plane_anomalib.data.dataset import PointCloudDataset
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.models.template_residual.context import num_context_channels
+from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
+
+logger = logging.getLogger(__name__)
+
+_SCALES = (6, 16, 48)
+CONTEXT_CHANNELS = num_context_channels(len(_SCALES))
+
+
+class TemplateContext(nn.Module):
+    """The normal specimens of every category, each a fitted `TemplateResidualDetector`.
+
+    Args:
+        max_points: Larger clouds are measured at so many points and interpolated.
+        seed: Of every draw.
+    """
+
+    def __init__(self, max_points: int = 20_000, seed: int = 0) -> None:
+        super().__init__()
+        self.max_points, self.seed = max_points, seed
+        self.categories: tuple[str, ...] = ()
+        self.detectors = nn.ModuleList()
+
+    def fit(self, data: PointCloudDataset) -> None:
+        """Learn the training clouds of each category."""
+        clouds = _by_category(data)
+        self.categories = tuple(clouds)
+        self.detectors = nn.ModuleList(self._fitted([*each.values()]) for each in clouds.values())
+
+    def rehearsals(self, data: PointCloudDataset) -> dict[str, TemplateResidualDetector]:
+        """For each training cloud, by its path, a detector that knows only its category's others.
+
+        A cloud measured against itself would deviate nowhere: training is to see what a new
+        specimen shows.
+
+        Raises:
+            ConfigurationError: A category has a single training cloud.
+        """
+        found = {}
+        for category, clouds in _by_category(data).items():
+            if len(clouds) < 2:
+                raise ConfigurationError(
+                    f"template_context compares specimens, and {category} has a single training "
+                    "cloud: give it two or more, or leave template_context out."
+                )
+            for path in clouds:
+                found[path] = self._fitted([c for other, c in clouds.items() if other != path])
+        return found
+
+    def channels(self, cloud: FloatArray, category: str) -> NDArray[np.float32] | None:
+        """How far each point of a test cloud lies from its category's normal specimens.
+
+        Args:
+            cloud: (N, 3) in the object's own units, in any pose.
+            category: The cloud's.
+
+        Returns:
+            (N, `CONTEXT_CHANNELS`) float32; None for a category that is not known.
+        """
+        if category not in self.categories:
+            return None
+        detector = self.detectors[self.categories.index(category)]
+        return cast("TemplateResidualDetector", detector).context(cloud)
+
+    def _fitted(self, clouds: Sequence[FloatArray]) -> TemplateResidualDetector:
+        detector = self._empty()
+        detector.fit(clouds)
+        return detector
+
+    def _empty(self) -> TemplateResidualDetector:
+        return TemplateResidualDetector(scales=_SCALES, max_points=self.max_points, seed=self.seed)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The categories, as plain data."""
+        return {"categories": list(self.categories)}
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Make room for what the state holds; torch loads the children after this."""
+        self.categories = tuple(state["categories"])
+        self.detectors = nn.ModuleList(self._empty() for _ in self.categories)
+
+
+def _by_category(data: PointCloudDataset) -> dict[str, dict[str, FloatArray]]:
+    clouds: dict[str, dict[str, FloatArray]] = {}
+    for index in range(len(data)):
+        item = data.untransformed(index)
+        clouds.setdefault(item.category, {})[item.path] = item.points.numpy()
+    return dict(sorted(clouds.items()))
