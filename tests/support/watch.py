@@ -37,7 +37,10 @@ class Watch(Callback):
 
 
 def parameters(model: Plane) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in model.model.state_dict().items()}
+    state = model.model.state_dict()
+    return {
+        name: value.detach().clone() for name, value in state.items() if hasattr(value, "detach")
+    }
 
 
 def changed(watch: Watch, model: Plane) -> set[str]:

@@ -201,7 +201,7 @@ class TemplateResidualDetector(CloudDetector):
 
         Args:
             cloud: (N, 3), in the units of the templates.
-            in_place: The cloud is known to lie on the templates, so that no pose is searched for.
+            in_place: The cloud is known to lie on the templates and is taken as it lies.
 
         Returns:
             (N, `NUM_CONTEXT_CHANNELS`) in input order; see `context_channels`.
@@ -220,8 +220,8 @@ class TemplateResidualDetector(CloudDetector):
     ) -> tuple[Deviations, Placement]:
         learnt, target = self._prepared()
         unit = np.asarray((working.points - self.center.numpy()) / self.extent.item(), np.float32)
-        in_place = in_place or bool(self.posed)
-        placement = place(unit, target, search=self.registration, in_place=in_place)
+        search = self.registration and not in_place
+        placement = place(unit, target, search=search, in_place=bool(self.posed))
         points = placement.transform.apply(unit)
         deviations = measure_deviations(
             learnt, points, int(self.specimens), gaps=self.coverage and placement.complete

@@ -67,7 +67,8 @@ def fit(small_tree: Path, tmp_path: Path) -> Fit:
 
     def run(model: Plane, *, data: dict[str, Any] | None = None, **trainer: Any) -> Plane:
         resumed = {"ckpt_path": trainer.pop("ckpt_path", None), "weights_only": True}
-        arguments = {"val_split_mode": "none", "samples_per_epoch": 8, **(data or {})}
+        arguments = {"root": small_tree, "val_split_mode": "none", "samples_per_epoch": 8}
+        arguments |= data or {}
         Trainer(
             **{
                 **model.trainer_arguments,
@@ -79,7 +80,7 @@ def fit(small_tree: Path, tmp_path: Path) -> Fit:
                 "enable_model_summary": False,
                 **trainer,
             }
-        ).fit(model, datamodule=AnomalyShapeNet(root=small_tree, **arguments), **resumed)
+        ).fit(model, datamodule=AnomalyShapeNet(**arguments), **resumed)
         return model
 
     return run

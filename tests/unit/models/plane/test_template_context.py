@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from plane_anomalib.contract.subject import packed
+from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
+from plane_anomalib.data.dataset import PointCloudDataset
+from plane_anomalib.data.io import write_points
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, TemplateContext
+from plane_anomalib.models.plane.training import TrainingView
+from plane_anomalib.synthesis.create import create_synthesis
+from tests.support.small_plane import small_inputs
+from tests.support.watch import Watch, finite
+from tests.unit.models.plane.conftest import Fit, PlaneMaker
+from tests.unit.models.template_residual.shapes import lump, with_bump
+
+
+def tree(root: Path, templates: int = 3, bumped: int | None = None) -> Path:
+    """Two categories of lumps; one template of the first may have a bump."""
+    rng = np.random.default_rng(0)
+    for category in ("cup0", "vase0"):
+        for k in range(templates):
+            cloud = lump(rng, 900)
+            if k == bumped and category == "cup0":
+                cloud = with_bump(cloud)[0]
+            write_points(root / category / "train" / f"{category}_template{k}.pcd", cloud)
+        bad, mask = with_bump(lump(rng, 900))
+        write_points(root / category / "test" / f"{category}_positive0.pcd", lump(rng, 900))
+        write_points(root / category / "test" / f"{category}_bulge0.pcd", bad)
+        write_points(root / category / "GT" / f"{category}_bulge0.txt", bad, labels=mask)
+    return root
+
+
+def training_data(root: Path) -> PointCloudDataset:
+    data = AnomalyShapeNet(root=root, val_split_mode="none")
+    data.setup()
+    return data.train_data
+
+
+def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
+    data = training_data(tree(tmp_path, bumped=1))
+    rehearsals = TemplateContext().rehearsals(data)
+    assert sorted(rehearsals) == sorted(data.samples["image_path"])
+    bumped = next(path for path in rehearsals if path.endswith("cup0_template1.pcd"))
+    index = data.samples["image_path"].tolist().index(bumped)
+    cloud = data.untransformed(index).points.numpy()
+    context = TemplateContext()
+    context.fit(data)
+    alone = rehearsals[bumped].context(cloud)[:, 0].max()
+    assert alone > context.channels(cloud, "cup0")[:, 0].max() + 0.5
+
+
+def test_a_category_of_one_specimen_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cup0 has a single training cloud"):
+        TemplateContext().rehearsals(training_data(tree(tmp_path, templates=1)))
+
+
+def test_channels_survive_saving_and_an_unknown_category_has_none(tmp_path: Path) -> None:
+    context = TemplateContext()
+    context.fit(training_data(tree(tmp_path)))
+    file = io.BytesIO()
+    torch.save(context.state_dict(), file)
+    file.seek(0)
+    loaded = TemplateContext()
+    loaded.load_state_dict(torch.load(file, weights_only=True))
+    cloud = lump(np.random.default_rng(1), 500)
+    np.testing.assert_array_equal(loaded.channels(cloud, "vase0"), context.channels(cloud, "vase0"))
+    assert loaded.channels(cloud, "mug0") is None
+
+
+@pytest.mark.parametrize("rotation", ["none", "so3"])
+def test_a_training_view_measures_before_it_turns(tmp_path: Path, rotation: str) -> None:
+    data = training_data(tree(tmp_path))
+    inputs = small_inputs(template_context=True, num_points=256, pose="none")
+    view = TrainingView(
+        inputs,
+        create_synthesis("none", rotation="none"),
+        rehearsals=TemplateContext().rehearsals(data),
+        rotation=rotation,  # type: ignore[arg-type]
+    )(data.untransformed(0), np.random.default_rng(3))
+    assert view.features is not None
+    assert view.features.shape == (256, CONTEXT_CHANNELS)
+    # A normal specimen, measured in its pose, deviates little, wherever it is turned to.
+    assert np.sinh(view.features[:, 0].median().item()) < 3
+
+
+def test_it_trains_saves_and_scores_as_before(
+    make_plane: PlaneMaker, fit: Fit, tmp_path: Path
+) -> None:
+    watch = Watch()
+    root = tree(tmp_path / "data")
+    arguments = {"template_context": True, "max_steps": 3, "rotation": "none"}
+    model = fit(
+        make_plane(**arguments),
+        data={"root": root},
+        callbacks=[watch],
+        enable_checkpointing=True,
+    )
+    assert finite(watch.losses)
+    model.trainer.save_checkpoint(tmp_path / "model.ckpt")
+    loaded = type(model).load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
+    bad, _ = with_bump(lump(np.random.default_rng(5), 700))
+    for category in ("cup0", "unheard_of"):
+        batch = packed(bad)
+        batch.category = [category]
+        before, after = model.eval().score_batch(batch), loaded.eval().score_batch(batch)
+        assert before.anomaly_map.isfinite().all()
+        torch.testing.assert_close(before.anomaly_map, after.anomaly_map)
