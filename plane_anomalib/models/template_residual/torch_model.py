@@ -286,6 +286,10 @@ class TemplateResidualDetector(CloudDetector):
         self._ready = (learnt, RegistrationTarget(arrays["reference"], seed=self.seed))
         return self._ready
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the trees, which do not go from process to process."""
+        return self.__dict__ | {"_ready": None}
+
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -78,14 +79,20 @@ def test_channels_survive_saving_and_an_unknown_category_has_none(tmp_path: Path
 def test_a_training_view_measures_before_it_turns(tmp_path: Path, rotation: str) -> None:
     data = training_data(tree(tmp_path))
     inputs = small_inputs(template_context=True, num_points=256, pose="none")
-    view = TrainingView(
+    transform = TrainingView(
         inputs,
         create_synthesis("none", rotation="none"),
         rehearsals=TemplateContext().rehearsals(data),
         rotation=rotation,  # type: ignore[arg-type]
-    )(data.untransformed(0), np.random.default_rng(3))
+    )
+    view = transform(data.untransformed(0), np.random.default_rng(3))
     assert view.features is not None
     assert view.features.shape == (256, CONTEXT_CHANNELS)
+    # Loader workers may be processes of their own.
+    again = pickle.loads(pickle.dumps(transform))
+    torch.testing.assert_close(
+        again(data.untransformed(0), np.random.default_rng(3)).features, view.features
+    )
     # A normal specimen, measured in its pose, deviates little, wherever it is turned to.
     assert np.sinh(view.features[:, 0].median().item()) < 3
 
