@@ -89,7 +89,7 @@ def test_a_training_view_measures_before_it_turns(tmp_path: Path, rotation: str)
     assert view.features is not None
     assert view.features.shape == (256, CONTEXT_CHANNELS)
     # Loader workers may be processes of their own.
-    again = pickle.loads(pickle.dumps(transform))
+    again = pickle.loads(pickle.dumps(transform))  # noqa: S301 - our own bytes
     torch.testing.assert_close(
         again(data.untransformed(0), np.random.default_rng(3)).features, view.features
     )
