@@ -5,7 +5,6 @@ With this, PLANE is no longer template-free at test time; tables have to say so.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -18,8 +17,6 @@ from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.models.template_residual.context import num_context_channels
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
-
-logger = logging.getLogger(__name__)
 
 _SCALES = (6, 16, 48)
 CONTEXT_CHANNELS = num_context_channels(len(_SCALES))
@@ -65,20 +62,26 @@ class TemplateContext(nn.Module):
                 found[path] = self._fitted([c for other, c in clouds.items() if other != path])
         return found
 
-    def channels(self, cloud: FloatArray, category: str) -> NDArray[np.float32] | None:
+    def channels(self, cloud: FloatArray, category: str) -> NDArray[np.float32]:
         """How far each point of a test cloud lies from its category's normal specimens.
 
         Args:
             cloud: (N, 3) in the object's own units, in any pose.
-            category: The cloud's.
+            category: The cloud's; one that is not known is taken for that to which the cloud looks
+                most normal.
 
         Returns:
-            (N, `CONTEXT_CHANNELS`) float32; None for a category that is not known.
+            (N, `CONTEXT_CHANNELS`) float32.
+
+        Raises:
+            ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        if category not in self.categories:
-            return None
-        detector = self.detectors[self.categories.index(category)]
-        return cast("TemplateResidualDetector", detector).context(cloud)
+        if not self.categories:
+            raise ConfigurationError("PLANE knows no normal specimen yet: train it first.")
+        known = [self.categories.index(category)] if category in self.categories else None
+        detectors = [self.detectors[i] for i in known or range(len(self.categories))]
+        measured = [cast("TemplateResidualDetector", each).context(cloud) for each in detectors]
+        return min(measured, key=lambda channels: float(channels[:, 0].mean()))
 
     def _fitted(self, clouds: Sequence[FloatArray]) -> TemplateResidualDetector:
         detector = self._empty()

@@ -24,7 +24,7 @@ from plane_anomalib.models.plane.maps import anomaly_probability
 from plane_anomalib.models.plane.place_prompts import PlacePrompts
 from plane_anomalib.models.plane.propagation import propagate
 from plane_anomalib.models.plane.settings import PlaneSettings
-from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, TemplateContext
+from plane_anomalib.models.plane.template_context import TemplateContext
 from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
 from plane_anomalib.models.plane.visual_prompts import VisualPrompts
 
@@ -272,7 +272,9 @@ class PlaneModel(nn.Module):
         scored = []
         for cloud, given in zip(clouds, categories, strict=True):
             category = self._meant(given)
-            context = self._context(cloud.numpy(), category)
+            context = None
+            if self.template_context is not None:
+                context = self.template_context.channels(cloud.numpy(), category)
             unit, views = inputs.views(cloud.numpy(), self.seed, frames.get(category), context)
             scored.append(self._score(unit, views, category))
         device = points.device
@@ -280,16 +282,6 @@ class PlaneModel(nn.Module):
             anomaly_map=torch.from_numpy(np.concatenate([full for full, _ in scored])).to(device),
             pred_score=torch.tensor([score for _, score in scored], device=device),
         )
-
-    def _context(self, cloud: NDArray[np.float32], category: str) -> NDArray[np.float32] | None:
-        """`(N, CONTEXT_CHANNELS)`; what training saw on average where no specimen is known."""
-        if self.template_context is None:
-            return None
-        channels = self.template_context.channels(cloud, category)
-        if channels is None:
-            usual = self.feature_mean[-CONTEXT_CHANNELS:].cpu().numpy()
-            channels = np.repeat(usual[None], len(cloud), 0)
-        return channels
 
     def _score(
         self, unit: NDArray[np.float32], views: Sequence[View], category: str
