@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.synthesis.ano3d import Ano3D
 from plane_anomalib.synthesis.base import AnomalyTransform, RotationMode
@@ -38,9 +40,13 @@ def create_synthesis(
     if name == "ano3d-literal":
         return Ano3D(profile="iid", label_threshold=0.0, rotation=rotation, renormalise=False)
     if name == "extended":
-        one_side = 0.9 if one_sided else 0.0
-        gentle = {"resample": 0.0, "deform": 0.0, "noise": 0.2} if measured else {}
-        return DefectMix(one_side=one_side, rotation=rotation, renormalise=False, **gentle)
+        make = partial(
+            DefectMix,
+            one_side=0.9 if one_sided else 0.0,
+            rotation=rotation,
+            renormalise=False,
+        )
+        return make(resample=0.0, deform=0.0, noise=0.2) if measured else make()
     raise ConfigurationError(
         f"synthesis must be ano3d, ano3d-literal, extended or none, not {name!r}."
     )

@@ -234,8 +234,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         if model.pose == "common":
             model.set_frames(category_frames(datamodule.train_data))
         if model.template_context is not None:
-            model.template_context.fit(datamodule.train_data)
-            self._rehearsals = model.template_context.rehearsals(datamodule.train_data)
+            self._rehearsals = model.template_context.fit(datamodule.train_data)
 
     def training_step(self, batch: PointCloudBatch, *args: Any, **kwargs: Any) -> STEP_OUTPUT:
         """Focal and dice loss of the mean map (eq. 7)."""

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import Progress
 from torch import nn
 
 from plane_anomalib.data.dataset import PointCloudDataset
@@ -36,31 +37,38 @@ class TemplateContext(nn.Module):
         self.categories: tuple[str, ...] = ()
         self.detectors = nn.ModuleList()
 
-    def fit(self, data: PointCloudDataset) -> None:
-        """Learn the training clouds of each category."""
-        clouds = _by_category(data)
-        self.categories = tuple(clouds)
-        self.detectors = nn.ModuleList(self._fitted([*each.values()]) for each in clouds.values())
+    def fit(self, data: PointCloudDataset) -> dict[str, TemplateResidualDetector]:
+        """Learn the training clouds of each category, with a progress bar.
 
-    def rehearsals(self, data: PointCloudDataset) -> dict[str, TemplateResidualDetector]:
-        """For each training cloud, by its path, a detector that knows only its category's others.
+        A training cloud measured against itself would deviate nowhere, and training is to see what
+        a new specimen shows: each has a detector of its own that knows only the others.
 
-        A cloud measured against itself would deviate nowhere: training is to see what a new
-        specimen shows.
+        Returns:
+            For each training cloud, by its path, that detector. They are for training alone and
+            not kept.
 
         Raises:
             ConfigurationError: A category has a single training cloud.
         """
-        found = {}
-        for category, clouds in _by_category(data).items():
-            if len(clouds) < 2:
+        clouds = _by_category(data)
+        for category, each in clouds.items():
+            if len(each) < 2:
                 raise ConfigurationError(
                     f"template_context compares specimens, and {category} has a single training "
-                    "cloud: give it two or more, or leave template_context out."
+                    "cloud: give it two or more, or set template_context to false."
                 )
-            for path in clouds:
-                found[path] = self._fitted([c for other, c in clouds.items() if other != path])
-        return found
+        rehearsals = {}
+        self.categories, self.detectors = tuple(clouds), nn.ModuleList()
+        with Progress(transient=True) as bar:
+            task = bar.add_task("Comparing specimens", total=len(clouds) + len(data))
+            for each in clouds.values():
+                self.detectors.append(self._fitted([*each.values()]))
+                bar.advance(task)
+                for path in each:
+                    others = [cloud for other, cloud in each.items() if other != path]
+                    rehearsals[path] = self._fitted(others)
+                    bar.advance(task)
+        return rehearsals
 
     def channels(self, cloud: FloatArray, category: str) -> NDArray[np.float32]:
         """How far each point of a test cloud lies from its category's normal specimens.

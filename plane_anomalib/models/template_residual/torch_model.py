@@ -87,6 +87,7 @@ class TemplateResidualDetector(CloudDetector):
     center: Tensor
     extent: Tensor
     posed: Tensor
+    deviation: Tensor
     specimens: Tensor
     sheet_points: Tensor
 

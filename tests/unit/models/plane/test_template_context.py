@@ -46,20 +46,19 @@ def training_data(root: Path) -> PointCloudDataset:
 
 def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
     data = training_data(tree(tmp_path, bumped=1))
-    rehearsals = TemplateContext().rehearsals(data)
+    context = TemplateContext()
+    rehearsals = context.fit(data)
     assert sorted(rehearsals) == sorted(data.samples["image_path"])
     bumped = next(path for path in rehearsals if path.endswith("cup0_template1.pcd"))
     index = data.samples["image_path"].tolist().index(bumped)
     cloud = data.untransformed(index).points.numpy()
-    context = TemplateContext()
-    context.fit(data)
     alone = rehearsals[bumped].context(cloud)[:, 0].max()
     assert alone > context.channels(cloud, "cup0")[:, 0].max() + 0.5
 
 
 def test_a_category_of_one_specimen_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cup0 has a single training cloud"):
-        TemplateContext().rehearsals(training_data(tree(tmp_path, templates=1)))
+        TemplateContext().fit(training_data(tree(tmp_path, templates=1)))
 
 
 def test_channels_survive_saving(tmp_path: Path) -> None:
@@ -96,7 +95,7 @@ def test_a_training_view_measures_before_it_turns(tmp_path: Path, rotation: str)
     transform = TrainingView(
         inputs,
         create_synthesis("none", rotation="none"),
-        rehearsals=TemplateContext().rehearsals(data),
+        rehearsals=TemplateContext().fit(data),
         rotation=rotation,  # type: ignore[arg-type]
     )
     view = transform(data.untransformed(0), np.random.default_rng(3))
