@@ -102,7 +102,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         gradient_clip: Largest norm of the gradient; null for any (paper).
         weight_decay: Of all but the prompts of places.
         schedule: `"constant"` (paper) or `"one-cycle"`.
-        max_steps: Training steps; -1 goes by `max_epochs` alone.
+        max_steps: Training steps; -1 goes by `max_epochs` alone, and null takes 500 with
+            `template_context`, whose views take longer to make and teach more, else 1500.
         max_epochs: Training epochs; -1 goes by `max_steps` alone.
         precision: `"auto"` trains in bfloat16 where the processor has it; else `"32"`, `"bf16"`.
         seed: Of weights, prompts and the points chosen at test time.
@@ -146,7 +147,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         token_norm: bool = True,
         local_geometry: bool = True,
         local_scales: Sequence[int] = (16, 48, 128, 320),
-        template_context: bool = False,
+        template_context: bool = True,
         pose: Literal["auto", "common", "principal", "none"] = "auto",
         place_octaves: int = 6,
         place_resolutions: Sequence[int] = (8, 16, 32, 64, 128),
@@ -172,7 +173,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         gradient_clip: float | None = 1.0,
         weight_decay: float = 1e-2,
         schedule: Literal["constant", "one-cycle"] = "one-cycle",
-        max_steps: int = 1500,
+        max_steps: int | None = None,
         max_epochs: int = -1,
         precision: Literal["auto", "32", "bf16"] = "auto",
         seed: int = 0,
@@ -224,7 +225,7 @@ class Plane(PointCloudMixin, AnomalibModule):
             self.model.calibrate(sample_features(data, self.seed))
 
     def _learn_data(self, datamodule: PointCloudDataModule) -> None:
-        if self.hparams.max_steps > 0 and datamodule.samples_per_epoch is None:
+        if self._steps() > 0 and datamodule.samples_per_epoch is None:
             # A category has four clouds: epochs of one pass each would be all overhead.
             datamodule.samples_per_epoch = _STEPS_PER_EPOCH * datamodule.train_batch_size
         model = self.model
@@ -283,11 +284,16 @@ class Plane(PointCloudMixin, AnomalibModule):
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
+    def _steps(self) -> int:
+        h = self.hparams
+        usual = 500 if h.template_context else 1500
+        return usual if h.max_steps is None else int(h.max_steps)
+
     @property
     def trainer_arguments(self) -> dict[str, Any]:
         """Length of training; validation once, at its end, where thresholds are found."""
         h = self.hparams
-        steps, epochs = max(h.max_steps, 0), max(h.max_epochs, 0)
+        steps, epochs = max(self._steps(), 0), max(h.max_epochs, 0)
         # Batches over all epochs, or epochs; after every epoch if either may come first.
         by_steps = steps and not epochs
         return {
@@ -350,7 +356,7 @@ def _check(values: Mapping[str, Any]) -> None:
         numbers = list(values[name])
         if not numbers or min(numbers) < 1 or numbers != sorted(numbers):
             raise ConfigurationError(f"{name} must be positive and ascending, not {numbers}.")
-    if not max(values["max_steps"], values["max_epochs"]) > 0:
+    if values["max_steps"] is not None and not max(values["max_steps"], values["max_epochs"]) > 0:
         raise ConfigurationError("Set max_steps or max_epochs above 0: PLANE is trained.")
     if not values["focal_weight"] + values["dice_weight"] > 0:
         raise ConfigurationError("Leave focal_weight or dice_weight above 0: PLANE needs a loss.")

@@ -43,6 +43,7 @@ def make_plane(small_weights: Path) -> PlaneMaker:
             "adapter_hidden": 16,
             "dynamic_hidden": 8,
             "local_scales": [16],
+            "template_context": False,
             "place_resolutions": [4],
             "place_channels": 2,
             "rotation": "so3",

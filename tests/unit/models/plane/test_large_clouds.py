@@ -21,7 +21,7 @@ def memory(field):
 
 model = Plane(
     num_points=2048, num_groups=64, num_views=4, local_geometry=True, pose="principal",
-    resolution="points", visualizer=False,
+    template_context=False, resolution="points", visualizer=False,
 )
 rng = np.random.default_rng(0)
 items = []
