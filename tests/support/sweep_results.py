@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from plane_anomalib.benchmark.cost import Cost
 from plane_anomalib.benchmark.schema import (
     DONE,
     FAILED,
     ONE_CLASS,
+    Cost,
     Failure,
     Identity,
     Job,

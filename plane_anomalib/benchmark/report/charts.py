@@ -95,7 +95,7 @@ def speed_chart(board: Leaderboard, column: str, metric: str) -> str:
             marks.append(_Mark(board.label(key), seconds, score.mean))
     if not marks:
         return ""
-    width, height, left, right, top, bottom = 560.0, 340.0, 52.0, 20.0, 16.0, 46.0
+    width, height, left, right, top, bottom = 560.0, 350.0, 52.0, 20.0, 30.0, 46.0
     drawing = Drawing(width, height, f"Speed against {metric_name(metric)} on {column}")
     floor = board.floors.get((column, metric))
     decades = _decades([mark.seconds for mark in marks])
@@ -121,6 +121,7 @@ def speed_chart(board: Leaderboard, column: str, metric: str) -> str:
         "faint",
         "middle",
     )
+    drawing.text((4, 14), metric_name(metric))
     if floor is not None and low <= floor <= high:
         drawing.line((left, up(floor)), (width - right, up(floor)), "floor")
         drawing.text((width - right - 4, up(floor) - 5), "chance", "faint", "end")

@@ -188,12 +188,11 @@ def _remarks(
             f"{FEWEST_CATEGORIES}): ranks are shown without one."
         )
     else:
+        rough = "; rough below ten" if categories < _FEW_FOR_NEMENYI else ""
         remarks.append(
             f"Nemenyi's critical difference at {_ALPHA}: {difference:.2f} ranks over {categories} "
-            "categories."
+            f"categories{rough}."
         )
-        if categories < _FEW_FOR_NEMENYI:
-            remarks.append("It is an approximation for ten categories or more.")
     pairs = rows * (rows - 1) // 2
     smallest = smallest_p(categories)
     if min(1.0, smallest * pairs) > _ALPHA:

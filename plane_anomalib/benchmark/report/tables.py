@@ -22,14 +22,21 @@ class Cell:
     Attributes:
         text: What it says, unescaped.
         value: What it sorts by; None where it has no number.
+        spread: What the number varies by; empty where unknown.
         mark: `BEST`, `SECOND` or nothing.
         shade: 0 to 1 in a heat map; None without one.
     """
 
     text: str
     value: float | None = None
+    spread: str = ""
     mark: str = ""
     shade: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The text and what it varies by."""
+        return f"{self.text} ± {self.spread}" if self.spread else self.text
 
 
 @dataclass(frozen=True)
@@ -107,10 +114,8 @@ def score_cell(score: Score | None) -> Cell:
 
 def measured(mean: float, deviation: float | None, suffix: str = "") -> Cell:
     """A mean and what it varies by."""
-    text = f"{mean:.{DECIMALS}f}"
-    if deviation is not None:
-        text += f" ± {deviation:.{DECIMALS}f}"
-    return Cell(text + suffix, mean)
+    spread = "" if deviation is None else f"{deviation:.{DECIMALS}f}"
+    return Cell(f"{mean:.{DECIMALS}f}{suffix}", mean, spread)
 
 
 def marked(rows: Sequence[Sequence[Cell]], columns: Iterable[int]) -> list[list[Cell]]:
