@@ -165,7 +165,7 @@ def _tab(folder: Path, process: subprocess.Popen[bytes]) -> str:
     while time.monotonic() < end and process.poll() is None:
         try:
             port = (folder / "DevToolsActivePort").read_text().split()[0]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
                 tabs = json.load(answer)
             return next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
         except (OSError, IndexError, StopIteration):

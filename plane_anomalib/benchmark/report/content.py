@@ -137,7 +137,8 @@ def _board(board: Leaderboard, column: str, metrics: list[str], reported: Report
         groups.append(Group(REPORTED, lines, REPORTED_TITLE))
     blank = [Cell("")] * (len(_WORDS) - 1)
     floors = [number(board.floors.get((column, metric))) for metric in metrics]
-    return Table(
+    every_row = [*complete, *incomplete]
+    table = Table(
         f"Results on {column}",
         [*_WORDS, *map(metric_name, metrics), *_COSTS],
         groups,
@@ -146,6 +147,12 @@ def _board(board: Leaderboard, column: str, metrics: list[str], reported: Report
         notes=_notes(board, column, metrics, reported),
         sorted_by=by,
     )
+    measured_at_all = [
+        place
+        for place in range(len(table.heads))
+        if place < first + len(metrics) or any(row[place].value is not None for row in every_row)
+    ]
+    return table.columns(measured_at_all)
 
 
 def _line(board: Leaderboard, key: RowKey, column: str, scores: Sequence[Score]) -> list[Cell]:

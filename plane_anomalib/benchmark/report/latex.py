@@ -1,4 +1,4 @@
-r"""A report as LaTeX tables, laid out as in papers; each needs `\usepackage{booktabs}`."""
+r"""A report as LaTeX tables, laid out as in papers; they need booktabs and graphicx."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from plane_anomalib.benchmark.report.report import Report
 from plane_anomalib.benchmark.report.tables import ABSENT, BEST, SECOND, Cell, Group, Table
 
 _CATEGORIES_PER_PART = 8
+_WIDEST = 8
+"""Columns that fit a page as they are; wider tables are scaled."""
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -35,8 +37,8 @@ def to_latex(report: Report) -> str:
     """The tables as text; best bold, second underlined."""
     comment = " ".join(f"{report.title}: {report.summary}".split())
     parts = [
-        f"% {comment}\n% Needs \\usepackage[T1]{{fontenc}} and \\usepackage{{booktabs}}; names in "
-        "other scripts need XeLaTeX or LuaLaTeX."
+        f"% {comment}\n% Needs \\usepackage[T1]{{fontenc}} and the packages booktabs and graphicx; "
+        "names in other scripts need XeLaTeX or LuaLaTeX."
     ]
     if report.overview is not None:
         parts.append(_table(report.overview, "overview"))
@@ -82,6 +84,7 @@ def _table(table: Table, label: str) -> str:
         rf"\caption{{{escape(table.caption)}.}}",
         rf"\label{{tab:{label}}}",
         r"\small",
+        *([r"\resizebox{\linewidth}{!}{%"] if width > _WIDEST else []),
         rf"\begin{{tabular}}{{@{{}}{'l' * table.words}{'r' * (width - table.words)}@{{}}}}",
         r"\toprule",
         _row([escape(head) for head in table.heads]),
@@ -90,7 +93,7 @@ def _table(table: Table, label: str) -> str:
         lines += [r"\midrule", *_group(group, width)]
     if table.foot:
         lines += [r"\midrule", *(_row([_cell(cell) for cell in row]) for row in table.foot)]
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}" + ("%\n}" if width > _WIDEST else "")]
     lines += [rf"\par\smallskip{{\footnotesize {escape(note)}\par}}" for note in table.notes]
     return "\n".join([*lines, r"\end{table}"])
 

@@ -91,7 +91,7 @@ class Table:
             groups=groups,
             words=sum(i < self.words for i in pick),
             foot=cut(self.foot),
-            sorted_by=None,
+            sorted_by=pick.index(self.sorted_by) if self.sorted_by in pick else None,
         )
 
 
