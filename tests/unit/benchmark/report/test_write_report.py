@@ -82,9 +82,7 @@ def test_means_deviations_and_chance_are_in_every_format(tmp_path: Path) -> None
 def test_a_row_with_missing_categories_says_so_and_is_not_marked(tmp_path: Path) -> None:
     results = make_sweep({"A": 0.9, "B": 0.6, "C": 0.5}, ["bowl", "cup", "tap"])
     lost = [("A", ["cup"]), ("A", ["tap"])]
-    results = [
-        failed(r, TIMEOUT) if (r.job.row, r.job.categories) in lost else r for r in results
-    ]
+    results = [failed(r, TIMEOUT) if (r.job.row, r.job.categories) in lost else r for r in results]
     texts = report(tmp_path, results)
     rows = Tables(texts[".html"]).found["Results on objects"]
     groups = {cells[0]: group for group, cells in rows}
