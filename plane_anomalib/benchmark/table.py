@@ -8,21 +8,14 @@ says how many it lacks and is compared with nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from plane_anomalib.benchmark.row_cost import RowCost, row_cost
+from plane_anomalib.benchmark.rows import Place, RowKey, mixtures, newest, order, row_key
 from plane_anomalib.benchmark.schema import DONE, JobResult
 from plane_anomalib.benchmark.statistics import mean_and_deviation
 from plane_anomalib.results import METRIC_NAMES
-
-
-@dataclass(frozen=True, order=True)
-class RowKey:
-    """A row of the table: a method under its name, and how it was trained."""
-
-    row: str
-    scope: str
 
 
 @dataclass(frozen=True)
@@ -122,11 +115,6 @@ class Leaderboard:
         ]
 
 
-def row_key(result: JobResult) -> RowKey:
-    """The row a result belongs to."""
-    return RowKey(result.job.row, result.job.scope)
-
-
 def leaderboard(results: Sequence[JobResult]) -> Leaderboard:
     """Put results together.
 
@@ -136,7 +124,7 @@ def leaderboard(results: Sequence[JobResult]) -> Leaderboard:
     Returns:
         The leaderboard; rows and columns are sorted by name.
     """
-    kept, notices = _newest(results)
+    kept, notices = newest(results)
     measured = _Measured(kept)
     columns = sorted({result.job.column for result in kept.values()})
     rows = sorted({key for key, *_ in kept})
@@ -163,45 +151,17 @@ def leaderboard(results: Sequence[JobResult]) -> Leaderboard:
             for metric in metrics
             if (floor := measured.floor(column, metric)) is not None
         },
-        results=sorted(shown, key=_order),
-        notices=notices + _mixtures(shown),
+        results=sorted(shown, key=order),
+        notices=notices + mixtures(shown),
     )
-
-
-def _order(result: JobResult) -> tuple[object, ...]:
-    job = result.job
-    return (job.row, job.scope, job.column, job.seed, job.categories, result.job_id)
-
-
-_Place = tuple[RowKey, str, int, str]
-"""Row, column, seed and category."""
-
-
-def _newest(results: Iterable[JobResult]) -> tuple[dict[_Place, JobResult], list[str]]:
-    """The newest result of every place; what it takes the place of is told."""
-    kept: dict[_Place, JobResult] = {}
-    older: dict[str, JobResult] = {}
-    for result in sorted(results, key=lambda r: (r.timing.finished, r.job_id)):
-        for category in result.job.categories:
-            place = (row_key(result), result.job.column, result.job.seed, category)
-            before = kept.get(place)
-            if before is not None and before.job_id != result.job_id:
-                older[before.job_id] = before
-            kept[place] = result
-    notices = [
-        f"{old.job.row} on {old.job.column}, seed {old.job.seed}: there are several results; the "
-        f"newest are shown, {old.job_id} is left out."
-        for old in sorted(older.values(), key=_order)
-    ]
-    return kept, notices
 
 
 class _Measured:
     """Numbers by place, and which categories each column and metric should have."""
 
-    def __init__(self, kept: dict[_Place, JobResult]) -> None:
+    def __init__(self, kept: dict[Place, JobResult]) -> None:
         self.kept = kept
-        self.values: dict[_Place, dict[str, float]] = {}
+        self.values: dict[Place, dict[str, float]] = {}
         self._floors: dict[tuple[str, str, str], float] = {}
         for place, result in kept.items():
             if result.run is None:
@@ -265,29 +225,3 @@ class _Measured:
             expected=len(wanted),
             left_out=[seed for seed in seeds if seed not in complete],
         )
-
-
-def _mixtures(results: Sequence[JobResult]) -> list[str]:
-    """Results that were not made alike."""
-    data: dict[tuple[str, tuple[str, ...]], set[str | None]] = defaultdict(set)
-    code: dict[str, set[str]] = defaultdict(set)
-    for result in results:
-        data[result.job.column, tuple(result.job.categories)].add(result.identity.data)
-        code[result.job.row].add(result.identity.code)
-    mixed = sorted({column for (column, _), hashes in data.items() if len(hashes) > 1})
-    notices = [
-        f"{name}: the rows did not all see the same files; see their hashes." for name in mixed
-    ]
-    notices += [
-        f"{row}: its results come from different versions of the code."
-        for row in sorted(row for row, hashes in code.items() if len(hashes) > 1)
-    ]
-    commits = {(r.versions.plane_anomalib, r.versions.git_commit) for r in results}
-    if len(commits) > 1:
-        notices.append(f"The results come from {len(commits)} versions of plane_anomalib.")
-    machines = {r.hardware for r in results}
-    if len(machines) > 1:
-        notices.append(
-            f"The results come from {len(machines)} kinds of machine: compare times with care."
-        )
-    return notices

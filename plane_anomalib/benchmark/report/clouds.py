@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from plane_anomalib.benchmark.rows import row_key
 from plane_anomalib.benchmark.schema import JobResult, SavedCloud
-from plane_anomalib.benchmark.table import Leaderboard, row_key
+from plane_anomalib.benchmark.table import Leaderboard
 from plane_anomalib.results import ResultsError
 from plane_anomalib.visualization.colours import ScoreScale
 from plane_anomalib.visualization.packing import (

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.benchmark.report.tables import OURS, Cell, Group, Table, metric_name, number
+from plane_anomalib.benchmark.rows import RowKey
 from plane_anomalib.benchmark.statistics import (
     FEWEST_CATEGORIES,
     average_ranks,
@@ -18,7 +19,7 @@ from plane_anomalib.benchmark.statistics import (
     smallest_p,
     wilcoxon_pairs,
 )
-from plane_anomalib.benchmark.table import Leaderboard, RowKey
+from plane_anomalib.benchmark.table import Leaderboard
 
 _FEW_FOR_NEMENYI = 10
 _ALPHA = 0.05

@@ -17,6 +17,7 @@ from plane_anomalib.benchmark.report.tables import (
     Cell,
     Group,
     Table,
+    amount,
     marked,
     measured,
     metric_name,
@@ -25,7 +26,8 @@ from plane_anomalib.benchmark.report.tables import (
     score_cell,
 )
 from plane_anomalib.benchmark.row_cost import RowCost
-from plane_anomalib.benchmark.table import Leaderboard, RowKey, Score
+from plane_anomalib.benchmark.rows import RowKey
+from plane_anomalib.benchmark.table import Leaderboard, Score
 
 MAIN_METRICS = ("object_AUROC", "point_AP")
 """One of objects and one of points: the two that overviews, charts and tests are about."""
@@ -119,7 +121,8 @@ def overview(board: Leaderboard) -> Table | None:
 
 
 def _board(board: Leaderboard, column: str, metrics: list[str], reported: Reported) -> Table:
-    complete, incomplete = [], []
+    complete: list[list[Cell]] = []
+    incomplete: list[list[Cell]] = []
     for key in board.rows_of(column):
         scores = [board.scores[key, column, metric] for metric in metrics]
         line = _line(board, key, column, scores)
@@ -186,16 +189,16 @@ def _costs(cost: RowCost | None) -> list[Cell]:
     if cost is None:
         return [Cell(ABSENT)] * len(_COSTS)
 
-    def scaled(value: float | None, unit: float, decimals: int) -> Cell:
-        return number(None if value is None else value / unit, decimals)
+    def scaled(value: float | None, unit: float) -> Cell:
+        return amount(None if value is None else value / unit)
 
     return [
-        number(cost.seconds_per_cloud, 3),
-        number(cost.fit_seconds, 1),
-        scaled(cost.peak_memory_bytes, 1e9, 2),
-        scaled(cost.peak_gpu_memory_bytes, 1e9, 2),
-        scaled(cost.operations, 1e9, 1),
-        scaled(cost.parameters, 1e6, 2),
+        amount(cost.seconds_per_cloud),
+        amount(cost.fit_seconds),
+        scaled(cost.peak_memory_bytes, 1e9),
+        scaled(cost.peak_gpu_memory_bytes, 1e9),
+        scaled(cost.operations, 1e9),
+        scaled(cost.parameters, 1e6),
     ]
 
 
@@ -220,11 +223,11 @@ def _notes(
             notes.append(f"{board.label(key)}: {words}{what}.")
     lacking: dict[tuple[str, ...], list[str]] = {}
     for metric in metrics:
-        if names := board.without.get((column, metric)):
-            lacking.setdefault(tuple(names), []).append(metric_name(metric))
+        if absent := board.without.get((column, metric)):
+            lacking.setdefault(tuple(absent), []).append(metric_name(metric))
     notes += [
-        f"The data gives no {', '.join(found)} for {', '.join(names)}: left out of these means."
-        for names, found in lacking.items()
+        f"The data gives no {', '.join(found)} for {', '.join(absent)}: left out of these means."
+        for absent, found in lacking.items()
     ]
     if any(row.averaged for row in reported.rows):
         notes.append("Reported means go over the categories of this table, taken from the papers.")

@@ -10,8 +10,8 @@ from plane_anomalib.benchmark.report.report import Report
 from plane_anomalib.benchmark.report.tables import ABSENT, BEST, SECOND, Cell, Group, Table
 
 _CATEGORIES_PER_PART = 8
-_WIDEST = 8
-"""Columns that fit a page as they are; wider tables are scaled."""
+_FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Scales what is wider than the page."""
 _ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -67,7 +67,7 @@ def _parts(table: Table) -> list[Table]:
     """A wide table by category in parts that fit a page, the mean in the last."""
     last = len(table.heads) - 1
     starts = range(1, last, _CATEGORIES_PER_PART) if last > 1 else [1]
-    parts = []
+    parts: list[Table] = []
     for start in starts:
         stop = min(start + _CATEGORIES_PER_PART, last)
         wanted = [0, *range(start, stop), *([last] if stop == last else [])]
@@ -84,7 +84,7 @@ def _table(table: Table, label: str) -> str:
         rf"\caption{{{escape(table.caption)}.}}",
         rf"\label{{tab:{label}}}",
         r"\small",
-        *([r"\resizebox{\linewidth}{!}{%"] if width > _WIDEST else []),
+        _FIT,
         rf"\begin{{tabular}}{{@{{}}{'l' * table.words}{'r' * (width - table.words)}@{{}}}}",
         r"\toprule",
         _row([escape(head) for head in table.heads]),
@@ -93,7 +93,7 @@ def _table(table: Table, label: str) -> str:
         lines += [r"\midrule", *_group(group, width)]
     if table.foot:
         lines += [r"\midrule", *(_row([_cell(cell) for cell in row]) for row in table.foot)]
-    lines += [r"\bottomrule", r"\end{tabular}" + ("%\n}" if width > _WIDEST else "")]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     lines += [rf"\par\smallskip{{\footnotesize {escape(note)}\par}}" for note in table.notes]
     return "\n".join([*lines, r"\end{table}"])
 

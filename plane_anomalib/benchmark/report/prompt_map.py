@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from plane_anomalib.benchmark.prompts import PromptEmbeddings, read_prompts
 from plane_anomalib.benchmark.report.svg import Drawing, Labels, clipped
-from plane_anomalib.benchmark.table import Leaderboard, row_key
+from plane_anomalib.benchmark.rows import row_key
+from plane_anomalib.benchmark.table import Leaderboard
 from plane_anomalib.results import ResultsError
 
 

@@ -105,6 +105,15 @@ def number(value: float | None, decimals: int = DECIMALS) -> Cell:
     return Cell(ABSENT) if value is None else Cell(f"{value:.{decimals}f}", value)
 
 
+def amount(value: float | None) -> Cell:
+    """A number of any size, to three digits."""
+    if value is None:
+        return Cell(ABSENT)
+    size = abs(value)
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else None
+    return Cell(f"{value:.3g}" if decimals is None else f"{value:,.{decimals}f}", value)
+
+
 def score_cell(score: Score | None) -> Cell:
     """A mean, with its deviation over seeds; a dagger where it is not over all categories."""
     if score is None or score.mean is None:

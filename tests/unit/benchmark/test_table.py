@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from plane_anomalib.benchmark.rows import RowKey
 from plane_anomalib.benchmark.schema import ONE_FOR_ALL, OUT_OF_MEMORY
-from plane_anomalib.benchmark.table import RowKey, leaderboard
+from plane_anomalib.benchmark.table import leaderboard
 from tests.support.sweep_results import HARDWARE, failed, make_result, make_sweep
 
 BTF = RowKey("BTF FPFH", "one-class")

@@ -9,6 +9,7 @@ from plane_anomalib.benchmark.report.tables import (
     Cell,
     Group,
     Table,
+    amount,
     marked,
     measured,
     ordered,
@@ -58,3 +59,9 @@ def test_some_columns_of_a_table_keep_its_rows_and_order() -> None:
     assert (cut.heads, cut.words, cut.sorted_by) == (["m", "y"], 1, 1)
     assert [cell.text for cell in cut.groups[0].rows[0]] == ["a", "2"]
     assert table.columns([0, 2]).sorted_by is None
+
+
+def test_amounts_of_any_size_have_three_digits() -> None:
+    found = [amount(value).text for value in (0.0, 0.00123456, 0.5, 1.5, 12.345, 123.4, 12345.6)]
+    assert found == ["0", "0.00123", "0.5", "1.50", "12.3", "123", "12,346"]
+    assert amount(None).text == "-"

@@ -89,7 +89,6 @@ def test_a_row_with_missing_categories_says_so_and_is_not_marked(tmp_path: Path)
     assert (groups["A"], groups["B"]) == ("rows incomplete", "rows ours")
     row = next(cells for _, cells in rows if cells[0] == "A")
     assert "1 of 3" in row
-    assert all(cell.endswith("†") for cell in row if re.match(r"0\.\d{3}", cell) and "†" in cell)
     assert sum("†" in cell for cell in row) == len(METRIC_NAMES)
     for text in (texts[".html"], texts[".md"], texts[".tex"]):
         assert "A: 1 of 3 categories." in text
