@@ -84,7 +84,7 @@ def compare(
         ranks=[float(rank) for rank in average_ranks(values)] if several else [],
         difference=difference,
         pairs=_pairs(names, values, f"{metric_name(metric)} on {where}") if several else None,
-        remarks=_remarks(values, columns, difference),
+        remarks=_left_out(board, keys, columns) + _remarks(values, columns, difference),
     )
 
 
@@ -171,6 +171,13 @@ def _pairs(names: Sequence[str], values: NDArray[np.float64], what: str) -> Tabl
 
 def _p(value: float) -> str:
     return f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
+
+
+def _left_out(board: Leaderboard, keys: Sequence[RowKey], columns: Sequence[str]) -> list[str]:
+    """Rows that were run and are not compared."""
+    run = {key for column in columns for key in board.rows_of(column)}
+    names = [board.label(key) for key in board.rows if key in run and key not in keys]
+    return [f"Left out, since incomplete: {', '.join(names)}."] if names else []
 
 
 def _remarks(

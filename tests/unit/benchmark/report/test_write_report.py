@@ -93,6 +93,7 @@ def test_a_row_with_missing_categories_says_so_and_is_not_marked(tmp_path: Path)
     for text in (texts[".html"], texts[".md"], texts[".tex"]):
         assert "A: 1 of 3 categories." in text
     assert not re.search(r"\| A \|[^\n]*\*\*", texts[".md"])
+    assert "Left out, since incomplete: A." in texts[".md"]
     assert texts[".html"].count("timeout") >= 2
     assert "Traceback (most recent call last)" in texts[".html"]
 
