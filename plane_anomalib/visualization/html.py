@@ -6,9 +6,6 @@ two-dimensional canvas (`web/`), so it also works where WebGL does not.
 
 from __future__ import annotations
 
-import base64
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,21 +13,23 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from plane_anomalib.atomic import replaced
-from plane_anomalib.visualization import colours as palette
 from plane_anomalib.visualization.colours import ScoreScale
 from plane_anomalib.visualization.gallery import CloudRecord
-from plane_anomalib.visualization.raster import view_rotation
+from plane_anomalib.visualization.packing import (
+    finite,
+    json_for_page,
+    packed_cloud,
+    packed_palette,
+    packed_scale,
+    packed_steps,
+    score_limits,
+)
 from plane_anomalib.visualization.shown import ShownCloud
 
 if TYPE_CHECKING:
     from plane_anomalib.results import RunResult
 
-#: Code of a score that is not a number.
-UNKNOWN_SCORE = 65535
 _FORMAT = 1
 _SCRIPTS = ("viewer.js", "plots.js", "report.js")
 
@@ -105,30 +104,19 @@ def write_report(
     """
     share = max(1, min(max_points, max_total_points // max(len(clouds), 1)))
     shown = [cloud.thinned(share) for cloud in clouds]
-    low, high = _score_limits(shown)
+    low, high = score_limits(shown)
     data = {
         "format": _FORMAT,
-        "scale": {
-            "low": scale.low,
-            "centre": scale.centre,
-            "high": scale.high,
-            "threshold": scale.threshold,
-        },
-        "palette": _packed(palette.score_palette()),
-        "colours": {
-            "neutral": palette.NEUTRAL,
-            "defect": palette.DEFECT,
-            "found": palette.FOUND,
-            "falseAlarm": palette.FALSE_ALARM,
-        },
-        "scores": {"low": low, "step": (high - low) / (UNKNOWN_SCORE - 1)},
-        "clouds": [_packed_cloud(cloud, low, high) for cloud in shown],
+        "scale": packed_scale(scale),
+        **packed_palette(),
+        "scores": packed_steps(low, high),
+        "clouds": [packed_cloud(cloud, low, high) for cloud in shown],
         "metrics": None if metrics is None else _table(metrics),
         "objects": [
-            {"category": r.category, "score": _finite(r.score), "anomalous": r.anomalous}
+            {"category": r.category, "score": finite(r.score), "anomalous": r.anomalous}
             for r in records
         ],
-        "objectThreshold": _finite(object_threshold),
+        "objectThreshold": finite(object_threshold),
     }
     with replaced(path) as temporary:
         temporary.write_text(_page(title, subtitle, data), encoding="utf-8")
@@ -137,14 +125,12 @@ def write_report(
 
 def _page(title: str, subtitle: str, data: Mapping[str, Any]) -> str:
     folder = resources.files("plane_anomalib.visualization") / "web"
-    # "<" never appears in the data, so no text in it can end the script element.
-    payload = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "TITLE": escape(title),
         "SUBTITLE": escape(subtitle),
         "STYLE": (folder / "report.css").read_text("utf-8"),
         "SCRIPT": "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS),
-        "DATA": payload,
+        "DATA": json_for_page(data),
     }
     page = (folder / "report.html").read_text("utf-8")
     pieces = page.split("@@")
@@ -152,61 +138,9 @@ def _page(title: str, subtitle: str, data: Mapping[str, Any]) -> str:
     return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
 
 
-def _packed(values: NDArray[Any]) -> str:
-    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    return base64.b64encode(np.ascontiguousarray(little).tobytes()).decode("ascii")
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _score_limits(clouds: Sequence[ShownCloud]) -> tuple[float, float]:
-    finite = [c.scores[np.isfinite(c.scores)] for c in clouds if c.scores is not None]
-    pooled = np.concatenate([*finite, np.empty(0, dtype=np.float32)])
-    low, high = (float(pooled.min()), float(pooled.max())) if len(pooled) else (0.0, 1.0)
-    return low, high if high > low else low + 1.0
-
-
-def _packed_cloud(cloud: ShownCloud, low: float, high: float) -> dict[str, Any]:
-    """Quantise: 16 bits per coordinate (one step for all axes) and score, 8 per normal's axis."""
-    points = cloud.points.astype(np.float64)
-    origin = points.min(axis=0)
-    step = max(float(np.ptp(points, axis=0).max()), 1e-12) / 65535
-    codes = None
-    if cloud.scores is not None:
-        scores = cloud.scores.astype(np.float64)
-        known = np.isfinite(scores)
-        levels = np.round((np.where(known, scores, low) - low) / (high - low) * (UNKNOWN_SCORE - 1))
-        codes = _packed(np.where(known, levels, UNKNOWN_SCORE).astype(np.uint16))
-    flags = None if cloud.truth is None else _packed(np.packbits(cloud.truth, bitorder="little"))
-    calls = cloud.predicted
-    rotation = view_rotation(35.0, 28.0) if cloud.rotation is None else cloud.rotation
-    return {
-        "name": cloud.name,
-        "category": cloud.category,
-        "defect": cloud.defect,
-        "path": cloud.path,
-        "score": _finite(cloud.score),
-        "anomalous": cloud.anomalous,
-        "called": cloud.called_anomalous,
-        "total": cloud.num_points or len(points),
-        "shown": len(points),
-        "origin": origin.tolist(),
-        "step": step,
-        "spacing": cloud.spacing,
-        "rotation": [round(float(v), 6) for v in rotation.ravel()],
-        "points": _packed(np.round((points - origin) / step).astype(np.uint16)),
-        "normals": _packed(np.round(cloud.normals * 127).astype(np.int8)),
-        "pointScores": codes,
-        "truth": flags,
-        "predicted": None if calls is None else _packed(np.packbits(calls, bitorder="little")),
-    }
-
-
 def _table(metrics: MetricTable) -> dict[str, Any]:
     def rows(parts: Sequence[tuple[str, Sequence[float | None]]]) -> list[dict[str, Any]]:
-        return [{"name": name, "values": [_finite(v) for v in values]} for name, values in parts]
+        return [{"name": name, "values": [finite(v) for v in values]} for name, values in parts]
 
     return {
         "columns": list(metrics.columns),

@@ -68,12 +68,14 @@ function unpackCloud(packed, scores) {
 const LIGHT = [-0.42, 0.55, 0.72].map((v) => v / Math.hypot(0.42, 0.55, 0.72));
 
 class CloudViewer {
-  constructor(canvas, onHover, onTurn) {
+  // wheelWhenFocused: on a page that scrolls, the wheel zooms only after a click on the canvas.
+  constructor(canvas, onHover, onTurn, { wheelWhenFocused = false } = {}) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.buffer = document.createElement("canvas");
     this.onHover = onHover;
     this.onTurn = onTurn;
+    this.wheelWhenFocused = wheelWhenFocused;
     this.cloud = null;
     this.panes = [];
     this.pointers = new Map();
@@ -141,6 +143,7 @@ class CloudViewer {
     canvas.addEventListener("pointerleave", () => this.onHover(null));
     canvas.addEventListener("pointermove", (event) => this.moved(event));
     canvas.addEventListener("wheel", (event) => {
+      if (this.wheelWhenFocused && document.activeElement !== canvas) return;
       event.preventDefault();
       this.magnify(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)));
     }, { passive: false });

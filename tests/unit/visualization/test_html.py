@@ -10,7 +10,8 @@ import pytest
 
 from plane_anomalib.visualization.colours import ScoreScale
 from plane_anomalib.visualization.gallery import CloudRecord
-from plane_anomalib.visualization.html import UNKNOWN_SCORE, MetricTable, write_report
+from plane_anomalib.visualization.html import MetricTable, write_report
+from plane_anomalib.visualization.packing import UNKNOWN_SCORE
 from plane_anomalib.visualization.shown import ShownCloud
 from tests.support.shown import scored_sphere
 
