@@ -26,7 +26,8 @@ _COARSE = 4
 _SPACING = 0.35
 """Mean distance of the samples that find the nearest triangle, in steps."""
 _CANDIDATES = 2
-_WALK = 4
+_FAR_SAMPLES = 60_000
+_WALK = 8
 _CHUNK = 2**18
 _TOLERATED = 0.01
 """Share of the inside that may lie in more than one part, as where scanned faces fold over."""
@@ -76,7 +77,7 @@ def distance_grid(mesh: Any, resolution: int, rng: np.random.Generator) -> Dista
     sign = np.where(_inside(mesh.triangles, low, step, shape), np.float32(-1), np.float32(1))
     samples, faces = _samples(mesh, _SPACING * step, rng)
     # So far away a thinner set finds the triangle; the order of the samples is random.
-    thin = slice(None, None, 2 * _COARSE)
+    thin = slice(None, None, max(1, len(samples) // _FAR_SAMPLES))
     values = _far(_Nearest(mesh, samples[thin], faces[thin]), low, step, sign)
     near = _beside(samples, low, step, sign)
     exact = _Nearest(mesh, samples, faces).distance(low + step * np.argwhere(near))
@@ -204,9 +205,7 @@ def _neighbours(adjacency: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return result
 
 
-def _inside(
-    triangles: Array, low: Array, step: float, shape: tuple[int, ...]
-) -> NDArray[np.bool_]:
+def _inside(triangles: Array, low: Array, step: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Which nodes the mesh encloses, by the winding number along columns in z.
 
     Raises:

@@ -70,8 +70,12 @@ def read_closed_mesh(path: Path) -> ClosedMesh:
     trimesh.repair.fix_normals(mesh, multibody=False)
     if not mesh.volume > 0:
         raise PointCloudFileError(path, "encloses no volume", "give the sheet a thickness")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ClosedMesh(mesh, path.name, digest, extent)
+    return ClosedMesh(mesh, path.name, digest_of(path), extent)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a mesh's file, by which a category knows what it was made from."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _join(mesh: Any, weld: float) -> None:

@@ -1,4 +1,4 @@
-"""A closed mesh as a nominal surface: itself where it is intact, implicit where a defect changes it.
+"""A closed mesh as a nominal surface: itself where intact, implicit where a defect changes it.
 
 The grid behind the implicit solid rounds edges, the mesh does not. A defect takes points of the
 implicit surface only where it moves the surface at all; everywhere else, right up to its border,

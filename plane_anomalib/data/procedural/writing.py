@@ -172,5 +172,14 @@ def _density(surface: Surface, spec: ProceduralSpec, rng: np.random.Generator) -
 
 
 def _generator(spec: ProceduralSpec, *names: str) -> np.random.Generator:
-    """A stream of its own for every cloud, so that a category does not depend on the others."""
-    return np.random.default_rng([spec.seed, *(zlib.crc32(n.encode()) for n in names)])
+    return stream(spec.seed, *names)
+
+
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """A stream of its own for every cloud, so that a category does not depend on the others.
+
+    Args:
+        seed: The data's.
+        *names: Of the category and the cloud.
+    """
+    return np.random.default_rng([seed, *(zlib.crc32(n.encode()) for n in names)])
