@@ -22,6 +22,9 @@ from plane_anomalib.data.procedural.planning import NoPlaceError
 from plane_anomalib.data.procedural.surface import Patch
 from plane_anomalib.data.procedural.writing import stream
 
+_SIDE = 0.6
+"""Size of a defect for its share of one side to be what is usual for the whole surface."""
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -160,12 +163,13 @@ class Category:
         """Points of the whole surface, or of the side on which the defect is."""
         patch: Patch | None = None
         if defect is not None:
-            patch = plan_defect(defect, self.surface, rng)
+            patch = plan_defect(defect, self.surface, rng, _SIDE if one_sided else 1.0)
         if not one_sided:
             return Shot(*self.surface.sample(density, rng, patch))
         # A good object is looked at as if it had a defect, lest the view give it away.
         kinds = list(self.spec.conventions.kinds.values())
-        shown = patch or plan_defect(kinds[rng.integers(len(kinds))], self.surface, rng)
+        other = kinds[rng.integers(len(kinds))]
+        shown = patch or plan_defect(other, self.surface, rng, _SIDE)
         toward = view_of(self.surface, shown, rng)
         share = float(seen(self.surface, None, self.surface.pool.points, toward).mean())
         points, labels = self.surface.sample(density / max(share, 0.05), rng, patch)

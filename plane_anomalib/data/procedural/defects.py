@@ -41,13 +41,15 @@ DEFECTS: dict[str, DefectKind] = {
 """Kind of defect by the name in the file (``crak`` is the data set's spelling)."""
 
 
-def plan_defect(kind: str, surface: Surface, rng: np.random.Generator) -> Patch:
+def plan_defect(kind: str, surface: Surface, rng: np.random.Generator, scale: float = 1.0) -> Patch:
     """Plan a defect of a size drawn around the median of the real ones.
 
     Args:
         kind: A key of `DEFECTS`.
         surface: The nominal object.
         rng: Generator.
+        scale: Size in terms of the usual share of the whole surface; a scan of one side shows
+            about half of that.
 
     Returns:
         The region that replaces the nominal surface, with its labels.
@@ -56,7 +58,7 @@ def plan_defect(kind: str, surface: Surface, rng: np.random.Generator) -> Patch:
         NoPlaceError: The object has no place for this kind.
     """
     spread = float(np.exp(np.clip(rng.normal(0.0, 0.25), -0.5, 0.5)))
-    return DEFECTS[kind].make(surface, DEFECTS[kind].median_share * spread, rng)
+    return DEFECTS[kind].make(surface, scale * DEFECTS[kind].median_share * spread, rng)
 
 
 def of_usual_share(
