@@ -130,7 +130,7 @@ def _named(files: Iterable[Path], spec: MeshSpec) -> dict[str, Path]:
                 if later
                 else "cannot be the name of a category"
             )
-            msg = f"{file}: {name or file.stem!r} {why}: rename the file."
+            msg = f"{file}: {(name or file.stem)!r} {why}: rename the file."
             raise ConfigurationError(msg)
         if name.lower() in taken:
             msg = f"{taken[name.lower()]} and {file} give the same category {name}: rename one."

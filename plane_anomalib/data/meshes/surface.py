@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from plane_anomalib.data.meshes.distance import distance_grid
 from plane_anomalib.data.meshes.reading import ClosedMesh
 from plane_anomalib.data.procedural.fields import Array
-from plane_anomalib.data.procedural.planning import MOVED
-from plane_anomalib.data.procedural.surface import Patch, Pool, Surface
+from plane_anomalib.data.procedural.surface import Patch, Pool, Surface, gradient
 from plane_anomalib.errors import DatasetError
 
 RESOLUTION = 224
@@ -25,7 +24,9 @@ _SAME = 1e-4
 _CELL = 0.012
 _POOL = 8_000
 _PROBES = 20_000
-_MISPLACED = 0.005
+_FLAT = 0.5
+"""The distance rises by one per length across a face; by less at an edge, and in a thin wall."""
+_TOLERATED = 0.02
 
 
 class MeshSurface(Surface):
@@ -79,7 +80,8 @@ class MeshSurface(Surface):
         new = new[self._changed(patch, new)]
         points = np.vstack([points[~inside], at[stays], new])
         labels = np.concatenate(
-            [labels[~inside], patch.label(at[stays]), patch.label(new)], dtype=bool
+            [labels[~inside], patch.label(self._onto_grid(at[stays])), patch.label(new)],
+            dtype=bool,
         )
         order = rng.permutation(len(points))
         return points[order], labels[order]
@@ -87,6 +89,13 @@ class MeshSurface(Surface):
     def _changed(self, patch: Patch, points: Array) -> NDArray[np.bool_]:
         """Where a patch's solid is another one than the nominal, ``(N,)``."""
         return np.asarray(np.abs(patch.solid(points) - self.field(points)) > _SAME)
+
+    def _onto_grid(self, points: Array) -> Array:
+        """The grid's surface beside points of the mesh: labels must not mistake one's edges."""
+        value = self.field(points)
+        slope = gradient(self.field, points, value)
+        norm2 = np.maximum((slope**2).sum(axis=1), 0.1)
+        return points - slope * (value / norm2)[:, None]
 
     def _on_mesh(self, count: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Points uniform by area, in random order, and the normals of their faces."""
@@ -102,11 +111,14 @@ class MeshSurface(Surface):
         return Pool(points, normals, inside, density)
 
     def _refuse_thin_walls(self, file: str, resolution: int, rng: np.random.Generator) -> None:
-        """Make sure that the grid's surface is the mesh's, which a wall within a step is not."""
-        off = np.abs(self.field(self._on_mesh(_PROBES, rng)[0]))
-        if (share := float(np.mean(off > MOVED / 2))) > _MISPLACED:
+        """Make sure that the grid has the mesh's two sides, which a wall within a step has not."""
+        points, normals = self._on_mesh(_PROBES, rng)
+        way = 0.5 * self.step * normals
+        rise = (self.field(points + way) - self.field(points - way)) / self.step
+        if (share := float(np.mean(rise < _FLAT))) > _TOLERATED:
             msg = (
-                f"{file} has walls or ridges too thin for the distance grid ({share:.1%} of its "
-                f"surface is misplaced): give a resolution above {resolution}, or leave it out."
+                f"{file} has walls or ridges thinner than the distance grid can tell, over "
+                f"{share:.0%} of its surface: give a resolution above {resolution}, or leave it "
+                "out."
             )
             raise DatasetError(msg)

@@ -234,7 +234,7 @@ def test_roots_and_categories_of_something_else_are_never_touched(
     [
         (["a b.stl", "a-b.stl", "a_b.stl"], "give the same category a_b"),
         (["test.stl"], "cannot be the name"),
-        (["chair0.stl"], "chair0 belongs to the twelve later"),
+        (["chair0.stl"], "'chair0' belongs to the twelve later"),
         (["scan.pcd"], "holds point clouds such as scan.pcd, but a benchmark is made from closed"),
         ([], "holds no mesh"),
     ],

@@ -109,5 +109,5 @@ def test_a_sheet_thinner_than_the_grid_can_tell_is_refused_by_name(
 ) -> None:
     sheet = trimesh.creation.box(extents=[1.0, 0.8, 0.004])
 
-    with pytest.raises(DatasetError, match=r"made\.stl has walls or ridges too thin"):
+    with pytest.raises(DatasetError, match=r"made\.stl has walls or ridges thinner"):
         MeshSurface(closed(sheet), 64, rng)
