@@ -35,9 +35,7 @@ def one_sentence_errors() -> Iterator[None]:
         sentence = sentence_of(error)
         if sentence is None or os.environ.get(DEBUG_VARIABLE, "0") != "0":
             raise
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            # In distributed runs every process has the same to say.
-            sys.stderr.write(f"error: {sentence}\n")
+        sys.stderr.write(f"error: {sentence}\n")
         raise SystemExit(1) from None
 
 

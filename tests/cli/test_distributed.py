@@ -83,16 +83,3 @@ def test_two_processes_train_with_anomalies_of_their_own_and_measure_what_one_do
         [o.score for o in alone.objects], abs=1e-6
     )
     assert together.data_hash == alone.data_hash
-
-
-def test_a_model_that_is_fitted_says_once_that_one_process_does_it(
-    typed: Typed, scans: Path
-) -> None:
-    done = typed(
-        "anomalib", "train", "--model", "BTF", "--data", "PointCloudFolder", "--data.root", scans,
-        *TWO, PYTHONPATH=REPOSITORY,
-    )  # fmt: skip
-
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    assert done.stderr.count("error: BTF is fitted once, without gradients, by one process") == 1
