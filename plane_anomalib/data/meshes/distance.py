@@ -4,7 +4,7 @@ Near the surface the nodes hold the exact distance to the triangles, farther awa
 four times as wide. Inside and outside are told by counting, along every column of nodes, how often
 the mesh is entered and left. Between nodes the distance is interpolated linearly, so that flat and
 gently curved faces are exact to a few hundred-thousandths of the extent and only edges are rounded,
-by at most a third of a step.
+by less than half a step.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from plane_anomalib.data.meshes.inside import inside_nodes
 from plane_anomalib.data.procedural.fields import Array
-from plane_anomalib.errors import DatasetError
 
 MARGIN = 0.1
 """How far the grid reaches beyond the mesh, in extents: farther than any defect."""
@@ -27,10 +27,9 @@ _SPACING = 0.35
 """Mean distance of the samples that find the nearest triangle, in steps."""
 _CANDIDATES = 2
 _FAR_SAMPLES = 60_000
+_MOST_SAMPLES = 2_000_000
 _WALK = 8
 _CHUNK = 2**18
-_TOLERATED = 0.01
-"""Share of the inside that may lie in more than one part, as where scanned faces fold over."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def distance_grid(mesh: Any, resolution: int, rng: np.random.Generator) -> Dista
     low, high = mesh.bounds[0] - MARGIN, mesh.bounds[1] + MARGIN
     coarse_shape = np.ceil((high - low) / (_COARSE * step)).astype(int) + 1
     shape = tuple(_COARSE * (coarse_shape - 1) + 1)
-    sign = np.where(_inside(mesh.triangles, low, step, shape), np.float32(-1), np.float32(1))
+    sign = np.where(inside_nodes(mesh.triangles, low, step, shape), np.float32(-1), np.float32(1))
     samples, faces = _samples(mesh, _SPACING * step, rng)
     # So far away a thinner set finds the triangle; the order of the samples is random.
     thin = slice(None, None, max(1, len(samples) // _FAR_SAMPLES))
@@ -92,7 +91,7 @@ def _samples(
     """Dense points of the mesh and their faces; every face has one at least, its middle."""
     import trimesh
 
-    count = int(mesh.area / spacing**2)
+    count = min(int(mesh.area / spacing**2), _MOST_SAMPLES)
     points, faces = trimesh.sample.sample_surface(mesh, count, seed=int(rng.integers(2**31)))
     middles = mesh.triangles.mean(axis=1)
     return (
@@ -203,66 +202,3 @@ def _neighbours(adjacency: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     kept = place < 3
     result[pairs[kept, 0], place[kept]] = pairs[kept, 1]
     return result
-
-
-def _inside(triangles: Array, low: Array, step: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Which nodes the mesh encloses, by the winding number along columns in z.
-
-    Raises:
-        DatasetError: Parts overlap, or faces contradict each other.
-    """
-    # A column that meets an edge exactly would count it twice: move all columns a hair aside.
-    for hair in (1e-4, 2.3e-4, 3.7e-4):
-        aside = low + step * hair * np.array([1.0, 0.618, 0.0])
-        turns = _entries((triangles - aside) / step, shape)
-        np.cumsum(turns, axis=2, out=turns)
-        if not turns[:, :, -1].any():
-            break
-    else:
-        msg = "its faces contradict each other: rays that enter it do not leave it."
-        raise DatasetError(msg)
-    inside = turns > 0
-    odd = np.count_nonzero(turns < 0) + np.count_nonzero(turns > 1)
-    if odd > _TOLERATED * max(np.count_nonzero(inside), 1):
-        msg = "its parts overlap, or one lies within another: unite them into one solid first."
-        raise DatasetError(msg)
-    return inside
-
-
-def _entries(triangles: Array, shape: tuple[int, ...]) -> NDArray[np.int16]:
-    """At each node, how often the mesh is entered less left since the node below, in steps."""
-    turns = np.zeros(shape, dtype=np.int16)
-    first = np.ceil(triangles[:, :, :2].min(axis=1)).astype(int)
-    count = np.floor(triangles[:, :, :2].max(axis=1)).astype(int) - first + 1
-    columns = count.clip(0).prod(axis=1)
-    met = np.flatnonzero(columns)
-    bounds = np.cumsum(columns[met])
-    for start in range(0, int(bounds[-1]) if len(bounds) else 0, _CHUNK):
-        pair = np.arange(start, min(start + _CHUNK, int(bounds[-1])))
-        which = np.searchsorted(bounds, pair, side="right")
-        face = met[which]
-        rest = pair - (bounds[which] - columns[face])
-        x = first[face, 0] + rest // count[face, 1]
-        y = first[face, 1] + rest % count[face, 1]
-        z, way = _crossing(triangles[face], x, y)
-        hit = way != 0
-        above = np.ceil(z[hit]).astype(int)
-        np.add.at(turns, (x[hit], y[hit], above), way[hit].astype(np.int16))
-    return turns
-
-
-def _crossing(
-    triangles: Array, x: NDArray[np.int64], y: NDArray[np.int64]
-) -> tuple[Array, NDArray[np.int64]]:
-    """Height at which upright lines cross triangles; 1 where they enter, -1 leave, 0 miss."""
-    a, b, c = (triangles[:, i] for i in range(3))
-
-    def twice_area(p: Array, q: Array) -> Array:
-        return (p[:, 0] - x) * (q[:, 1] - y) - (p[:, 1] - y) * (q[:, 0] - x)
-
-    u, v, w = twice_area(b, c), twice_area(c, a), twice_area(a, b)
-    total = u + v + w
-    hit = (((u >= 0) & (v >= 0) & (w >= 0)) | ((u <= 0) & (v <= 0) & (w <= 0))) & (total != 0)
-    safe = np.where(total == 0, 1.0, total)
-    z = (u * a[:, 2] + v * b[:, 2] + w * c[:, 2]) / safe
-    return z, np.where(hit, -np.sign(total), 0).astype(np.int64)

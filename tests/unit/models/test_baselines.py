@@ -164,5 +164,5 @@ def test_fitting_in_several_processes_is_refused_in_one_sentence() -> None:
     model = BTF()
     model._trainer = SimpleNamespace(world_size=2)
 
-    with pytest.raises(ConfigurationError, match="BTF is fitted once, .* by one process, not by 2"):
+    with pytest.raises(ConfigurationError, match=r"BTF is fitted once, .* process, not by 2"):
         model.setup("fit")

@@ -60,7 +60,7 @@ def test_only_labelled_points_differ_from_a_good_cloud(
 
     assert labels.any()
     assert labels.mean() < 0.2
-    # The grid rounds edges by up to a third of its step.
+    # The grid rounds edges a little.
     assert away[~labels].max() < MOVED + surface.step / 3
     # What is missing of the good surface, a labelled point is near: a rim, or the moved piece.
     good = surface.sample(6000, rng)[0]
