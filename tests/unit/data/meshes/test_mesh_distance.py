@@ -66,7 +66,7 @@ def test_it_never_changes_faster_than_the_distance_it_bounds(rng: np.random.Gene
 
     change = np.abs(grid(second) - grid(first))[inside]
     assert np.quantile(change / np.linalg.norm(second - first, axis=1)[inside], 0.999) < 1.15
-    assert (grid(first) <= off_block(first) + STEP).all()
+    assert (grid(first) <= off_block(first) + 4 * STEP).all()
 
 
 def test_a_cavity_is_outside(rng: np.random.Generator) -> None:
