@@ -42,7 +42,7 @@ def inside_nodes(
         raise DatasetError(msg)
     inside = turns > 0
     odd = np.count_nonzero(turns < 0) + np.count_nonzero(turns > 1)
-    if odd > _TOLERATED * max(np.count_nonzero(inside), 1):
+    if odd > _TOLERATED * np.count_nonzero(inside):
         msg = "its parts overlap, or one lies within another: unite them into one solid first."
         raise DatasetError(msg)
     return inside

@@ -65,7 +65,10 @@ def test_it_never_changes_faster_than_the_distance_it_bounds(rng: np.random.Gene
     inside = (np.abs(np.stack([first, second])) < np.array([0.59, 0.44, 0.34])).all(axis=(0, 2))
 
     change = np.abs(grid(second) - grid(first))[inside]
-    assert np.quantile(change / np.linalg.norm(second - first, axis=1)[inside], 0.999) < 1.15
+    rate = change / np.linalg.norm(second - first, axis=1)[inside]
+    assert np.quantile(rate, 0.99) < 1.1
+    # At worst each axis changes by as much as the distance may.
+    assert rate.max() < 2.0
     assert (grid(first) <= off_block(first) + 4 * STEP).all()
 
 
