@@ -16,9 +16,11 @@ from typing import Any
 
 from anomalib.cli.cli import AnomalibCLI
 from anomalib.data import AnomalibDataModule
+from anomalib.engine import Engine
 from anomalib.models import AnomalibModule
 from anomalib.utils.path import create_versioned_dir
 from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch.utilities import rank_zero_only
 
 from plane_anomalib.cli import commands
 from plane_anomalib.cli.failures import one_sentence_errors
@@ -94,7 +96,10 @@ class PointCloudCLI(AnomalibCLI):
             results = Path(self._get(self.config_init, "default_root_dir"))
             data = self.datamodule
             runs = results / self.model.name / data.name / (data.category or "")
-            _prepare_runs(runs, self.subcommand)
+            if rank_zero_only.rank == 0:
+                _prepare_runs(runs, self.subcommand)
+            else:
+                _join_run(self.engine)
         super()._run_subcommand()
 
     def _parser_error(
@@ -160,6 +165,20 @@ def _prepare_runs(runs: Path, subcommand: str) -> None:
             f"{latest} is a folder, where anomalib keeps a link to the newest run: rename it, or "
             "give another --default_root_dir."
         )
+
+
+def _join_run(engine: Engine) -> None:
+    """Take the run directory that the first process made; each would make the next number.
+
+    Args:
+        engine: Of a process that the first one started for distributed training.
+    """
+    set_up = engine._setup_workspace
+
+    def joined(*args: Any, **kwargs: Any) -> None:
+        set_up(*args, **kwargs | {"versioned_dir": False})
+
+    engine._setup_workspace = joined
 
 
 def _hand_on_seed(section: Namespace) -> None:

@@ -7,7 +7,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import weights
+from plane_anomalib.cli import data, weights
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -19,6 +19,7 @@ COMMANDS = {
     "new-model": "Write a package with a working model to start from.",
     "check": "Check that a model does what every model must.",
     "weights": "Published weights: list, show, get, convert, verify.",
+    "data": "Make a benchmark from closed meshes, with defects and their point labels.",
     "pretrain": pretrain.DESCRIPTION,
 }
 """Name to one line of help."""
@@ -71,6 +72,7 @@ def _parser() -> ArgumentParser:
     check.add_argument("--seed", type=int, default=0, help="of all random input")
     check.add_argument("--list", action="store_true", help="list the checks and run none")
     weights.add_arguments(made["weights"])
+    data.add_arguments(made["data"])
     pretrain.add_arguments(made["pretrain"])
     return parser
 
@@ -127,5 +129,6 @@ _RUN = {
     "new-model": _new_model,
     "check": _check,
     "weights": weights.run,
+    "data": data.run,
     "pretrain": pretrain.run,
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from torch.utils.data import Sampler
+from torch import distributed as dist
+from torch.utils.data import DistributedSampler
 
 
 class Draw(NamedTuple):
@@ -30,7 +32,7 @@ class Draw(NamedTuple):
         return np.random.default_rng([seed, self.epoch, self.repeat, self.row])
 
 
-class EpochSampler(Sampler[Draw]):
+class EpochSampler(DistributedSampler[Draw]):
     """Shuffles a dataset anew each epoch, and repeats it for a fixed number of draws.
 
     The epoch counts the passes; Lightning sets it before each. A resumed run draws what the
@@ -38,31 +40,45 @@ class EpochSampler(Sampler[Draw]):
     it goes on with other draws: workers start before Lightning tells a resumed run its epoch (they
     begin with those of epoch 0), and where steps limit training Lightning lets one epoch pass idle.
 
+    In distributed training every process takes its share of the same draws, each draw with
+    randomness of its own. Where they do not divide evenly, a few more are drawn; none is taken
+    twice. (Being a `DistributedSampler`, it is not wrapped in another one by Lightning.)
+
     Args:
         size: Clouds in the dataset.
-        draws: Clouds per epoch; by default each once.
+        draws: Clouds per epoch, over all processes; by default each once.
         seed: Seed of the order.
+        num_replicas: Processes; as the process group has it, 1 without one.
+        rank: This process, likewise.
     """
 
-    def __init__(self, size: int, draws: int | None, seed: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        draws: int | None,
+        seed: int,
+        *,
+        num_replicas: int | None = None,
+        rank: int | None = None,
+    ) -> None:
+        together = dist.is_available() and dist.is_initialized()
+        super().__init__(
+            range(draws or size),  # type: ignore[arg-type]
+            num_replicas=num_replicas or (dist.get_world_size() if together else 1),
+            rank=rank if rank is not None else dist.get_rank() if together else 0,
+            shuffle=False,
+            seed=seed,
+        )
         self.size = size
-        self.draws = draws or size
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Draws per epoch."""
-        return self.draws
 
     def __iter__(self) -> Iterator[Draw]:
-        """Draw: every cloud comes up equally often, up to one."""
+        """This process's draws: over all of them, clouds come up equally often, up to one."""
         epoch = self.epoch
         self.epoch += 1
+        return itertools.islice(self._drawn(epoch), self.rank, None, self.num_replicas)
+
+    def _drawn(self, epoch: int) -> Iterator[Draw]:
         generator = np.random.default_rng([self.seed, epoch])
-        for start in range(0, self.draws, self.size):
-            order = generator.permutation(self.size)[: self.draws - start]
+        for start in range(0, self.total_size, self.size):
+            order = generator.permutation(self.size)[: self.total_size - start]
             yield from (Draw(int(row), epoch, start // self.size) for row in order)

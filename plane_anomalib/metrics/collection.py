@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import IO
 
 import numpy as np
@@ -183,20 +184,25 @@ class ScoreCollection:
         """The clouds with all their scores in memory, ready to be sent to another process."""
         return [replace(cloud, normal=self.normal(cloud)) for cloud in self._clouds]
 
-    def merge(self, others: Sequence[Sequence[CloudScores]]) -> None:
-        """Replace the content by that of several processes, in an order that is always the same.
+    def merge(self, others: Sequence[Sequence[CloudScores]], total: int) -> None:
+        """Replace the content by that of several processes, in the order of the dataset.
 
-        A distributed sampler repeats clouds to fill up the last batch: each counts once. (The path
-        alone does not tell clouds apart, since synthetic ones share the file they were made from.)
+        A distributed sampler deals the clouds out in turn, and repeats some at the end so that all
+        processes get equally many: each cloud counts once.
+
+        Args:
+            others: The clouds of each process, by its number.
+            total: Clouds in the dataset.
         """
-        unique = {
-            repr((c.category, c.path, c.label, c.num_points, c.score)): c
-            for clouds in others
-            for c in clouds
-        }
+        dealt = [
+            (turn * len(others) + rank, cloud)
+            for rank, clouds in enumerate(others)
+            for turn, cloud in enumerate(clouds)
+        ]
         self._clouds = [
             replace(cloud, normal=self._spool.put(self.normal(cloud)))
-            for _, cloud in sorted(unique.items())
+            for place, cloud in sorted(dealt, key=itemgetter(0))
+            if place < total
         ]
 
     def _regions(self, points: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.int32]:

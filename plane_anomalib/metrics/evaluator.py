@@ -19,6 +19,7 @@ from anomalib.metrics import Evaluator
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from numpy.typing import NDArray
+from torch.utils.data import DistributedSampler
 
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.metrics.collection import ScoreCollection
@@ -235,15 +236,31 @@ def gather(collection: ScoreCollection, trainer: Trainer) -> ScoreCollection:
 
     Args:
         collection: What this process has; changed in place.
-        trainer: Says how many processes there are.
+        trainer: Says how many processes there are, and how the clouds were dealt out.
 
     Returns:
-        The collection, the same in every process.
+        The collection, the same in every process and, but for the time it took, the same as one
+        process would have.
+
+    Raises:
+        ConfigurationError: There are several loaders, so that the order of the clouds is unknown.
     """
-    if trainer.world_size > 1:
-        parts: list[Any] = [None] * trainer.world_size
-        torch.distributed.all_gather_object(parts, collection.export())
-        collection.merge(parts)
+    if trainer.world_size == 1:
+        return collection
+    loader = trainer.test_dataloaders if trainer.testing else trainer.val_dataloaders
+    if isinstance(loader, list | tuple):
+        if len(loader) != 1:
+            raise ConfigurationError(
+                "several processes can measure one loader at a time; give a datamodule, or one "
+                "loader, or --trainer.devices 1."
+            )
+        loader = loader[0]
+    if not isinstance(loader.sampler, DistributedSampler):
+        # Every process has scored every cloud (use_distributed_sampler is off).
+        return collection
+    parts: list[Any] = [None] * trainer.world_size
+    torch.distributed.all_gather_object(parts, collection.export())
+    collection.merge(parts, len(loader.dataset))
     return collection
 
 

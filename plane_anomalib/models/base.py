@@ -71,8 +71,18 @@ class PointCloudMixin(LightningModule):
         return datamodule
 
     def setup(self, stage: str) -> None:
-        """Give the datamodule the model's transform before the loaders are built."""
+        """Give the datamodule the model's transform before the loaders are built.
+
+        Raises:
+            ConfigurationError: The run has no clouds, or predicts in several processes.
+        """
         super().setup(stage)
+        if stage == "predict" and self.trainer.world_size > 1:
+            # The files are written as clouds come, and other processes' would be missing.
+            raise ConfigurationError(
+                "Predictions are written by one process: set --trainer.devices 1 and leave out "
+                "--trainer.strategy."
+            )
         if stage == "fit":
             datamodule = self.point_cloud_datamodule
             datamodule.set_train_transform(self.train_transform(datamodule))

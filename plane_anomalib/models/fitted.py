@@ -34,6 +34,20 @@ class FittedMixin(PointCloudMixin):
         del mode
         return super().train(False)
 
+    def setup(self, stage: str) -> None:
+        """Refuse to fit in several processes: each would do all the work.
+
+        Raises:
+            ConfigurationError: Training is distributed.
+        """
+        if stage == "fit" and self.trainer.world_size > 1:
+            raise ConfigurationError(
+                f"{type(self).__name__} is fitted once, without gradients, by one process, not by "
+                f"{self.trainer.world_size}: leave out --trainer.strategy and set "
+                "--trainer.devices 1 (testing the checkpoint may use more)."
+            )
+        super().setup(stage)
+
     def on_train_start(self) -> None:
         """Fit, before the validation that finds the thresholds."""
         super().on_train_start()

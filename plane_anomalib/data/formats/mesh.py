@@ -32,6 +32,22 @@ def sample_mesh(path: Path, num_samples: int, seed: int) -> RawCloud:
     """
     import trimesh
 
+    points, _ = trimesh.sample.sample_surface(read_mesh(path), num_samples, seed=seed)
+    return RawCloud(np.asarray(points))
+
+
+def read_mesh(path: Path) -> Any:
+    """Read a triangle mesh as it is in the file, faces with infinite corners left out.
+
+    Args:
+        path: The mesh; textures and materials it names are not opened.
+
+    Returns:
+        A `trimesh.Trimesh`.
+
+    Raises:
+        PointCloudFileError: No readable mesh, no faces, or no area.
+    """
     content = path.read_bytes()
     suffix = path.suffix.lower()
     faces = _promised_faces(path, suffix, content)
@@ -53,8 +69,7 @@ def sample_mesh(path: Path, num_samples: int, seed: int) -> RawCloud:
     mesh.update_faces(np.isfinite(mesh.triangles).all(axis=(1, 2)))
     if not 0 < mesh.area < np.inf:
         raise PointCloudFileError(path, "is a mesh whose faces have no area")
-    points, _ = trimesh.sample.sample_surface(mesh, num_samples, seed=seed)
-    return RawCloud(np.asarray(points))
+    return mesh
 
 
 def _promised_faces(path: Path, suffix: str, content: bytes) -> int:

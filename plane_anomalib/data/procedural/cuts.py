@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from plane_anomalib.data.procedural.fields import Array, Field
 from plane_anomalib.data.procedural.planning import (
     MOVED,
+    NoPlaceError,
     Outline,
     flat_place,
     piece_beyond,
@@ -63,7 +64,11 @@ def hole(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
 
 
 def broken(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
-    """Break off the end of a protruding piece along a rough plane, or bite it off."""
+    """Break off the end of a protruding piece along a rough plane, or bite it off.
+
+    Raises:
+        NoPlaceError: Nothing sticks out.
+    """
     pool = surface.pool
     rough, rim_wide = _roughness(rng), rim_width(surface)
     bite = rng.random() < 0.4
@@ -82,7 +87,10 @@ def broken(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
             miss = abs(np.log(max(face / surface.area + rim.mean(), 1e-6) / share))
             if miss < best[0]:
                 best = (miss, removed, pool.points[piece])
-    _, removed, lost = best
+    miss, removed, lost = best
+    if not np.isfinite(miss):
+        msg = "no end sticks out that could break off."
+        raise NoPlaceError(msg)
     return Patch(
         lambda p: np.maximum(surface.field(p), removed(p)),
         *_bounds(lost),
@@ -92,9 +100,16 @@ def broken(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
 
 
 def bending(surface: Surface, share: float, rng: np.random.Generator) -> Patch:
-    """Bend a protruding piece that covers about ``share`` of the surface by 15 to 35 degrees."""
+    """Bend a protruding piece that covers about ``share`` of the surface by 15 to 35 degrees.
+
+    Raises:
+        NoPlaceError: Nothing sticks out.
+    """
     pool = surface.pool
     ends = _protrusions(surface, 0.95 * share, rng)
+    if not ends:
+        msg = "no piece sticks out that could be bent."
+        raise NoPlaceError(msg)
     end = ends[rng.integers(min(3, len(ends)))]
     lost, normals = pool.points[end.piece], pool.normals[end.piece]
     hinge = lost.mean(axis=0)

@@ -12,9 +12,14 @@ from scipy.spatial import cKDTree
 
 from plane_anomalib.data.procedural.fields import Array
 from plane_anomalib.data.procedural.surface import Surface
+from plane_anomalib.errors import DatasetError
 
 MOVED = 0.0025
 """Smallest displacement, in extents, that makes a point anomalous (five times the sensor noise)."""
+
+
+class NoPlaceError(DatasetError):
+    """An object has no place for a kind of defect."""
 
 
 @dataclass(frozen=True)

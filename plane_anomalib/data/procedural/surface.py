@@ -117,26 +117,40 @@ class Surface:
         """
         cells = self.cells
         if patch is not None:
-            low, high, lattice = self._lattice(patch)
+            low, high, _ = self._lattice(patch)
             cells = cells[~((cells > low) & (cells < high)).all(axis=1)]
         points = _draw(self.field, cells, self.cell, density / (2 * BAND), BAND, 1.0, rng)
         labels = np.zeros(len(points), dtype=bool)
         if patch is not None:
-            near = np.abs(patch.solid(lattice)) < patch.steepness * self.cell * np.sqrt(3) / 2
-            new = _draw(
-                patch.solid,
-                lattice[near],
-                self.cell,
-                density / (2 * PATCH_BAND),
-                PATCH_BAND,
-                patch.steepness,
-                rng,
-            )
-            new = new[patch.keep(new)]
+            new = self.sample_patch(patch, density, rng)
             points = np.vstack([points, new])
             labels = np.concatenate([labels, patch.label(new)])
         order = rng.permutation(len(points))
         return points[order], labels[order]
+
+    def sample_patch(self, patch: Patch, density: float, rng: np.random.Generator) -> Array:
+        """Points of the surface that holds in a patch's box, where the scanner sees them.
+
+        Args:
+            patch: The region.
+            density: Points per unit area.
+            rng: Generator.
+
+        Returns:
+            ``(N, 3)``.
+        """
+        lattice = self._lattice(patch)[2]
+        near = np.abs(patch.solid(lattice)) < patch.steepness * self.cell * np.sqrt(3) / 2
+        new = _draw(
+            patch.solid,
+            lattice[near],
+            self.cell,
+            density / (2 * PATCH_BAND),
+            PATCH_BAND,
+            patch.steepness,
+            rng,
+        )
+        return new[patch.keep(new)]
 
     def _lattice(self, patch: Patch) -> tuple[Array, Array, Array]:
         """The patch's box grown to whole cells: its corners and all its cell centres."""
@@ -155,9 +169,14 @@ class Surface:
         points, _ = self.sample(8_000 / self.area, rng)
         normals = gradient(self.field, points)
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        inside, density = self._interior(rng)
+        return Pool(points, normals, inside, density)
+
+    def _interior(self, rng: np.random.Generator) -> tuple[Array, float]:
+        """Points uniform in the material, and their number per unit volume."""
         inside = rng.uniform(self.low, self.high, (60_000, 3))
         density = len(inside) / float(np.prod(self.high - self.low))
-        return Pool(points, normals, inside[self.field(inside) < 0], density)
+        return inside[self.field(inside) < 0], density
 
 
 def gradient(solid: Field, points: Array, value: Array | None = None) -> Array:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -20,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.data.io import write_points
-from plane_anomalib.data.procedural.defects import DEFECTS, plan_defect
+from plane_anomalib.data.procedural.defects import DEFECTS, of_usual_share, plan_defect
 from plane_anomalib.data.procedural.families import FAMILIES, REACH
 from plane_anomalib.data.procedural.fields import Array
+from plane_anomalib.data.procedural.placing import claim, in_place
 from plane_anomalib.data.procedural.surface import Surface
 from plane_anomalib.errors import ConfigurationError, DatasetError
 
@@ -30,10 +29,8 @@ logger = logging.getLogger(__name__)
 
 GENERATOR_VERSION = 1
 """Raised whenever the same specification would give other files."""
-MANIFEST = "manifest.json"
 NUM_TEMPLATES = 4
 FEWEST_POINTS = 1000
-_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -101,15 +98,8 @@ def ensure_dataset(root: Path, spec: ProceduralSpec, categories: Iterable[str]) 
     if missing:
         logger.info("Making %d procedural categories in %s.", len(missing), home)
     for name in missing:
-        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=home) as temporary:
-            made = Path(temporary) / name
+        with in_place(home, name) as made:
             _write_category(made, name, spec)
-            try:
-                made.rename(home / name)
-            except OSError as error:
-                if not (home / name).is_dir():
-                    msg = f"{home / name} cannot be written: {error}."
-                    raise DatasetError(msg) from error
     return home
 
 
@@ -117,9 +107,7 @@ def _claim(root: Path, spec: ProceduralSpec) -> Path:
     """The folder for a specification, with its manifest in place."""
     beside = root.with_name(f"{root.name}-{spec.digest()}")
     for home in (root, beside):
-        if _is_empty(home):
-            _start(home, spec)
-        if _manifest_in(home) == spec.manifest():
+        if claim(home, spec.manifest()):
             return home
         if home == root:
             logger.warning(
@@ -129,33 +117,6 @@ def _claim(root: Path, spec: ProceduralSpec) -> Path:
             )
     msg = f"{beside} holds something else than its name says; remove it or give another root."
     raise DatasetError(msg)
-
-
-def _start(home: Path, spec: ProceduralSpec) -> None:
-    """Put a folder with a manifest in place in one step; the first of several processes wins."""
-    try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as temporary:
-            made = Path(temporary) / home.name
-            made.mkdir()
-            text = json.dumps(spec.manifest(), indent=2) + "\n"
-            (made / MANIFEST).write_text(text, encoding="utf-8")
-            os.rename(made, home)
-    except OSError as error:
-        if _is_empty(home):
-            msg = f"the procedural shapes cannot be written to {home}: {error}."
-            raise DatasetError(msg) from error
-
-
-def _is_empty(home: Path) -> bool:
-    return not home.exists() or (home.is_dir() and not any(home.iterdir()))
-
-
-def _manifest_in(home: Path) -> object:
-    try:
-        return json.loads((home / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def _write_category(folder: Path, name: str, spec: ProceduralSpec) -> None:
@@ -188,22 +149,16 @@ def _good_cloud(
 def _defective_cloud(
     surface: Surface, kind: str, spec: ProceduralSpec, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A cloud whose anomalous share lies within a factor of 2.5 of the kind's median.
+    """A cloud of the kind's usual share of anomalous points."""
 
-    Tries that miss it are drawn again; the closest is taken if none does not.
-    """
-    wanted = DEFECTS[kind].median_share
-    best: tuple[float, Array, NDArray[np.bool_]] | None = None
-    for _ in range(_TRIES):
+    def attempt() -> tuple[Array, NDArray[np.bool_]]:
         patch = plan_defect(kind, surface, rng)
-        points, labels = surface.sample(_density(surface, spec, rng), rng, patch)
-        miss = abs(float(np.log(max(labels.mean(), 1e-6) / wanted)))
-        if best is None or miss < best[0]:
-            best = (miss, points, labels)
-        if miss < np.log(2.5):
-            break
-    assert best is not None  # noqa: S101 - the loop ran
-    return _measured(best[1], spec, rng), best[2]
+        return surface.sample(_density(surface, spec, rng), rng, patch)
+
+    points, labels = of_usual_share(
+        DEFECTS[kind].median_share, attempt, lambda cloud: float(cloud[1].mean())
+    )
+    return _measured(points, spec, rng), labels
 
 
 def _measured(points: Array, spec: ProceduralSpec, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -217,5 +172,14 @@ def _density(surface: Surface, spec: ProceduralSpec, rng: np.random.Generator) -
 
 
 def _generator(spec: ProceduralSpec, *names: str) -> np.random.Generator:
-    """A stream of its own for every cloud, so that a category does not depend on the others."""
-    return np.random.default_rng([spec.seed, *(zlib.crc32(n.encode()) for n in names)])
+    return stream(spec.seed, *names)
+
+
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """A stream of its own for every cloud, so that a category does not depend on the others.
+
+    Args:
+        seed: The data's.
+        *names: Of the category and the cloud.
+    """
+    return np.random.default_rng([seed, *(zlib.crc32(n.encode()) for n in names)])

@@ -12,7 +12,8 @@ from anomalib.models.components import AnomalibModule
 from anomalib.visualization import Visualizer
 from lightning.pytorch import Callback
 from lightning.pytorch.utilities.types import STEP_OUTPUT
-from torch import nn
+from torch import Tensor, nn
+from torch import distributed as dist
 
 from plane_anomalib.backbones.create import create_backbone
 from plane_anomalib.data.base import PointCloudDataModule
@@ -253,8 +254,18 @@ class Plane(PointCloudMixin, AnomalibModule):
         focal = focal_loss(maps, target, h.focal_gamma)
         dice = dice_loss(maps, target, h.dice_smooth)
         loss = h.focal_weight * focal + h.dice_weight * dice
+        if dist.is_available() and dist.is_initialized():
+            loss = loss + self._touch_all()
         self.log("loss", loss, prog_bar=True, batch_size=batch.batch_size)
         return loss
+
+    def _touch_all(self) -> Tensor:
+        """Zero, with every learnable parameter in it.
+
+        Distributed training waits for the gradient of each; prompts that an ablation turns off
+        would be waited for in vain.
+        """
+        return torch.stack([0.0 * p.sum() for p in self.parameters() if p.requires_grad]).sum()
 
     def score_batch(self, batch: PointCloudBatch) -> InferenceBatch:
         """Scores of all points; see `PlaneModel.forward`."""

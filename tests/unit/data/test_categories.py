@@ -1,12 +1,12 @@
 import pytest
 
-from plane_anomalib.data.anomaly_shapenet import CATEGORIES_40, CATEGORIES_NEW
 from plane_anomalib.data.categories import (
     canonical,
     category_label,
     parse_categories,
     select_categories,
 )
+from plane_anomalib.data.category_names import CATEGORIES_40, CATEGORIES_NEW
 from plane_anomalib.errors import ConfigurationError, DatasetError
 
 

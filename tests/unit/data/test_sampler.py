@@ -38,3 +38,25 @@ def test_each_draw_has_its_own_randomness() -> None:
     assert len(values) == 5
     assert Draw(2, 1, 4).generator(5).random() == Draw(2, 1, 4).generator(5).random()
     assert isinstance(Draw(0).generator(0), np.random.Generator)
+
+
+@pytest.mark.parametrize(("size", "draws"), [(6, 12), (4, None), (5, 7), (1, None)])
+def test_processes_share_the_draws_of_one_and_none_is_taken_twice(
+    size: int, draws: int | None
+) -> None:
+    alone = EpochSampler(size, draws, seed=2)
+    ranks = [EpochSampler(size, draws, seed=2, num_replicas=2, rank=rank) for rank in range(2)]
+    for _ in range(2):
+        whole, (first, second) = list(alone), (list(sampler) for sampler in ranks)
+        assert len(first) == len(second) == len(ranks[0]) == -(-len(whole) // 2)
+        assert not set(first) & set(second)
+        together = [draw for pair in zip(first, second, strict=True) for draw in pair]
+        assert together[: len(whole)] == whole
+
+
+def test_no_two_processes_corrupt_the_same_cloud_the_same_way() -> None:
+    # One cloud in the data set: both processes get it, each with other randomness.
+    ranks = [EpochSampler(1, None, seed=2, num_replicas=2, rank=rank) for rank in range(2)]
+    (first,), (second,) = (list(sampler) for sampler in ranks)
+    assert first.row == second.row
+    assert first.generator(2).random() != second.generator(2).random()

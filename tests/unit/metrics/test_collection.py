@@ -47,27 +47,37 @@ def test_memory_budget_changes_no_score() -> None:
     assert np.array_equal(whole, np.concatenate(list(spilled.normals(spilled.clouds))))
 
 
-def test_merging_processes_counts_repeated_clouds_once_and_keeps_variants() -> None:
-    rng = np.random.default_rng()
-    whole = filled(1 << 20, rng)
+@pytest.mark.parametrize("processes", [1, 2, 3, 4])
+def test_merging_processes_gives_what_one_has_whatever_the_sampler_repeated(processes: int) -> None:
+    whole = filled(1 << 20, np.random.default_rng())
     clouds = whole.export()
-    first, second = ScoreCollection(), ScoreCollection(memory_bytes=0)
-    first.merge([clouds[::2], clouds[1::2], clouds[:1]])
-    second.merge([clouds[1::2], clouds[::2]])
-    assert [c.path for c in first.clouds] == [c.path for c in second.clouds]
-    assert {c.path for c in first.clouds} == {c.path for c in clouds}
+    # As torch's DistributedSampler deals: in turn, the first ones again to fill up the last round.
+    padded = clouds + clouds[: -len(clouds) % processes]
+    parts = [padded[rank::processes] for rank in range(processes)]
+    for memory in (0, 1 << 20):
+        merged = ScoreCollection(memory_bytes=memory)
+        merged.merge(parts, len(clouds))
+        assert [c.path for c in merged.clouds] == [c.path for c in clouds]
+        for left, right in zip(merged.clouds, whole.clouds, strict=True):
+            assert np.array_equal(merged.normal(left), whole.normal(right))
+
+
+def test_merging_keeps_clouds_that_look_the_same_and_a_run_that_was_cut_short() -> None:
     variants = ScoreCollection()
-    for score in (0.1, 0.2):
+    for _ in range(4):
         variants.add(
             path="same.pcd",
             category="",
             points=np.zeros((1, 3), np.float32),
             label=True,
-            score=score,
+            score=0.5,
             anomaly_map=None,
             mask=None,
         )
-    variants.merge([variants.export()])
+    same = variants.export()
+    variants.merge([same[:2], same[2:]], total=4)
+    assert len(variants) == 4
+    variants.merge([same[:1], same[2:3]], total=4)
     assert len(variants) == 2
 
 

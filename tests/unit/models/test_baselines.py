@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,11 @@ def test_arguments_that_cannot_work_are_refused_in_one_sentence(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         model(**arguments)
+
+
+def test_fitting_in_several_processes_is_refused_in_one_sentence() -> None:
+    model = BTF()
+    model._trainer = SimpleNamespace(world_size=2)
+
+    with pytest.raises(ConfigurationError, match=r"BTF is fitted once, .* process, not by 2"):
+        model.setup("fit")

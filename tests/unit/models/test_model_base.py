@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lightning.pytorch import Trainer
 from plane_anomalib.contract.subject import packed
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
+from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.metrics.evaluator import PointCloudEvaluator
 from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.post_processing import PointCloudPostProcessor
@@ -114,3 +116,11 @@ def test_a_model_must_say_how_it_scores() -> None:
 
     with pytest.raises(NotImplementedError):
         Silent()(packed(surface(np.random.default_rng(), 9)))
+
+
+def test_predicting_in_several_processes_is_refused_before_scores_get_lost() -> None:
+    model = Heights()
+    model._trainer = SimpleNamespace(world_size=2)
+
+    with pytest.raises(ConfigurationError, match="Predictions are written by one process"):
+        model.setup("predict")

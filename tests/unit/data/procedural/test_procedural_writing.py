@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from plane_anomalib.data.procedural.defects import DEFECTS
-from plane_anomalib.data.procedural.writing import MANIFEST, ProceduralSpec, ensure_dataset
+from plane_anomalib.data.procedural.placing import MANIFEST
+from plane_anomalib.data.procedural.writing import ProceduralSpec, ensure_dataset
 from plane_anomalib.errors import ConfigurationError, DatasetError
 
 NAMES = ["beam0", "wrench0", "propeller0"]

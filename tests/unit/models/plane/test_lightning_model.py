@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,35 @@ def test_loss_is_the_weighted_sum_on_the_mean_map(make_plane: PlaneMaker, fit: F
     target = batch.gt_mask.view(4, 72)
     expected = 0.3 * focal_loss(maps, target, 1.5) + 2 * dice_loss(maps, target, 0.5)
     assert watch.losses[0] == pytest.approx(expected.item(), rel=1e-4)
+
+
+@pytest.fixture
+def no_group_left() -> Iterator[None]:
+    """The process group of a distributed trainer outlives it."""
+    yield
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("no_group_left")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"feature_adapter": "linear"},
+        {"feature_adapter": "vpt-deep", "dynamic_prompts": False},
+        {"dynamic_text_length": 0, "learnable_temperature": False},
+    ],
+)
+def test_distributed_training_does_not_wait_for_prompts_that_an_ablation_turns_off(
+    changes: dict[str, Any], make_plane: PlaneMaker, fit: Fit
+) -> None:
+    watch = Watch()
+
+    fit(make_plane(**changes), callbacks=[watch], strategy="ddp", devices=1)
+
+    # Without a gradient for every parameter, the second step raises.
+    assert watch.steps == [1, 2, 3]
+    assert finite(watch.losses)
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16", "auto"])

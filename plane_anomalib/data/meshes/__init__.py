@@ -1,0 +1,1 @@
+"""Benchmarks made from closed meshes, with the defects of the procedural dataset."""
