@@ -27,7 +27,7 @@ from plane_anomalib.atomic import replaced
 from plane_anomalib.results import METRIC_NAMES, RunResult, read_metrics_json
 
 Row = dict[str, str]
-PLANE_STEPS = {"AnomalyShapeNet": 2500, "Real3DAD": 700}
+TEMPLATE_FREE_STEPS = {"AnomalyShapeNet": 2500, "Real3DAD": 700}
 
 ROWS: dict[str, list[str]] = {
     "BTF raw": ["BTF", "--model.descriptor", "raw"],
@@ -39,8 +39,9 @@ ROWS: dict[str, list[str]] = {
     "Reg3DAD builtin": ["Reg3DAD"],
     "TemplateResidual": ["TemplateResidual"],
     "Plane": ["Plane"],
-    "Plane builtin": ["Plane", "--model.backbone", "builtin"],
+    "Plane template-free": ["Plane", "--model.template_context", "false"],
 }
+ROWS["Plane template-free builtin"] = [*ROWS["Plane template-free"], "--model.backbone", "builtin"]
 FAITHFUL = ["--model.preset", "faithful"]
 ONE_FOR_ALL = ["--model.scope", "all"]
 BANKS = [name for name, row in ROWS.items() if row[0] not in ("TemplateResidual", "Plane")]
@@ -78,9 +79,11 @@ def run(name: str, root: Path, work: Path, workers: int) -> tuple[RunResult, flo
         folder.mkdir(parents=True, exist_ok=True)
         model, *arguments = ROWS[name]
         data = layout(root)
-        # Nothing is decided here, so a model that needs no validation fits on every template.
-        splits = {"Plane": ["--model.max_steps", str(PLANE_STEPS[data])]}
-        arguments += splits.get(model, ["--data.val_split_mode", "none"])
+        if name.startswith("Plane template-free"):
+            arguments += ["--model.max_steps", str(TEMPLATE_FREE_STEPS[data])]
+        else:
+            # Nothing is decided here: without thresholds to find, all specimens can be fitted on.
+            arguments += ["--data.val_split_mode", "none"]
         command = [str(Path(sys.executable).with_name("plane-anomalib")), "train"]
         command += ["--model", model, *arguments, "--model.visualizer", "false"]
         command += ["--data", data, "--data.root", str(root), "--data.num_workers", str(workers)]

@@ -15,6 +15,7 @@ from torch import nn
 
 from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.models.template_residual.context import num_context_channels
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
@@ -41,22 +42,14 @@ class TemplateContext(nn.Module):
         """Learn the training clouds of each category, with a progress bar.
 
         A training cloud measured against itself would deviate nowhere, and training is to see what
-        a new specimen shows: each has a detector of its own that knows only the others.
+        a new specimen shows: each has a detector of its own that knows only the others, or half of
+        the cloud where there are none.
 
         Returns:
             For each training cloud, by its path, that detector. They are for training alone and
             not kept.
-
-        Raises:
-            ConfigurationError: A category has a single training cloud.
         """
         clouds = _by_category(data)
-        for category, each in clouds.items():
-            if len(each) < 2:
-                raise ConfigurationError(
-                    f"template_context compares specimens, and {category} has a single training "
-                    "cloud: give it two or more, or set template_context to false."
-                )
         rehearsals = {}
         self.categories, self.detectors = tuple(clouds), nn.ModuleList()
         with Progress(transient=True) as bar:
@@ -64,9 +57,10 @@ class TemplateContext(nn.Module):
             for each in clouds.values():
                 self.detectors.append(self._fitted([*each.values()]))
                 bar.advance(task)
-                for path in each:
+                for path, own in each.items():
                     others = [cloud for other, cloud in each.items() if other != path]
-                    rehearsals[path] = self._fitted(others)
+                    half = own[shuffled_order(own, self.seed, first=-(-len(own) // 2))]
+                    rehearsals[path] = self._fitted(others or [half])
                     bar.advance(task)
         return rehearsals
 

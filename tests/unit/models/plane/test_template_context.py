@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from plane_anomalib.contract.subject import packed
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
@@ -56,9 +57,15 @@ def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
     assert alone > context.channels(cloud, "cup0")[:, 0].max() + 0.5
 
 
-def test_a_category_of_one_specimen_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cup0 has a single training cloud"):
-        TemplateContext().fit(training_data(tree(tmp_path, templates=1)))
+def test_a_single_specimen_is_measured_against_half_of_itself(tmp_path: Path) -> None:
+    data = training_data(tree(tmp_path, templates=1))
+    rehearsals = TemplateContext().fit(data)
+    cloud = data.untransformed(0).points.numpy()
+    found = rehearsals[data.samples["image_path"][0]].context(cloud)
+    assert np.sinh(np.median(found[:, 0])) < 3
+    bumped, moved = with_bump(cloud)
+    found = rehearsals[data.samples["image_path"][0]].context(bumped)
+    assert roc_auc_score(moved, found[:, 0]) > 0.85
 
 
 def test_channels_survive_saving(tmp_path: Path) -> None:
