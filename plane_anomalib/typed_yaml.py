@@ -96,9 +96,11 @@ def _value(hint: Any, value: Any, place: str) -> Any:
             return dict(value)
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    elif isinstance(hint, type) and isinstance(value, hint):
-        if hint is bool or not isinstance(value, bool):
+    elif hint is bool or isinstance(value, bool):
+        if hint is bool and isinstance(value, bool):
             return value
+    elif isinstance(hint, type) and isinstance(value, hint):
+        return value
     wanted = getattr(hint, "__name__", str(hint))
     raise ConfigurationError(f"{place} must be of type {wanted}, not {value!r}.")
 

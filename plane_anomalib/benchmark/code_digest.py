@@ -77,10 +77,10 @@ def plain_code(source: str) -> str:
 def _docstrings(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Where the strings lie that are statements of their own."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, str):
-                end = (node.end_lineno or node.lineno, node.end_col_offset or 0)
-                yield (node.lineno, node.col_offset), end
+        value = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            end = (value.end_lineno or value.lineno, value.end_col_offset or 0)
+            yield (value.lineno, value.col_offset), end
 
 
 @lru_cache(maxsize=256)

@@ -1,10 +1,10 @@
 """A folder of results that several processes may fill, and any of them may die in.
 
-    <folder>/<job id>/result.json    the result; a folder without it is unfinished
-    <folder>/<job id>/order.json     what was to be run
-    <folder>/<job id>/log.txt        what the job printed
-    <folder>/.claims/<job id>.lock   held by the process that runs the job, while it lives
-    <folder>/.data/                  what was found of the datasets
+<folder>/<job id>/result.json    the result; a folder without it is unfinished
+<folder>/<job id>/order.json     what was to be run
+<folder>/<job id>/log.txt        what the job printed
+<folder>/.claims/<job id>.lock   held by the process that runs the job, while it lives
+<folder>/.data/                  what was found of the datasets
 """
 
 from __future__ import annotations
