@@ -83,7 +83,6 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, 
             yield (value.lineno, value.col_offset), end
 
 
-@lru_cache(maxsize=256)
 def _closure(roots: frozenset[str]) -> dict[str, str]:
     """Every module that the roots import, within their packages: name to hash of its code."""
     packages = {name.partition(".")[0] for name in roots} | {_PACKAGE}
@@ -94,9 +93,15 @@ def _closure(roots: frozenset[str]) -> dict[str, str]:
         known = module in found or (module != _RUN and module.startswith(_WITHOUT_EFFECT))
         if known or module.partition(".")[0] not in packages:
             continue
-        read = _read(module)
-        if read is None:
+        try:
+            spec = find_module(module)
+        except BrokenModuleError:
+            continue  # A name within a module, or an import that is optional.
+        if spec.origin is None or not Path(spec.origin).is_file():
             continue
+        package = module if spec.submodule_search_locations is not None else ""
+        stat = Path(spec.origin).stat()
+        read = _read(spec.origin, package or module.rpartition(".")[0], stat.st_mtime_ns)
         found[module], imported = read
         parent = module.rpartition(".")[0]
         waiting += [*imported, *([parent] if parent else [])]
@@ -104,19 +109,13 @@ def _closure(roots: frozenset[str]) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4096)
-def _read(module: str) -> tuple[str, tuple[str, ...]] | None:
-    """Hash of a module's code, and the names it imports; None if there is no such module."""
-    try:
-        spec = find_module(module)
-    except BrokenModuleError:
-        return None  # A name within a module, or an import that is optional.
-    if spec.origin is None or not Path(spec.origin).is_file():
-        return None
-    content = Path(spec.origin).read_bytes()
-    if not spec.origin.endswith(".py"):
+def _read(file: str, package: str, time: int) -> tuple[str, tuple[str, ...]]:
+    """Hash of a module's code, and the names that it imports; read again if the file changes."""
+    del time
+    content = Path(file).read_bytes()
+    if not file.endswith(".py"):
         return hashlib.sha256(content).hexdigest(), ()
     source = content.decode("utf-8")
-    package = module if spec.submodule_search_locations is not None else module.rpartition(".")[0]
     names = tuple(sorted(set(_imported(ast.walk(ast.parse(source)), package))))
     return hashlib.sha256(plain_code(source).encode()).hexdigest(), names
 

@@ -65,7 +65,9 @@ def run_orders(
         Their results.
     """
     progress = _Progress(orders, estimates)
-    results = []
+    results: list[JobResult] = []
+    if not orders:
+        return results
     with closing(executor.run(orders, store)) as ending:
         for result in ending:
             results.append(result)

@@ -77,7 +77,7 @@ def run(arguments: Namespace) -> int:
 def _add_selection(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a sweep file, or the name of a bundled one")
     parser.add_argument(
-        "--root", metavar="COLUMN=DIR", action="append", default=[],
+        "--root", metavar="COLUMN=DIR", nargs="+", action="extend", default=[],
         help="where the data of a column lie, instead of what the file says",
     )  # fmt: skip
     parser.add_argument(
@@ -142,6 +142,8 @@ def _run(arguments: Namespace) -> int:
         raise ConfigurationError(f"Nothing of {plan.title} can be run.")
     orders = orders_of(plan, store, retry_failed=arguments.retry_failed)
     estimates = Estimates(results_of(plan, store))
+    # The longest first: at the end no process waits long for the last one.
+    orders.sort(key=lambda order: estimates.seconds(order.job), reverse=True)
     seconds = sum(estimates.seconds(order.job) for order in orders)
     _say(
         f"{plan.title}: {len(plan.jobs)} jobs, {len(orders)} to run, about "
