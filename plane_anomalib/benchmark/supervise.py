@@ -104,7 +104,7 @@ def _wait(
             return None
         now = time.time()
         if timeout is not None and now - started > timeout:
-            message = f"It took longer than {timeout:.0f} s and was ended."
+            message = f"It took longer than {timeout:g} s and was ended."
             return TIMEOUT, "Timeout", message
         if memory is not None and now - looked > _LOOK_SECONDS:
             looked, used = now, resident_bytes(process.pid)
