@@ -83,14 +83,16 @@ def kill_in_the_middle(folder: Path, out: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 200
-    while len(list(out.glob("*/order.json"))) < 2 or not list(out.glob("*/result.json")):
-        assert sweep.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    jobs = psutil.Process(sweep.pid).children(recursive=True)
-    os.killpg(sweep.pid, signal.SIGKILL)
-    sweep.wait()
+    deadline = time.monotonic() + 400
+    try:
+        while len(list(out.glob("*/order.json"))) < 2 or not list(out.glob("*/result.json")):
+            assert sweep.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        jobs = psutil.Process(sweep.pid).children(recursive=True)
+    finally:
+        os.killpg(sweep.pid, signal.SIGKILL)
+        sweep.wait()
     assert jobs, "a job was running"
     _, alive = psutil.wait_procs(jobs, timeout=5)
     assert not alive, "the job outlives its sweep"
