@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 import traceback
 from datetime import UTC, datetime
@@ -53,14 +54,25 @@ def main(home: Path, parent: int) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Let the system end this process when its parent ends, where it can (Linux)."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
+    """End this process when its parent ends.
 
-    ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL)
+    Args:
+        parent: The parent's process id, as it was when this process was started.
+    """
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL)
     if os.getppid() != parent:  # It was faster.
-        os.kill(os.getpid(), signal.SIGKILL)
+        os._exit(1)
+    if not sys.platform.startswith("linux"):
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def failed(

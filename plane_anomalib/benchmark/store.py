@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -22,6 +23,8 @@ from plane_anomalib.benchmark.identity import job_id
 from plane_anomalib.benchmark.schema import DONE, RESULT_FILE, JobResult, read_result
 from plane_anomalib.errors import PlaneAnomalibError
 from plane_anomalib.results import ResultsError
+
+logger = logging.getLogger(__name__)
 
 CACHE_FOLDER = ".data"
 _CLAIMS = ".claims"
@@ -61,7 +64,8 @@ class Store:
             return None
         try:
             return read_result(file)
-        except ResultsError:
+        except ResultsError as error:
+            logger.warning("%s", error)
             return None
 
     def results(self, job_ids: Iterable[str]) -> dict[str, JobResult]:
@@ -107,6 +111,8 @@ class Store:
         """Begin a claimed job with an empty folder: what is there is half of a dead process's."""
         home = self.home(job_id)
         remove(home)
+        for doomed in self.folder.glob(f".{job_id}-*"):
+            shutil.rmtree(doomed, ignore_errors=True)
         home.mkdir(parents=True)
         return home
 

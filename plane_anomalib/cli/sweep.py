@@ -157,7 +157,7 @@ def _run(arguments: Namespace) -> int:
         return _INTERRUPTED
     results = results_of(plan, store)
     sys.stdout.write(leaderboard(results))
-    _write_report(results, _report_folder(arguments, store), plan.title)
+    _write_report(results, arguments, store, plan.title)
     return _conclude(results)
 
 
@@ -216,7 +216,7 @@ def _report(arguments: Namespace) -> int:
         raise ConfigurationError(f"{store.folder} holds no result of {plan.title} yet.")
     if len(results) < len(plan.jobs):
         _say(f"{len(plan.jobs) - len(results)} of {len(plan.jobs)} jobs have no result yet.")
-    _write_report(results, _report_folder(arguments, store), plan.title)
+    _write_report(results, arguments, store, plan.title)
     return 0
 
 
@@ -284,14 +284,13 @@ def _resources(arguments: Namespace, sweep: SweepFile) -> Resources:
     )
 
 
-def _report_folder(arguments: Namespace, store: Store) -> Path:
-    return store.folder / "reports" / Path(arguments.file).stem
-
-
-def _write_report(results: Sequence[JobResult], folder: Path, title: str) -> None:
+def _write_report(
+    results: Sequence[JobResult], arguments: Namespace, store: Store, title: str
+) -> None:
     from plane_anomalib.benchmark.report import write_report
 
-    for file in write_report(results, folder, title=title):
+    folder = store.folder / "reports" / Path(arguments.file).stem
+    for file in write_report(results, folder, title=title, results_folder=store.folder):
         sys.stdout.write(f"{file}\n")
 
 

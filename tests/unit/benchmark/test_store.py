@@ -56,6 +56,7 @@ def test_an_unfinished_folder_is_begun_anew(tmp_path: Path) -> None:
     store = Store(tmp_path)
     (tmp_path / "job" / "run").mkdir(parents=True)
     (tmp_path / "job" / "run" / "half.ckpt").write_text("half")
+    (tmp_path / ".job-1234").mkdir()
     assert list(store.clean("job").iterdir()) == []
     assert [entry.name for entry in tmp_path.iterdir()] == ["job"]
 
