@@ -131,7 +131,8 @@ def _scan(name: str, arguments: dict[str, Any], *, make: bool) -> Listing:
     for row in rows:
         named = (row.image_path, row.mask_path)
         files.setdefault(str(row.category), set()).update(Path(p).absolute() for p in named if p)
-    hashes, sizes, stamps = {}, {}, {}
+    hashes, sizes = {}, {}
+    stamps: dict[str, list[int]] = {}
     for category, found in files.items():
         home = Path(os.path.commonpath([path.parent for path in found]))
         content = data_hash(found, home)

@@ -12,7 +12,7 @@ from plane_anomalib.benchmark.estimates import Estimates, duration
 from plane_anomalib.benchmark.executors import Executor
 from plane_anomalib.benchmark.order import Order
 from plane_anomalib.benchmark.plan import Plan
-from plane_anomalib.benchmark.schema import DONE, JobResult
+from plane_anomalib.benchmark.schema import DONE, Job, JobResult
 from plane_anomalib.benchmark.store import Store
 
 
@@ -73,6 +73,12 @@ def run_orders(
             results.append(result)
             progress.show(result)
     return results
+
+
+def label(job: Job) -> str:
+    """A job in a few words."""
+    where = "+".join(job.categories[:3]) + ("+..." if len(job.categories) > 3 else "")
+    return f"{job.row}, {job.column}, {where}, {job.scope}, seed {job.seed}"
 
 
 class _Progress:

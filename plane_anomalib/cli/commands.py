@@ -7,7 +7,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import sweep, weights
+from plane_anomalib.cli import sweep, sweep_arguments, weights
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -20,7 +20,7 @@ COMMANDS = {
     "check": "Check that a model does what every model must.",
     "weights": "Published weights: list, show, get, convert, verify.",
     "pretrain": pretrain.DESCRIPTION,
-    "sweep": sweep.DESCRIPTION,
+    "sweep": sweep_arguments.DESCRIPTION,
 }
 """Name to one line of help."""
 
@@ -46,7 +46,7 @@ def run(typed: Sequence[str]) -> int:
     Raises:
         SystemExit: With code 1 after an error of this package, 2 if the line cannot be parsed.
     """
-    arguments = _parser().parse_args(sweep.alias(typed))
+    arguments = _parser().parse_args(sweep_arguments.alias(typed))
     with one_sentence_errors():
         return _RUN[arguments.command](arguments)
 
@@ -73,7 +73,7 @@ def _parser() -> ArgumentParser:
     check.add_argument("--list", action="store_true", help="list the checks and run none")
     weights.add_arguments(made["weights"])
     pretrain.add_arguments(made["pretrain"])
-    sweep.add_arguments(made["sweep"])
+    sweep_arguments.add_arguments(made["sweep"])
     return parser
 
 

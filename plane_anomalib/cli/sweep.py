@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,48 +19,14 @@ if TYPE_CHECKING:
     from plane_anomalib.benchmark.store import Store
     from plane_anomalib.benchmark.sweep_file import SweepFile
 
-DESCRIPTION = "Compare models on data: run, plan, status, merge, report."
-DEFAULT_OUT = Path("results/sweeps")
-_ACTIONS = {
-    "run": "Run what is left of a sweep, then report.",
-    "plan": "Its jobs, what is done, what is missing, and how long it will take.",
-    "status": "What is done, running, failed and left.",
-    "report": "Write the report of what is done so far.",
-    "merge": "Copy the results of other folders, such as other machines', into one.",
-}
 _INTERRUPTED = 130
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Add the actions and their arguments to the command's parser."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    made = {name: actions.add_parser(name, help=t, description=t) for name, t in _ACTIONS.items()}
-    made["merge"].add_argument("folders", nargs="+", metavar="FOLDER", type=Path)
-    for name, action in made.items():
-        action.add_argument(
-            "--out", metavar="DIR", type=Path, default=DEFAULT_OUT,
-            help="the folder of results, common to all sweeps (default: %(default)s)",
-        )  # fmt: skip
-        if name != "merge":
-            _add_selection(action)
-    _add_running(made["run"])
-
-
-def alias(typed: Sequence[str]) -> list[str]:
-    """The command line with `sweep --config FILE`, as anomalib's pipelines have it, spelt out."""
-    words = list(typed)
-    if words[:1] == ["sweep"] and len(words) > 1:
-        option, equals, file = words[1].partition("=")
-        if option in ("--config", "-c"):
-            return ["sweep", "run", *([file] if equals else []), *words[2:]]
-    return words
 
 
 def run(arguments: Namespace) -> int:
     """Run an action.
 
     Args:
-        arguments: What was parsed by a parser with `add_arguments`.
+        arguments: What was parsed by a parser with `sweep_arguments.add_arguments`.
 
     Returns:
         The exit code: 1 if a job has failed, 130 after Ctrl-C.
@@ -72,60 +37,6 @@ def run(arguments: Namespace) -> int:
     return {"merge": _merge, "plan": _plan, "status": _status, "report": _report, "run": _run}[
         arguments.action
     ](arguments)
-
-
-def _add_selection(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="a sweep file, or the name of a bundled one")
-    parser.add_argument(
-        "--root", metavar="COLUMN=DIR", nargs="+", action="extend", default=[],
-        help="where the data of a column lie, instead of what the file says",
-    )  # fmt: skip
-    parser.add_argument(
-        "--objects", metavar="ROOT", type=Path, nargs="+", default=[],
-        help="instead of the file's data, every folder in either official layout here",
-    )  # fmt: skip
-    parser.add_argument(
-        "--models", metavar="ROW", nargs="+", default=[], help="only these rows; * and ? allowed"
-    )
-    parser.add_argument("--seeds", metavar="N", type=int, nargs="+", help="instead of the file's")
-    parser.add_argument(
-        "--shard", metavar="I/N", type=_shard, default=(1, 1),
-        help="only the I-th of N parts of the jobs, for N machines",
-    )  # fmt: skip
-
-
-def _add_running(parser: ArgumentParser) -> None:
-    from plane_anomalib.benchmark.executors import NAMES
-
-    parser.add_argument("--executor", choices=NAMES, default=NAMES[0])
-    parser.add_argument("--processes", type=_count, metavar="N", help="jobs at a time")
-    parser.add_argument("--timeout", type=_amount, metavar="MINUTES", help="of each job")
-    parser.add_argument("--memory", type=_amount, metavar="GB", help="of each job, in GiB")
-    parser.add_argument("--retry-failed", action="store_true", help="run failed jobs again")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def _amount(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is no number above 0")
-    return value
-
-
-def _shard(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)/(\d+)", text)
-    index, count = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not 1 <= index <= count:
-        raise ArgumentTypeError(f"{text!r} is not I/N with 1 <= I <= N")
-    return index, count
 
 
 def _run(arguments: Namespace) -> int:
@@ -163,7 +74,7 @@ def _run(arguments: Namespace) -> int:
 
 def _plan(arguments: Namespace) -> int:
     from plane_anomalib.benchmark.estimates import Estimates, duration
-    from plane_anomalib.benchmark.running import results_of
+    from plane_anomalib.benchmark.running import label, results_of
     from plane_anomalib.benchmark.store import Store
 
     store = Store(arguments.out)
@@ -173,12 +84,9 @@ def _plan(arguments: Namespace) -> int:
     total = 0.0
     lines = [("ID", "STATE", "TIME", "JOB")]
     for planned, state in zip(plan.jobs, states, strict=True):
-        job = planned.job
-        seconds = estimates.seconds(job, planned.clouds)
+        seconds = estimates.seconds(planned.job, planned.clouds)
         total += seconds if state in ("to run", "running", "to make") else 0.0
-        where = "+".join(job.categories[:3]) + ("+..." if len(job.categories) > 3 else "")
-        what = f"{job.row}, {job.column}, {where}, {job.scope}, seed {job.seed}"
-        lines.append((planned.job_id or "-", state, duration(seconds), what))
+        lines.append((planned.job_id or "-", state, duration(seconds), label(planned.job)))
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     sys.stdout.write(
         "".join(
@@ -296,14 +204,13 @@ def _write_report(
 
 def _conclude(results: Sequence[JobResult]) -> int:
     """Name the failures; the exit code."""
+    from plane_anomalib.benchmark.running import label
     from plane_anomalib.benchmark.schema import DONE
 
     bad = [result for result in results if result.status != DONE]
     for result in bad:
         reason = result.failure.message.partition("\n")[0] if result.failure else ""
-        job = result.job
-        what = f"{job.row}, {job.column}, {'+'.join(job.categories[:3])}, seed {job.seed}"
-        _say(f"{result.status}: {what} ({result.job_id}): {reason}")
+        _say(f"{result.status}: {label(result.job)} ({result.job_id}): {reason}")
     return int(bool(bad))
 
 
