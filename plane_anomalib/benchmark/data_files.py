@@ -114,8 +114,6 @@ def _stamp(path: str | Path) -> list[int] | None:
 
 
 def _scan(name: str, arguments: dict[str, Any], *, make: bool) -> Listing:
-    from plane_anomalib.provenance import data_hash
-
     if takes(DATASETS, name, "val_split_mode"):
         arguments = {**arguments, "val_split_mode": "none"}
     datamodule: Any = DATASETS.get(name)(**arguments)
@@ -125,6 +123,13 @@ def _scan(name: str, arguments: dict[str, Any], *, make: bool) -> Listing:
         return Listing(dict.fromkeys(wanted, ""))
     datamodule.prepare_data()
     datamodule.setup()
+    return _listing(datamodule)
+
+
+def _listing(datamodule: Any) -> Listing:
+    """Hash what a datamodule has found."""
+    from plane_anomalib.provenance import data_hash
+
     parts = (datamodule.train_data, datamodule.test_data)
     rows = [row for part in parts for row in part.samples.itertuples()]
     files: dict[str, set[Path]] = {}
