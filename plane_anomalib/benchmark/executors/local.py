@@ -19,7 +19,8 @@ from plane_anomalib.benchmark.supervise import Allowance, supervise
 _JOB_BYTES = 3 * 2**30
 """Memory that a job is taken to need where the number of processes is chosen."""
 _WAIT_SECONDS = 1.0
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_THREADS = "OMP_NUM_THREADS"
+"""Torch, MKL and OpenBLAS all go by it, unless the user has set one of their own."""
 
 
 class LocalExecutor:
@@ -124,7 +125,7 @@ def slots_of_machine(processes: int | None, jobs: int) -> list[dict[str, str]]:
     threads = str(max(cores // count, 1))
     slots = []
     for index in range(count):
-        slot = {name: threads for name in _THREADS if name not in os.environ}
+        slot = {} if _THREADS in os.environ else {_THREADS: threads}
         if gpus:
             slot["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
         slots.append(slot)
