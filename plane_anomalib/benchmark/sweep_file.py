@@ -26,7 +26,8 @@ from plane_anomalib.registry import DATASETS, MODELS
 from plane_anomalib.typed_yaml import load_typed, read_mapping
 
 BUNDLED = Path(__file__).resolve().parents[1] / "configs" / "sweeps"
-"""The sweep files that come with the package; `configs/sweeps` of a checkout."""
+"""The sweep files that come with the package: its `configs` is a link to the checkout's, which a
+wheel holds as files."""
 SUFFIXES = (".yaml", ".yml")
 SCOPES = (ONE_CLASS, ONE_FOR_ALL)
 
