@@ -17,9 +17,10 @@ PER_CLOUD_SECONDS = {
     "TemplateResidual": 0.4,
     "Plane": 0.5,
 }
-"""Of a test cloud of 30,000 points on two cores, measured: `benchmarks/results/comparison.csv`."""
+"""Of a test cloud of 12,000 to 20,000 points on two cores, fitting included roughly; measured:
+`benchmarks/results/comparison.csv`."""
 PER_STEP_SECONDS = {"Plane": 0.6}
-"""Of a training step on two cores: 2,500 take 24 minutes, `plane_anomalib/models/plane/README.md`."""
+"""Of a training step on two cores: 2,500 take 24 minutes, says the model's page."""
 OTHERS_SECONDS = 60.0
 """Of a model of which nothing is known, per category."""
 
