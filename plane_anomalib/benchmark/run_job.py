@@ -15,6 +15,7 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from plane_anomalib.benchmark.order import Order, read_order
 from plane_anomalib.benchmark.schema import (
@@ -131,6 +132,7 @@ def _run(order: Order, home: Path, started: float) -> JobResult:
     costs, clouds = CostWatcher(), CloudWatcher(order.job.seed)
     trained = train_and_test(order.job, home / _RUN_FOLDER, [costs, clouds])
     saved = clouds.save(home)
+    _save_prompts(trained.model, home)
     # The last thing of a test is its metrics; checkpoints of hundreds of jobs fill a disk.
     for weights in (home / _RUN_FOLDER).rglob("weights"):
         shutil.rmtree(weights, ignore_errors=True)
@@ -148,6 +150,18 @@ def _run(order: Order, home: Path, started: float) -> JobResult:
         hardware=trained.result.hardware,
         clouds=saved,
     )
+
+
+def _save_prompts(model: Any, home: Path) -> None:
+    """Keep what PLANE's text prompts mean, for the report's map of them."""
+    from plane_anomalib.models.plane.torch_model import PlaneModel
+
+    network = getattr(model, "model", None)
+    if isinstance(network, PlaneModel):
+        from plane_anomalib.benchmark.prompts import write_prompts
+        from plane_anomalib.models.plane.prompt_embeddings import prompt_embeddings
+
+        write_prompts(home, *prompt_embeddings(network))
 
 
 def _status_of(error: Exception) -> str:

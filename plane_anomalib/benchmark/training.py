@@ -24,10 +24,12 @@ class Trained:
     Attributes:
         result: The numbers.
         fit_seconds: Wall-clock seconds of fitting, loading included.
+        model: The trained Lightning model.
     """
 
     result: RunResult
     fit_seconds: float | None
+    model: Any
 
 
 def train_and_test(job: Job, folder: Path, watchers: Sequence[Callback] = ()) -> Trained:
@@ -55,7 +57,7 @@ def train_and_test(job: Job, folder: Path, watchers: Sequence[Callback] = ()) ->
         raise ConfigurationError(
             f"{job.model.name} wrote no metrics.json: its evaluator must be a PointCloudEvaluator."
         )
-    return Trained(read_metrics_json(found[0]), clock.seconds)
+    return Trained(read_metrics_json(found[0]), clock.seconds, model)
 
 
 class _FitClock(Callback):
