@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import Any
+
+REQUIRED = inspect.Parameter.empty
+"""Stands for the default of an argument that has none."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +44,43 @@ def describe(target: str, *, imports: bool = True) -> Described:
         summary = reader.summary(module, name)
         if imports:
             reader.check_imports(module)
-    except _BrokenError as error:
+    except BrokenModuleError as error:
         return Described(problem=str(error))
     return Described(summary)
 
 
-class _BrokenError(Exception):
-    """Importing would fail."""
+def default_arguments(target: str) -> dict[str, Any] | None:
+    """The arguments of a class's constructor and their defaults, from its source.
+
+    Args:
+        target: `"module:Class"`.
+
+    Returns:
+        Name to default, `REQUIRED` where there is none; None where the source does not tell: an
+        inherited constructor, `*args` or `**kwargs`, a default that is computed.
+    """
+    module, _, name = target.partition(":")
+    try:
+        found = _Reader(module.partition(".")[0]).definition(module, name)
+    except BrokenModuleError:
+        return None
+    body = [] if found is None else found.body
+    made = [n for n in body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+    if not made or made[0].args.vararg or made[0].args.kwarg or made[0].decorator_list:
+        return None
+    given = made[0].args
+    positional = [*given.posonlyargs, *given.args]
+    padded = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
+    pairs = [*zip(positional, padded, strict=True)][1:]
+    pairs += zip(given.kwonlyargs, given.kw_defaults, strict=True)
+    try:
+        return {a.arg: REQUIRED if d is None else ast.literal_eval(d) for a, d in pairs}
+    except ValueError:
+        return None
+
+
+class BrokenModuleError(Exception):
+    """Importing a module would fail."""
 
 
 @dataclass
@@ -62,22 +97,29 @@ class _Reader:
 
     def summary(self, module: str, name: str) -> str:
         """First docstring line of a class, wherever the module has it from."""
+        found = self.definition(module, name)
+        if found is None:
+            return ""
+        return (ast.get_docstring(found) or "").partition("\n")[0].strip()
+
+    def definition(self, module: str, name: str) -> ast.ClassDef | None:
+        """A class's statement, wherever the module has it from; None if it is made at run time."""
         seen = set()
         while (module, name) not in seen:
             seen.add((module, name))
             tree = self.tree(module)
             if tree is None:
-                return ""
+                return None
             found = next((node for node in reversed(tree.body) if _binds(node, name)), None)
             if isinstance(found, ast.ClassDef):
-                return (ast.get_docstring(found) or "").partition("\n")[0].strip()
+                return found
             if found is None and not _is_dynamic(tree):
-                raise _BrokenError(f"the module {module} has no {name}")
+                raise BrokenModuleError(f"the module {module} has no {name}")
             if not isinstance(found, ast.ImportFrom):
-                return ""
+                return None
             original = next(a.name for a in found.names if (a.asname or a.name) == name)
             module, name = self._source_of(found, module), original
-        return ""
+        return None
 
     def check_imports(self, module: str) -> None:
         """Look for modules that are missing or cannot be parsed."""
@@ -90,7 +132,7 @@ class _Reader:
             for imported in self._imported(tree, parent) if tree else ():
                 top = imported.partition(".")[0]
                 if top != self.package:
-                    _find(top)
+                    find_module(top)
                 elif _exists(imported):
                     self.check_imports(imported)
 
@@ -107,22 +149,26 @@ class _Reader:
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
                 source = self._source_of(node, module)
-                _find(source) if source.partition(".")[0] == self.package else None
+                find_module(source) if source.partition(".")[0] == self.package else None
                 yield source
                 yield from (f"{source}.{alias.name}" for alias in node.names)
 
     def _source_of(self, node: ast.ImportFrom, module: str) -> str:
         if not node.level:
             return node.module or ""
-        spec = _find(module)
+        spec = find_module(module)
         package = module if spec.submodule_search_locations is not None else spec.parent or ""
         parts = package.split(".")
         base = ".".join(parts[: len(parts) - node.level + 1])
         return f"{base}.{node.module}" if node.module else base
 
 
-def _find(module: str) -> ModuleSpec:
-    """A module's spec; unlike `find_spec`, this imports no parent package."""
+def find_module(module: str) -> ModuleSpec:
+    """A module's spec; unlike `find_spec`, this imports no parent package.
+
+    Raises:
+        BrokenModuleError: There is no such module.
+    """
     top, *rest = module.split(".")
     spec: ModuleSpec | None
     try:
@@ -136,20 +182,20 @@ def _find(module: str) -> ModuleSpec:
         name = f"{name}.{part}"
         spec = PathFinder.find_spec(name, list(spec.submodule_search_locations or ()))
     if spec is None:
-        raise _BrokenError(f"there is no module {name}")
+        raise BrokenModuleError(f"there is no module {name}")
     return spec
 
 
 def _exists(module: str) -> bool:
     try:
-        _find(module)
-    except _BrokenError:
+        find_module(module)
+    except BrokenModuleError:
         return False
     return True
 
 
 def _parsed(module: str) -> ast.Module | None:
-    origin = _find(module).origin
+    origin = find_module(module).origin
     if origin is None or not origin.endswith(".py"):
         return None
     try:
@@ -157,7 +203,7 @@ def _parsed(module: str) -> ast.Module | None:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f"{Path(origin).name}{f':{line}' if line else ''}"
-        raise _BrokenError(f"{type(error).__name__} in {where}: {error.args[0]}") from error
+        raise BrokenModuleError(f"{type(error).__name__} in {where}: {error.args[0]}") from error
 
 
 def _binds(node: ast.stmt, name: str) -> bool:

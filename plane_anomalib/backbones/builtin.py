@@ -12,6 +12,7 @@ from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.backbones.tokenizer import ByteTokenizer
+from plane_anomalib.weights.store import builtin_path
 
 _logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ TEXT = TextEncoderConfig(
 
 def trained_weights() -> Path:
     """Where the package keeps the trained weights."""
-    return Path(__file__).parents[1] / "assets" / "builtin.safetensors"
+    return builtin_path()
 
 
 def create_untrained(seed: int = 0) -> PointLanguageModel:

@@ -17,9 +17,6 @@ from torch import Tensor
 from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import WeightsError
 
-#: Suffixes of files that weights can be read from.
-WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".safetensors"})
-
 _MAPPED_BYTES = 128 * 2**20
 
 

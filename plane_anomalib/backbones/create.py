@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from plane_anomalib.backbones.builtin import create_untrained, trained_weights
-from plane_anomalib.backbones.checkpoint import WEIGHT_SUFFIXES
 from plane_anomalib.backbones.load import load_point_language_model, load_point_transformer
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.backbones.precision import hold
 from plane_anomalib.errors import WeightsError
 from plane_anomalib.weights import CATALOGUE, Entry, missing, usable_path
+from plane_anomalib.weights.entry import WEIGHT_SUFFIXES
 
 
 def create_point_encoder(name: str = "builtin", *, seed: int = 0) -> PointTransformer:

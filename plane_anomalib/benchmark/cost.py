@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -13,35 +12,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from plane_anomalib.benchmark.schema import Cost
 from plane_anomalib.geometry import sampling
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 
 _PER_DISTANCE = 8
 """Three differences, three squares, two sums."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one call of a model takes.
-
-    Attributes:
-        products: Operations (a multiplication and an addition are two) of matrix products,
-            convolutions, attention and `cdist`.
-        distances: Operations of farthest point sampling and of nearest neighbours, as if every pair
-            of points were compared. A kd-tree compares far fewer; how many depends on the points.
-        parameters: Numbers in the model.
-        trainable: Those of them that ask for a gradient.
-    """
-
-    products: int
-    distances: int
-    parameters: int
-    trainable: int
-
-    @property
-    def operations(self) -> int:
-        """Products and distances."""
-        return self.products + self.distances
 
 
 def count_cost(model: nn.Module, call: Callable[[], object]) -> Cost:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plane_anomalib.atomic import replaced
-from plane_anomalib.benchmark.cost import Cost
 from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
 from plane_anomalib.results import Component, Hardware, ResultsError, RunResult, Versions
 
@@ -21,6 +20,30 @@ RESULT_FILE = "result.json"
 ONE_CLASS = "one-class"
 ONE_FOR_ALL = "one-for-all"
 DONE, FAILED, TIMEOUT, OUT_OF_MEMORY = "done", "failed", "timeout", "out_of_memory"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one call of a model takes.
+
+    Attributes:
+        products: Operations (a multiplication and an addition are two) of matrix products,
+            convolutions, attention and `cdist`.
+        distances: Operations of farthest point sampling and of nearest neighbours, as if every pair
+            of points were compared. A kd-tree compares far fewer; how many depends on the points.
+        parameters: Numbers in the model.
+        trainable: Those of them that ask for a gradient.
+    """
+
+    products: int
+    distances: int
+    parameters: int
+    trainable: int
+
+    @property
+    def operations(self) -> int:
+        """Products and distances."""
+        return self.products + self.distances
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import data, weights
+from plane_anomalib.cli import data, sweep, sweep_arguments, weights
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -21,6 +21,7 @@ COMMANDS = {
     "weights": "Published weights: list, show, get, convert, verify.",
     "data": "Make a benchmark from closed meshes, with defects and their point labels.",
     "pretrain": pretrain.DESCRIPTION,
+    "sweep": sweep_arguments.DESCRIPTION,
 }
 """Name to one line of help."""
 
@@ -46,7 +47,7 @@ def run(typed: Sequence[str]) -> int:
     Raises:
         SystemExit: With code 1 after an error of this package, 2 if the line cannot be parsed.
     """
-    arguments = _parser().parse_args(typed)
+    arguments = _parser().parse_args(sweep_arguments.alias(typed))
     with one_sentence_errors():
         return _RUN[arguments.command](arguments)
 
@@ -74,6 +75,7 @@ def _parser() -> ArgumentParser:
     weights.add_arguments(made["weights"])
     data.add_arguments(made["data"])
     pretrain.add_arguments(made["pretrain"])
+    sweep_arguments.add_arguments(made["sweep"])
     return parser
 
 
@@ -131,4 +133,5 @@ _RUN = {
     "weights": weights.run,
     "data": data.run,
     "pretrain": pretrain.run,
+    "sweep": sweep.run,
 }

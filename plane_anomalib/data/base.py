@@ -120,6 +120,11 @@ class PointCloudDataModule(AnomalibDataModule):
         return CloudReader()
 
     @property
+    def is_on_disk(self) -> bool:
+        """Whether the files are there; only a dataset that makes its own can be without."""
+        return True
+
+    @property
     def categories(self) -> list[str]:
         """The categories that are loaded, sorted; known after `setup`."""
         return sorted(set(self.train_data.samples.category) | set(self.test_data.samples.category))

@@ -11,7 +11,11 @@ from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.categories import select_categories
 from plane_anomalib.data.dataset import GeometrySource
 from plane_anomalib.data.procedural.families import FAMILIES
-from plane_anomalib.data.procedural.writing import ProceduralSpec, ensure_dataset
+from plane_anomalib.data.procedural.writing import (
+    ProceduralSpec,
+    ensure_dataset,
+    finished_categories,
+)
 
 
 class ProceduralShapes(BenchmarkDataModule):
@@ -91,15 +95,22 @@ class ProceduralShapes(BenchmarkDataModule):
         """Every category there is."""
         return tuple(FAMILIES)
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether every requested category has been made."""
+        return set(self._wanted()) <= set(finished_categories(self.root, self.spec))
+
     def prepare_data(self) -> None:
         """Make the files that are missing."""
-        names = select_categories(
+        self.root = ensure_dataset(self.root, self.spec, self._wanted())
+
+    def _wanted(self) -> list[str]:
+        return select_categories(
             self.requested,
             self.official_categories,
             where="the procedural shapes",
             official=self.official_categories,
         )
-        self.root = ensure_dataset(self.root, self.spec, names)
 
     def _category_folders(self) -> tuple[dict[str, Path], str | None]:
         self.prepare_data()

@@ -7,6 +7,8 @@ from typing import Literal
 
 Kind = Literal["point-language", "point-encoder", "text-tower"]
 UNKNOWN = "unknown"
+WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".safetensors"})
+"""Suffixes of files that weights can be read from."""
 _HUB = "https://huggingface.co"
 
 

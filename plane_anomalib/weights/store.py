@@ -45,6 +45,11 @@ def folder() -> Path:
     return user_cache_path("plane-anomalib", appauthor=False) / "weights"
 
 
+def builtin_path() -> Path:
+    """Where the package keeps the weights of its own model."""
+    return Path(__file__).parents[1] / "assets" / "builtin.safetensors"
+
+
 def original_path(entry: Entry) -> Path:
     """Where the published file goes."""
     return folder() / entry.name / entry.file

@@ -103,9 +103,26 @@ def ensure_dataset(root: Path, spec: ProceduralSpec, categories: Iterable[str]) 
     return home
 
 
+def finished_categories(root: Path, spec: ProceduralSpec) -> list[str]:
+    """The categories that are there already, with this specification; nothing is made.
+
+    Args:
+        root: As in `ensure_dataset`.
+        spec: How the dataset should be made.
+    """
+    for home in (root, _beside(root, spec)):
+        if _manifest_in(home) == spec.manifest():
+            return [name for name in FAMILIES if (home / name).is_dir()]
+    return []
+
+
+def _beside(root: Path, spec: ProceduralSpec) -> Path:
+    return root.with_name(f"{root.name}-{spec.digest()}")
+
+
 def _claim(root: Path, spec: ProceduralSpec) -> Path:
     """The folder for a specification, with its manifest in place."""
-    beside = root.with_name(f"{root.name}-{spec.digest()}")
+    beside = _beside(root, spec)
     for home in (root, beside):
         if claim(home, spec.manifest()):
             return home

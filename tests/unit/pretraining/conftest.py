@@ -10,7 +10,7 @@ import torch
 
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.pool import Pool
-from plane_anomalib.pretraining.recipe import from_mapping
+from plane_anomalib.typed_yaml import from_mapping
 
 SETTINGS = {
     "pool": {"shapes": 12, "points": 512, "workers": 1},

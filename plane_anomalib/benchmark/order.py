@@ -1,0 +1,50 @@
+"""What a job's process is told: a file that its folder begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from plane_anomalib.atomic import replaced
+from plane_anomalib.benchmark.schema import Identity, Job
+from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
+from plane_anomalib.results import ResultsError
+
+ORDER_FILE = "order.json"
+LOG_FILE = "log.txt"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job to run.
+
+    Attributes:
+        job_id: Its id.
+        job: What to run.
+        identity: Its hashes.
+        attempt: 1 for the first try.
+    """
+
+    job_id: str
+    job: Job
+    identity: Identity
+    attempt: int = 1
+
+
+def write_order(home: Path, order: Order) -> None:
+    """Write an order into the job's folder."""
+    with replaced(home / ORDER_FILE) as temporary:
+        temporary.write_text(strict_json(order, indent=2) + "\n", encoding="utf-8")
+
+
+def read_order(home: Path) -> Order:
+    """Read the order of a job's folder.
+
+    Raises:
+        ResultsError: It is missing or damaged.
+    """
+    file = home / ORDER_FILE
+    try:
+        return from_plain(Order, load_strict(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, JsonDataError) as error:
+        raise ResultsError(f"{file}: cannot be read ({error}).") from error

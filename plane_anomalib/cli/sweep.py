@@ -1,0 +1,219 @@
+"""`plane-anomalib sweep`: many models on many data, run once, reported together."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plane_anomalib.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from plane_anomalib.benchmark.executors import Resources
+    from plane_anomalib.benchmark.plan import Plan
+    from plane_anomalib.benchmark.schema import JobResult
+    from plane_anomalib.benchmark.store import Store
+    from plane_anomalib.benchmark.sweep_file import SweepFile
+
+_INTERRUPTED = 130
+
+
+def run(arguments: Namespace) -> int:
+    """Run an action.
+
+    Args:
+        arguments: What was parsed by a parser with `sweep_arguments.add_arguments`.
+
+    Returns:
+        The exit code: 1 if a job has failed, 130 after Ctrl-C.
+
+    Raises:
+        PlaneAnomalibError: Whatever went wrong, in one sentence.
+    """
+    return {"merge": _merge, "plan": _plan, "status": _status, "report": _report, "run": _run}[
+        arguments.action
+    ](arguments)
+
+
+def _run(arguments: Namespace) -> int:
+    from plane_anomalib.benchmark.estimates import Estimates, duration
+    from plane_anomalib.benchmark.executors import create_executor
+    from plane_anomalib.benchmark.leaderboard import leaderboard
+    from plane_anomalib.benchmark.running import orders_of, results_of, run_orders
+    from plane_anomalib.benchmark.store import Store
+
+    sweep, store = _sweep(arguments), Store(arguments.out)
+    plan = _planned(arguments, sweep, store, make=True)
+    _say(*plan.notes, *(f"left out: {g.row} on {g.column}: {g.reason}" for g in plan.gaps))
+    if not plan.jobs:
+        raise ConfigurationError(f"Nothing of {plan.title} can be run.")
+    orders = orders_of(plan, store, retry_failed=arguments.retry_failed)
+    estimates = Estimates(results_of(plan, store))
+    # The longest first: at the end no process waits long for the last one.
+    orders.sort(key=lambda order: estimates.seconds(order.job), reverse=True)
+    seconds = sum(estimates.seconds(order.job) for order in orders)
+    _say(
+        f"{plan.title}: {len(plan.jobs)} jobs, {len(orders)} to run, about "
+        f"{duration(seconds)} one after another; results in {store.folder}"
+    )
+    executor = create_executor(arguments.executor, _resources(arguments, sweep))
+    try:
+        run_orders(orders, store, executor, estimates)
+    except KeyboardInterrupt:
+        _say("Stopped. The same command goes on from here.")
+        return _INTERRUPTED
+    results = results_of(plan, store)
+    sys.stdout.write(leaderboard(results))
+    _write_report(results, arguments, store, plan.title)
+    return _conclude(results)
+
+
+def _plan(arguments: Namespace) -> int:
+    from plane_anomalib.benchmark.estimates import Estimates, duration
+    from plane_anomalib.benchmark.running import label, results_of
+    from plane_anomalib.benchmark.store import Store
+
+    store = Store(arguments.out)
+    plan = _planned(arguments, _sweep(arguments), store, make=False)
+    states = _states(plan, store)
+    estimates = Estimates(results_of(plan, store))
+    total = 0.0
+    lines = [("ID", "STATE", "TIME", "JOB")]
+    for planned, state in zip(plan.jobs, states, strict=True):
+        seconds = estimates.seconds(planned.job, planned.clouds)
+        total += seconds if state in ("to run", "running", "to make") else 0.0
+        lines.append((planned.job_id or "-", state, duration(seconds), label(planned.job)))
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    sys.stdout.write(
+        "".join(
+            f"{a:{widths[0]}}  {b:{widths[1]}}  {c:>{widths[2]}}  {d}\n" for a, b, c, d in lines
+        )
+    )
+    gaps = [f"missing: {gap.row} on {gap.column}: {gap.reason}" for gap in plan.gaps]
+    sys.stdout.write("".join(f"{line}\n" for line in [*plan.notes, *gaps]))
+    sys.stdout.write(f"{_counted(states)}; about {duration(total)} one after another.\n")
+    return 0
+
+
+def _status(arguments: Namespace) -> int:
+    from plane_anomalib.benchmark.running import results_of
+    from plane_anomalib.benchmark.store import Store
+
+    store = Store(arguments.out)
+    plan = _planned(arguments, _sweep(arguments), store, make=False)
+    states = _states(plan, store)
+    for row in dict.fromkeys(planned.job.row for planned in plan.jobs):
+        mine = [s for p, s in zip(plan.jobs, states, strict=True) if p.job.row == row]
+        sys.stdout.write(f"{row}: {_counted(mine)}\n")
+    sys.stdout.write(f"{plan.title}: {_counted(states)}.\n")
+    return _conclude(results_of(plan, store))
+
+
+def _report(arguments: Namespace) -> int:
+    from plane_anomalib.benchmark.running import results_of
+    from plane_anomalib.benchmark.store import Store
+
+    store = Store(arguments.out)
+    plan = _planned(arguments, _sweep(arguments), store, make=False)
+    results = results_of(plan, store)
+    if not results:
+        raise ConfigurationError(f"{store.folder} holds no result of {plan.title} yet.")
+    if len(results) < len(plan.jobs):
+        _say(f"{len(plan.jobs) - len(results)} of {len(plan.jobs)} jobs have no result yet.")
+    _write_report(results, arguments, store, plan.title)
+    return 0
+
+
+def _merge(arguments: Namespace) -> int:
+    from plane_anomalib.benchmark.store import merge
+
+    copied, damaged = merge(arguments.folders, arguments.out)
+    _say(*damaged)
+    sys.stdout.write(f"{len(copied)} results copied to {arguments.out}.\n")
+    return int(bool(damaged))
+
+
+def _sweep(arguments: Namespace) -> SweepFile:
+    from plane_anomalib.benchmark.objects import columns_of
+    from plane_anomalib.benchmark.sweep_file import find_sweep, read_sweep, with_roots
+
+    sweep = read_sweep(find_sweep(arguments.file))
+    if arguments.objects:
+        sweep = replace(sweep, data=columns_of(arguments.objects))
+    if arguments.seeds:
+        sweep = replace(sweep, seeds=tuple(arguments.seeds))
+    return with_roots(sweep, arguments.root)
+
+
+def _planned(arguments: Namespace, sweep: SweepFile, store: Store, *, make: bool) -> Plan:
+    from plane_anomalib.benchmark.plan import make_plan
+
+    plan = make_plan(sweep, store.cache, make=make)
+    if arguments.models:
+        plan = plan.rows(arguments.models)
+    return plan.shard(*arguments.shard)
+
+
+def _states(plan: Plan, store: Store) -> list[str]:
+    """One word for each job."""
+    states = []
+    for planned in plan.jobs:
+        name = planned.job_id
+        result = store.result(name) if name else None
+        if result is not None:
+            states.append(result.status)
+        elif name is None:
+            states.append("to make")
+        else:
+            states.append("running" if store.is_claimed(name) else "to run")
+    return states
+
+
+def _counted(states: Sequence[str]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in Counter(states).items()) or "no job"
+
+
+def _resources(arguments: Namespace, sweep: SweepFile) -> Resources:
+    from plane_anomalib.benchmark.executors import Resources
+
+    limits = sweep.limits
+    minutes, memory = (
+        arguments.timeout or limits.timeout_minutes,
+        arguments.memory or limits.memory_gb,
+    )
+    return Resources(
+        processes=arguments.processes or limits.processes,
+        timeout_seconds=None if minutes is None else minutes * 60,
+        memory_bytes=None if memory is None else int(memory * 2**30),
+    )
+
+
+def _write_report(
+    results: Sequence[JobResult], arguments: Namespace, store: Store, title: str
+) -> None:
+    from plane_anomalib.benchmark.report import write_report
+
+    folder = store.folder / "reports" / Path(arguments.file).stem
+    for file in write_report(results, folder, title=title, results_folder=store.folder):
+        sys.stdout.write(f"{file}\n")
+
+
+def _conclude(results: Sequence[JobResult]) -> int:
+    """Name the failures; the exit code."""
+    from plane_anomalib.benchmark.running import label
+    from plane_anomalib.benchmark.schema import DONE
+
+    bad = [result for result in results if result.status != DONE]
+    for result in bad:
+        reason = result.failure.message.partition("\n")[0] if result.failure else ""
+        _say(f"{result.status}: {label(result.job)} ({result.job_id}): {reason}")
+    return int(bool(bad))
+
+
+def _say(*lines: str) -> None:
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    sys.stderr.flush()

@@ -1,0 +1,97 @@
+"""The arguments of `plane-anomalib sweep`."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
+from pathlib import Path
+
+from plane_anomalib.benchmark.executors import NAMES
+
+DESCRIPTION = "Compare models on data: run, plan, status, merge, report."
+DEFAULT_OUT = Path("results/sweeps")
+_ACTIONS = {
+    "run": "Run what is left of a sweep, then report.",
+    "plan": "Its jobs, what is done, what is missing, and how long it will take.",
+    "status": "What is done, running, failed and left.",
+    "report": "Write the report of what is done so far.",
+    "merge": "Copy the results of other folders, such as other machines', into one.",
+}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the actions and their arguments to the command's parser."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    made = {name: actions.add_parser(name, help=t, description=t) for name, t in _ACTIONS.items()}
+    made["merge"].add_argument("folders", nargs="+", metavar="FOLDER", type=Path)
+    for name, action in made.items():
+        action.add_argument(
+            "--out", metavar="DIR", type=Path, default=DEFAULT_OUT,
+            help="the folder of results, common to all sweeps (default: %(default)s)",
+        )  # fmt: skip
+        if name != "merge":
+            _add_selection(action)
+    _add_running(made["run"])
+
+
+def alias(typed: Sequence[str]) -> list[str]:
+    """The command line with `sweep --config FILE`, as anomalib's pipelines have it, spelt out."""
+    words = list(typed)
+    if words[:1] == ["sweep"] and len(words) > 1:
+        option, equals, file = words[1].partition("=")
+        if option in ("--config", "-c"):
+            return ["sweep", "run", *([file] if equals else []), *words[2:]]
+    return words
+
+
+def _add_selection(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a sweep file, or the name of a bundled one")
+    parser.add_argument(
+        "--root", metavar="COLUMN=DIR", nargs="+", action="extend", default=[],
+        help="where the data of a column lie, instead of what the file says",
+    )  # fmt: skip
+    parser.add_argument(
+        "--objects", metavar="ROOT", type=Path, nargs="+", default=[],
+        help="instead of the file's data, every folder in either official layout here",
+    )  # fmt: skip
+    parser.add_argument(
+        "--models", metavar="ROW", nargs="+", default=[], help="only these rows; * and ? allowed"
+    )
+    parser.add_argument("--seeds", metavar="N", type=int, nargs="+", help="instead of the file's")
+    parser.add_argument(
+        "--shard", metavar="I/N", type=_shard, default=(1, 1),
+        help="only the I-th of N parts of the jobs, for N machines",
+    )  # fmt: skip
+
+
+def _add_running(parser: ArgumentParser) -> None:
+    parser.add_argument("--executor", choices=NAMES, default=NAMES[0])
+    parser.add_argument("--processes", type=_count, metavar="N", help="jobs at a time")
+    parser.add_argument("--timeout", type=_amount, metavar="MINUTES", help="of each job")
+    parser.add_argument("--memory", type=_amount, metavar="GB", help="of each job, in GiB")
+    parser.add_argument("--retry-failed", action="store_true", help="run failed jobs again")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _amount(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    index, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= index <= count:
+        raise ArgumentTypeError(f"{text!r} is not I/N with 1 <= I <= N")
+    return index, count

@@ -1,0 +1,86 @@
+"""The hash of code changes with what runs, and with nothing else."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from plane_anomalib.benchmark.code_digest import code_digest, plain_code
+from plane_anomalib.registry import DATASETS, MODELS, Entry
+
+SOURCE = '''"""Summary."""
+
+import math  # for pi
+
+def area(r):
+    """Of a circle."""
+    text = "# no comment"
+    return math.pi * r ** 2  # square
+
+
+class Empty:
+    """Nothing but this."""
+'''
+DATA = DATASETS.entry("AnomalyShapeNet")
+
+
+def test_comments_docstrings_and_blank_lines_do_not_count() -> None:
+    other = (
+        SOURCE.replace("Of a circle", "Of a disc").replace("  # square", "").replace("\n\n", "\n")
+    )
+    assert plain_code(other) == plain_code(SOURCE)
+    assert '"# no comment"' in plain_code(SOURCE)
+    for changed in ("** 2", '"# no'):
+        assert plain_code(SOURCE.replace(changed, changed + "0")) != plain_code(SOURCE)
+
+
+@pytest.mark.parametrize("room", ["benchmark", "cli", "weights"])
+def test_what_is_left_of_our_own_sources_is_the_same_program(room: str) -> None:
+    package = Path(code_digest.__code__.co_filename).parents[1]
+    for file in sorted((package / room).rglob("*.py")):
+        source = file.read_text(encoding="utf-8")
+        left, right = ast.parse(plain_code(source)), ast.parse(source)
+        assert _shape(left) == _shape(right), file
+
+
+def _shape(tree: ast.Module) -> list[str]:
+    """The tree without strings and dots that stand alone."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [n for n in body if not _stands_alone(n)]  # type: ignore[attr-defined]
+    return [ast.dump(node) for node in tree.body]
+
+
+def _stands_alone(node: ast.stmt) -> bool:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and (value.value is ... or isinstance(value.value, str))
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "digested").mkdir()
+    (tmp_path / "digested" / "__init__.py").write_text("")
+    (tmp_path / "digested" / "parts.py").write_text("SIZE = 1\n")
+    model = tmp_path / "digested" / "model.py"
+    model.write_text("class Mine:\n    def fit(self):\n        from .parts import SIZE\n")
+    return model
+
+
+def test_a_plugins_own_modules_count_also_those_imported_late(plugin: Path) -> None:
+    entry = Entry("Mine", "digested.model:Mine", "digested")
+    before = code_digest(entry, DATA)
+    (plugin.parent / "parts.py").write_text("SIZE = 1  # as ever\n")
+    assert code_digest(entry, DATA) == before
+    (plugin.parent / "unused.py").write_text("SIZE = 3\n")
+    assert code_digest(entry, DATA) == before
+    (plugin.parent / "parts.py").write_text("SIZE = 2\n")
+    assert code_digest(entry, DATA) != before
+
+
+def test_models_differ_and_are_told_from_each_other() -> None:
+    digests = {code_digest(MODELS.entry(name), DATA) for name in MODELS.names}
+    assert len(digests) >= 6
