@@ -66,12 +66,14 @@ def plain_code(source: str) -> str:
         head, tail = first.encode()[: start[1]].decode(), last.encode()[stop[1] :].decode()
         lines[start[0] - 1 : stop[0]] = [f"{head}...{tail}"] + [""] * (stop[0] - start[0])
     text = "\n".join(lines) + "\n"
-    lines = text.splitlines()
+    lines, within_strings = text.splitlines(), set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        row, column = token.start
         if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+        within_strings.update(range(row, token.end[0]))
+    kept = (line for row, line in enumerate(lines) if line.strip() or row in within_strings)
+    return "\n".join(kept)
 
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:

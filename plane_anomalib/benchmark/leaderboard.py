@@ -3,61 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
 
-from plane_anomalib.benchmark.schema import DONE, JobResult
+from plane_anomalib.benchmark.rows import RowKey
+from plane_anomalib.benchmark.schema import JobResult
+from plane_anomalib.benchmark.table import Leaderboard, leaderboard
 
 _METRICS = ("object_AUROC", "object_AP", "point_AUROC", "point_AP", "point_AUPRO")
 
 
-def leaderboard(results: Sequence[JobResult]) -> str:
-    """For each column a table of its rows: means over categories, each first over its seeds.
+def printed(results: Sequence[JobResult]) -> str:
+    """For each column a table of its rows: means over categories, then over seeds.
 
-    A row whose jobs are not all done says so, since its mean is of other categories than the
-    others'.
+    A row that lacks categories says how many it has, since its mean is of others than its
+    neighbours'.
 
     Args:
         results: Of a sweep.
     """
-    columns = list(dict.fromkeys(result.job.column for result in results))
-    return "\n".join(
-        _table(column, [result for result in results if result.job.column == column])
-        for column in columns
-    )
+    board = leaderboard(results)
+    return "\n".join(_table(board, column) for column in board.columns)
 
 
-def _table(column: str, results: Sequence[JobResult]) -> str:
+def _table(board: Leaderboard, column: str) -> str:
     lines = [
         f"### {column}\n",
-        f"| model | {' | '.join(_METRICS)} | s/cloud | jobs |",
-        f"|---|{'---:|' * (len(_METRICS) + 2)}",
+        f"| model | {' | '.join(_METRICS)} | s/cloud | |",
+        f"|---|{'---:|' * (len(_METRICS) + 1)}---|",
     ]
-    rows = dict.fromkeys((result.job.row, result.job.scope) for result in results)
-    several = {row for row, _ in rows if sum(name == row for name, _ in rows) > 1}
-    for row, scope in rows:
-        mine = [r for r in results if (r.job.row, r.job.scope) == (row, scope)]
-        name = f"{row}, {scope}" if row in several else row
-        lines.append(f"| {name} | {' | '.join(_cells(mine))} |")
+    lines += [_line(board, key, column) for key in board.rows_of(column)]
     return "\n".join(lines) + "\n"
 
 
-def _cells(results: Sequence[JobResult]) -> list[str]:
-    done = [result for result in results if result.status == DONE]
-    cells = [_number(_mean(done, metric)) for metric in _METRICS]
-    seconds = [r.run.timing.seconds_per_cloud for r in done if r.run is not None]
-    known = [each for each in seconds if each is not None]
-    jobs = f"{len(done)}" if len(done) == len(results) else f"{len(done)} of {len(results)} done"
-    return [*cells, f"{fmean(known):.3f}" if known else "", jobs]
-
-
-def _mean(done: Sequence[JobResult], metric: str) -> float | None:
-    values: dict[str, list[float]] = {}
-    for result in done:
-        for category, metrics in result.run.metrics.per_category.items() if result.run else ():
-            value = metrics.get(metric)
-            if value is not None:
-                values.setdefault(category, []).append(value)
-    return fmean(fmean(each) for each in values.values()) if values else None
+def _line(board: Leaderboard, key: RowKey, column: str) -> str:
+    scores = [board.scores.get((key, column, metric)) for metric in _METRICS]
+    cells = [_number(None if score is None else score.mean) for score in scores]
+    cost = board.costs.get((key, column))
+    cells.append(_number(None if cost is None else cost.seconds_per_cloud))
+    remarks = [score.coverage for score in scores if score is not None and score.coverage]
+    failed = "" if scores[0] is not None else "failed"
+    return f"| {board.label(key)} | {' | '.join(cells)} | {(remarks or [failed])[0]} |"
 
 
 def _number(value: float | None) -> str:

@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
 def _run(arguments: Namespace) -> int:
     from plane_anomalib.benchmark.estimates import Estimates, duration
     from plane_anomalib.benchmark.executors import create_executor
-    from plane_anomalib.benchmark.leaderboard import leaderboard
+    from plane_anomalib.benchmark.leaderboard import printed
     from plane_anomalib.benchmark.running import orders_of, results_of, run_orders
     from plane_anomalib.benchmark.store import Store
 
@@ -67,7 +67,7 @@ def _run(arguments: Namespace) -> int:
         _say("Stopped. The same command goes on from here.")
         return _INTERRUPTED
     results = results_of(plan, store)
-    sys.stdout.write(leaderboard(results))
+    sys.stdout.write(printed(results))
     _write_report(results, arguments, store, plan.title)
     return _conclude(results)
 

@@ -21,7 +21,7 @@ from plane_anomalib.data.io import write_points
 from plane_anomalib.data.procedural.defects import DEFECTS, of_usual_share, plan_defect
 from plane_anomalib.data.procedural.families import FAMILIES, REACH
 from plane_anomalib.data.procedural.fields import Array
-from plane_anomalib.data.procedural.placing import claim, in_place
+from plane_anomalib.data.procedural.placing import claim, in_place, manifest_in
 from plane_anomalib.data.procedural.surface import Surface
 from plane_anomalib.errors import ConfigurationError, DatasetError
 
@@ -111,7 +111,7 @@ def finished_categories(root: Path, spec: ProceduralSpec) -> list[str]:
         spec: How the dataset should be made.
     """
     for home in (root, _beside(root, spec)):
-        if _manifest_in(home) == spec.manifest():
+        if manifest_in(home) == spec.manifest():
             return [name for name in FAMILIES if (home / name).is_dir()]
     return []
 

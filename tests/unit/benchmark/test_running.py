@@ -6,28 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from plane_anomalib.benchmark.estimates import START_SECONDS, Estimates, duration
-from plane_anomalib.benchmark.leaderboard import leaderboard
 from plane_anomalib.benchmark.plan import Plan, Planned
 from plane_anomalib.benchmark.running import orders_of, results_of
-from plane_anomalib.benchmark.schema import JobResult, write_result
+from plane_anomalib.benchmark.schema import write_result
 from plane_anomalib.benchmark.store import Store
-from plane_anomalib.results import Metrics, RunResult, Timing
 from tests.support.results import FAILED, order, result
 
 
 def planned(seed: int, row: str = "row") -> Planned:
     wanted = order(seed)
     return Planned(replace(wanted.job, row=row), wanted.identity, clouds=10)
-
-
-def scored(seed: int, category: str, value: float) -> JobResult:
-    made = result(order(seed))
-    metrics = Metrics({}, {}, {}, {category: {"object_AUROC": value, "point_AP": None}}, {})
-    run = RunResult(
-        made.versions, seed, made.job.model, made.job.data, "", {}, None, "", made.hardware,
-        Timing("", "", 1.0, 1.0, 0.25), 0, None, metrics, [],
-    )  # fmt: skip
-    return replace(made, run=run, job=replace(made.job, categories=[category]))
 
 
 def test_each_job_is_left_once_and_failed_ones_only_if_wanted(tmp_path: Path) -> None:
@@ -59,10 +47,3 @@ def test_estimates_learn_from_the_same_row() -> None:
     assert estimates.seconds(replace(job, column="other", categories=["a", "b"])) == 8
     assert estimates.seconds(replace(job, row="other"), 10) == START_SECONDS + 10
     assert [duration(each) for each in (3, 300, 7200)] == ["3 s", "5 min", "2.0 h"]
-
-
-def test_the_table_has_means_over_categories_of_means_over_seeds() -> None:
-    results = [scored(0, "a", 1.0), scored(1, "a", 0.5), scored(2, "b", 0.25)]
-    table = leaderboard([*results, result(order(3), FAILED)])
-    assert table.splitlines()[0] == "### column"
-    assert table.splitlines()[-1] == "| row | 0.500 |  |  |  |  | 0.250 | 3 of 4 done |"
