@@ -66,7 +66,8 @@ def plain_code(source: str) -> str:
         head, tail = first.encode()[: start[1]].decode(), last.encode()[stop[1] :].decode()
         lines[start[0] - 1 : stop[0]] = [f"{head}...{tail}"] + [""] * (stop[0] - start[0])
     text = "\n".join(lines) + "\n"
-    lines, within_strings = text.splitlines(), set()
+    lines = text.splitlines()
+    within_strings: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         row, column = token.start
         if token.type == tokenize.COMMENT:

@@ -27,9 +27,9 @@ from plane_anomalib.models.plane.compatibility import check_arguments, check_res
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.preparation import category_frames, sample_features
 from plane_anomalib.models.plane.settings import PlaneSettings
+from plane_anomalib.models.plane.template_context import Rehearsal
 from plane_anomalib.models.plane.torch_model import PlaneModel
 from plane_anomalib.models.plane.training import TrainingView
-from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 from plane_anomalib.synthesis.base import RotationMode
 from plane_anomalib.synthesis.create import create_synthesis
 
@@ -190,7 +190,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         dtype = torch.bfloat16 if backbone_precision == "bf16" else torch.float32
         self.model = PlaneModel(create_backbone(backbone, dtype=dtype), settings, seed=seed)
         self.seed = seed
-        self._rehearsals: dict[str, TemplateResidualDetector] = {}
+        self._rehearsals: dict[str, Rehearsal] = {}
 
     def train_transform(self, datamodule: PointCloudDataModule) -> ItemTransform:
         """Views with synthetic defects, made in the loader's workers."""

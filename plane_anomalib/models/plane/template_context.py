@@ -6,6 +6,7 @@ With this, PLANE is no longer template-free at test time; tables have to say so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +22,22 @@ from plane_anomalib.models.template_residual.context import num_context_channels
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 
 _SCALES = (6, 16, 48)
+_MOST_POINTS = 100_000
+"""Of a training cloud; scans of millions would make each of its views slow."""
 CONTEXT_CHANNELS = num_context_channels(len(_SCALES))
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A training cloud, and what measures it as if it were new.
+
+    Attributes:
+        cloud: (N, 3) as it lies on the other specimens.
+        detector: Knows only those.
+    """
+
+    cloud: FloatArray
+    detector: TemplateResidualDetector
 
 
 class TemplateContext(nn.Module):
@@ -38,7 +54,7 @@ class TemplateContext(nn.Module):
         self.categories: tuple[str, ...] = ()
         self.detectors = nn.ModuleList()
 
-    def fit(self, data: PointCloudDataset) -> dict[str, TemplateResidualDetector]:
+    def fit(self, data: PointCloudDataset) -> dict[str, Rehearsal]:
         """Learn the training clouds of each category, with a progress bar.
 
         A training cloud measured against itself would deviate nowhere, and training is to see what
@@ -46,7 +62,7 @@ class TemplateContext(nn.Module):
         the cloud where there are none.
 
         Returns:
-            For each training cloud, by its path, that detector. They are for training alone and
+            For each training cloud, by its path, its rehearsal. They are for training alone and
             not kept.
         """
         clouds = _by_category(data)
@@ -60,7 +76,9 @@ class TemplateContext(nn.Module):
                 for path, own in each.items():
                     others = [cloud for other, cloud in each.items() if other != path]
                     half = own[shuffled_order(own, self.seed, first=-(-len(own) // 2))]
-                    rehearsals[path] = self._fitted(others or [half])
+                    detector = self._fitted(others or [half])
+                    some = own[shuffled_order(own, self.seed, first=_MOST_POINTS)]
+                    rehearsals[path] = Rehearsal(detector.laid(some), detector)
                     bar.advance(task)
         return rehearsals
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.data.point_cloud import PointCloudItem
 from plane_anomalib.models.plane.inputs import Frame, InputSettings
-from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
+from plane_anomalib.models.plane.template_context import Rehearsal
 from plane_anomalib.synthesis.augmentation import another_specimen, nearly_registered
 from plane_anomalib.synthesis.base import AnomalyTransform, RotationMode, random_rotation
 
@@ -29,7 +29,8 @@ class TrainingView:
         extra_points: Further points, from the defect where there is one, that the loss sees and
             the encoder does not: seen, their density would give the defect away.
         frames: Where the clouds of each category lie, if they all lie the same way.
-        rehearsals: By path of a training cloud, what measures it as a new specimen.
+        rehearsals: By path of a training cloud, what measures it as a new specimen; that cloud is
+            used in place of the item's.
         rotation: Of clouds with a rehearsal, after they were measured.
     """
 
@@ -37,7 +38,7 @@ class TrainingView:
     synthesis: AnomalyTransform
     extra_points: int = 0
     frames: Mapping[str, Frame] = field(default_factory=dict)
-    rehearsals: Mapping[str, TemplateResidualDetector] = field(default_factory=dict)
+    rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
     rotation: RotationMode = "none"
 
     def __call__(self, item: PointCloudItem, generator: np.random.Generator) -> PointCloudItem:
@@ -52,16 +53,19 @@ class TrainingView:
             geometry channels.
         """
         rehearsal = self.rehearsals.get(item.path)
-        normal = item.points.numpy()
-        if rehearsal is not None:
-            normal = another_specimen(normal, float(rehearsal.deviation), generator)
+        if rehearsal is None:
+            normal = item.points.numpy()
+        else:
+            deviation = float(rehearsal.detector.deviation)
+            normal = another_specimen(rehearsal.cloud, deviation, generator)
         cloud = self.synthesis(normal, generator)
         mask, points = cloud.mask, cloud.points
         chosen = self._choose(mask, generator)
         context = None
         if rehearsal is not None:
-            laid = points if bool(rehearsal.posed) else nearly_registered(points, generator)
-            context = rehearsal.context(laid, in_place=True)[chosen]
+            detector = rehearsal.detector
+            laid = points if bool(detector.posed) else nearly_registered(points, generator)
+            context = detector.context(laid, in_place=True)[chosen]
             if self.rotation != "none":
                 points = points @ random_rotation(self.rotation, generator).T
         view = self.inputs.view(points, chosen, self.frames.get(item.category), context)

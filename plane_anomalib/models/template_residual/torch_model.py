@@ -216,13 +216,36 @@ class TemplateResidualDetector(CloudDetector):
             channels = context_channels(deviations)
         return working.to_given(channels)
 
+    def laid(self, cloud: FloatArray) -> FloatArray:
+        """Bring a cloud onto the templates.
+
+        Args:
+            cloud: (N, 3), in the units of the templates, in any pose.
+
+        Returns:
+            (N, 3) float32 in the units and the frame of the templates, in input order.
+
+        Raises:
+            ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
+        """
+        working = WorkingCloud.of(cloud, self.max_points, self.seed)
+        with one_blas_thread():
+            placement = self._placed(self._in_unit(working.points), search=self.registration)
+        moved = placement.transform.apply(self._in_unit(working.cloud))
+        return np.asarray(moved * self.extent.item() + self.center.numpy(), np.float32)
+
+    def _in_unit(self, points: FloatArray) -> FloatArray:
+        return np.asarray((points - self.center.numpy()) / self.extent.item(), np.float32)
+
+    def _placed(self, unit: FloatArray, *, search: bool) -> Placement:
+        return place(unit, self._prepared()[1], search=search, in_place=bool(self.posed))
+
     def _measured(
         self, working: WorkingCloud, *, in_place: bool = False
     ) -> tuple[Deviations, Placement]:
-        learnt, target = self._prepared()
-        unit = np.asarray((working.points - self.center.numpy()) / self.extent.item(), np.float32)
-        search = self.registration and not in_place
-        placement = place(unit, target, search=search, in_place=bool(self.posed))
+        learnt, _ = self._prepared()
+        unit = self._in_unit(working.points)
+        placement = self._placed(unit, search=self.registration and not in_place)
         points = placement.transform.apply(unit)
         deviations = measure_deviations(
             learnt, points, int(self.specimens), gaps=self.coverage and placement.complete

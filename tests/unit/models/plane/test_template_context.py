@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 from sklearn.metrics import roc_auc_score
 
 from plane_anomalib.contract.subject import packed
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.data.io import write_points
+from plane_anomalib.data.real3d_ad import Real3DAD
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, TemplateContext
 from plane_anomalib.models.plane.training import TrainingView
@@ -53,18 +55,35 @@ def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
     bumped = next(path for path in rehearsals if path.endswith("cup0_template1.pcd"))
     index = data.samples["image_path"].tolist().index(bumped)
     cloud = data.untransformed(index).points.numpy()
-    alone = rehearsals[bumped].context(cloud)[:, 0].max()
+    alone = rehearsals[bumped].detector.context(cloud)[:, 0].max()
     assert alone > context.channels(cloud, "cup0")[:, 0].max() + 0.5
+
+
+def test_specimens_in_any_pose_are_laid_on_the_others_before_they_are_measured(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(4)
+    for k in range(3):
+        turn = Rotation.random(random_state=k).as_matrix()
+        cloud = np.asarray(30 * lump(rng, 1500) @ turn.T + [5, 6, 7], np.float32)
+        write_points(tmp_path / "duck" / "train" / f"{k}_template.pcd", cloud)
+    write_points(tmp_path / "duck" / "test" / "9_good.pcd", cloud)
+    data = Real3DAD(root=tmp_path, val_split_mode="none")
+    data.setup()
+    for rehearsal in TemplateContext().fit(data.train_data).values():
+        assert not bool(rehearsal.detector.posed)
+        measured = rehearsal.detector.context(rehearsal.cloud, in_place=True)
+        assert np.sinh(np.median(measured[:, 0])) < 3
 
 
 def test_a_single_specimen_is_measured_against_half_of_itself(tmp_path: Path) -> None:
     data = training_data(tree(tmp_path, templates=1))
     rehearsals = TemplateContext().fit(data)
     cloud = data.untransformed(0).points.numpy()
-    found = rehearsals[data.samples["image_path"][0]].context(cloud)
+    found = rehearsals[data.samples["image_path"][0]].detector.context(cloud)
     assert np.sinh(np.median(found[:, 0])) < 3
     bumped, moved = with_bump(cloud)
-    found = rehearsals[data.samples["image_path"][0]].context(bumped)
+    found = rehearsals[data.samples["image_path"][0]].detector.context(bumped)
     assert roc_auc_score(moved, found[:, 0]) > 0.85
 
 
