@@ -27,7 +27,9 @@ from plane_anomalib.atomic import replaced
 from plane_anomalib.results import METRIC_NAMES, RunResult, read_metrics_json
 
 Row = dict[str, str]
+STEPS = {"AnomalyShapeNet": 500, "Real3DAD": 250}
 TEMPLATE_FREE_STEPS = {"AnomalyShapeNet": 2500, "Real3DAD": 700}
+"""Of PLANE, for the numbers of categories and points that our sets have."""
 
 ROWS: dict[str, list[str]] = {
     "BTF raw": ["BTF", "--model.descriptor", "raw"],
@@ -82,6 +84,8 @@ def run(name: str, root: Path, work: Path, workers: int) -> tuple[RunResult, flo
         if name.startswith("Plane template-free"):
             arguments += ["--model.max_steps", str(TEMPLATE_FREE_STEPS[data])]
         else:
+            if model == "Plane":
+                arguments += ["--model.max_steps", str(STEPS[data])]
             # Nothing is decided here: without thresholds to find, all specimens can be fitted on.
             arguments += ["--data.val_split_mode", "none"]
         command = [str(Path(sys.executable).with_name("plane-anomalib")), "train"]
