@@ -21,6 +21,8 @@ _ENVIRONMENT = {
     "RAY_task_oom_retries": str(RETRIES),
     # Ray announces that it will no longer hide GPUs from tasks without one; jobs are told here.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # It prints what its own processes log when a node dies, where the tables of the sweep go.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",
 }
 """Of this process, unless the user has set them."""
 _OBJECT_BYTES = 256 * 2**20

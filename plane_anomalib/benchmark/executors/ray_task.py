@@ -39,6 +39,8 @@ class Setting:
 def run_order(text: str, setting: Setting) -> bytes:
     """Run a job on the node that this is called on.
 
+    Its folder lies where temporary files go on that node; a worker that is killed leaves it there.
+
     Args:
         text: The order as JSON.
         setting: Everything else.
