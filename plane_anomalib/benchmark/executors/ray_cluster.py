@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray would start a job that fills its node's memory again and again.
     "RAY_task_oom_retries": str(RETRIES),
+    # Ray would have everything else on a machine go first, and jobs are timed.
+    "RAY_worker_niceness": "0",
     # Ray announces that it will no longer hide GPUs from tasks without one; jobs are told here.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # It prints what its own processes log when a node dies, where the tables of the sweep go.
@@ -27,6 +31,7 @@ _ENVIRONMENT = {
 """Of this process, unless the user has set them."""
 _OBJECT_BYTES = 256 * 2**20
 """Of a local cluster, for results on their way; Ray would take a third of the memory."""
+_REACH_SECONDS = 10.0
 
 
 class ClusterError(PlaneAnomalibError):
@@ -85,11 +90,19 @@ def load_ray() -> Any:
 
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
-    """Ray, connected; a connection that was there before stays."""
+    """Ray, connected; a connection that was there before stays.
+
+    Args:
+        address: See `Share`.
+
+    Raises:
+        ClusterError: There is no cluster at the address, or it is of another version.
+    """
     ray = load_ray()
     if ray.is_initialized():
         yield ray
         return
+    _check_reachable(address)
     own = {"object_store_memory": _OBJECT_BYTES, "include_dashboard": False}
     try:
         ray.init(
@@ -99,14 +112,29 @@ def connected(address: str) -> Iterator[Any]:
             **(own if address == "local" else {}),
         )
     except (OSError, RuntimeError, ValueError) as error:
-        raise ClusterError(
-            f"No Ray cluster can be used at {address!r} ({first_line(error)}): `ray start --head` "
-            "starts one, and without --ray-address there is one on this machine for the sweep."
-        ) from error
+        raise _unusable(address, error) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Try an address of host and port: Ray itself tries for minutes, line by line."""
+    found = re.fullmatch(r"(?:ray://)?\[?([^/]+?)\]?:(\d{1,5})", address)
+    if found is None:
+        return
+    try:
+        socket.create_connection((found[1], int(found[2])), timeout=_REACH_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _unusable(address, error) from error
+
+
+def _unusable(address: str, error: Exception) -> ClusterError:
+    return ClusterError(
+        f"No Ray cluster can be used at {address!r} ({first_line(error)}): `ray start --head` "
+        "starts one, and without --ray-address there is one on this machine for the sweep."
+    )
 
 
 def fitting(ray: Any, wanted: Mapping[str, float]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -262,6 +263,18 @@ def test_the_share_of_a_job_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ConfigurationError) as refused:
             create_executor("ray", Resources(options=options))
         assert str(refused.value) == sentence
+
+
+def test_an_address_without_a_cluster_is_said_at_once(tmp_path: Path, notes: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        running = create_executor("ray", Resources(options={"address": address}))
+        began = time.monotonic()
+        sentence = rf"^No Ray cluster can be used at '{address}' .*refused.*: `ray start --head` "
+        with pytest.raises(ClusterError, match=sentence):
+            list(running.run(wanted(notes, 1), Store(tmp_path)))
+    assert time.monotonic() - began < 60
 
 
 def test_what_is_for_ray_alone_goes_with_it(capsys: pytest.CaptureFixture[str]) -> None:
