@@ -99,10 +99,10 @@ def connected(address: str) -> Iterator[Any]:
         ClusterError: There is no cluster at the address, or it is of another version.
     """
     ray = load_ray()
+    _check_reachable(address)
     if ray.is_initialized():
         yield ray
         return
-    _check_reachable(address)
     own = {"object_store_memory": _OBJECT_BYTES, "include_dashboard": False}
     try:
         ray.init(
