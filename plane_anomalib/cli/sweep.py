@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plane_anomalib.cli.sweep_arguments import ray_options
 from plane_anomalib.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def _run(arguments: Namespace) -> int:
     from plane_anomalib.benchmark.store import Store
 
     sweep, store = _sweep(arguments), Store(arguments.out)
+    # Before the plan, which may take minutes: its options can be wrong, or its package missing.
+    executor = create_executor(arguments.executor, _resources(arguments, sweep))
     plan = _planned(arguments, sweep, store, make=True)
     _say(*plan.notes, *(f"left out: {g.row} on {g.column}: {g.reason}" for g in plan.gaps))
     if not plan.jobs:
@@ -60,7 +63,6 @@ def _run(arguments: Namespace) -> int:
         f"{plan.title}: {len(plan.jobs)} jobs, {len(orders)} to run, about "
         f"{duration(seconds)} one after another; results in {store.folder}"
     )
-    executor = create_executor(arguments.executor, _resources(arguments, sweep))
     try:
         run_orders(orders, store, executor, estimates)
     except KeyboardInterrupt:
@@ -189,6 +191,7 @@ def _resources(arguments: Namespace, sweep: SweepFile) -> Resources:
         processes=arguments.processes or limits.processes,
         timeout_seconds=None if minutes is None else minutes * 60,
         memory_bytes=None if memory is None else int(memory * 2**30),
+        options=ray_options(arguments),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from plane_anomalib.benchmark.executors import NAMES
+from plane_anomalib.errors import ConfigurationError
 
 DESCRIPTION = "Compare models on data: run, plan, status, merge, report."
 DEFAULT_OUT = Path("results/sweeps")
@@ -18,6 +19,14 @@ _ACTIONS = {
     "report": "Write the report of what is done so far.",
     "merge": "Copy the results of other folders, such as other machines', into one.",
 }
+
+_RAY = (
+    "Each job is a task of a Ray cluster, and is run again elsewhere if its node dies. The folder "
+    "of results need not be shared with the nodes: what a job leaves comes back to this process. "
+    "Every node needs the data and the weights under the same paths (on a shared folder, or "
+    "copies), and the same version of plane_anomalib and of plugins: a worker whose code differs "
+    "is refused."
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -71,6 +80,37 @@ def _add_running(parser: ArgumentParser) -> None:
     parser.add_argument("--timeout", type=_amount, metavar="MINUTES", help="of each job")
     parser.add_argument("--memory", type=_amount, metavar="GB", help="of each job, in GiB")
     parser.add_argument("--retry-failed", action="store_true", help="run failed jobs again")
+    _add_ray(parser)
+
+
+def _add_ray(parser: ArgumentParser) -> None:
+    ray = parser.add_argument_group("with --executor ray", _RAY)
+    ray.add_argument(
+        "--ray-address", metavar="ADDRESS",
+        help="of the cluster, or auto for the one this machine belongs to (default: the variable "
+        "RAY_ADDRESS, otherwise a cluster on this machine that ends with the sweep)",
+    )  # fmt: skip
+    ray.add_argument("--ray-cpus", metavar="N", help="cores for each job (default: 1)")
+    ray.add_argument(
+        "--ray-gpus", metavar="N",
+        help="GPUs for each job, such as 0.5 (default: 1 if the cluster has any)",
+    )  # fmt: skip
+
+
+def ray_options(arguments: Namespace) -> dict[str, str]:
+    """What was given for Ray alone, by its name without `--ray-`.
+
+    Raises:
+        ConfigurationError: Something was, and another executor is asked for.
+    """
+    given = {
+        name.removeprefix("ray_"): value
+        for name, value in sorted(vars(arguments).items())
+        if name.startswith("ray_") and value is not None
+    }
+    if given and arguments.executor != "ray":
+        raise ConfigurationError(f"--ray-{min(given)} goes with --executor ray.")
+    return given
 
 
 def _count(text: str) -> int:

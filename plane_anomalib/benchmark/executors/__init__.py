@@ -16,7 +16,10 @@ if TYPE_CHECKING:  # The command line lists the names, and starts without all th
     from plane_anomalib.benchmark.schema import JobResult
     from plane_anomalib.benchmark.store import Store
 
-_EXECUTORS = {"local": "plane_anomalib.benchmark.executors.local:LocalExecutor"}
+_EXECUTORS = {
+    "local": "plane_anomalib.benchmark.executors.local:LocalExecutor",
+    "ray": "plane_anomalib.benchmark.executors.ray:RayExecutor",
+}
 NAMES = tuple(_EXECUTORS)
 
 
@@ -62,7 +65,7 @@ def create_executor(name: str, resources: Resources) -> Executor:
         resources: What it may take.
 
     Raises:
-        PlaneAnomalibError: It needs a package that is not installed.
+        PlaneAnomalibError: It needs a package that is not installed, or an option cannot be meant.
     """
     module, _, cls = _EXECUTORS[name].partition(":")
     made: Callable[[Resources], Executor] = getattr(import_module(module), cls)

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from plane_anomalib.data.formats.mesh import read_mesh
 from plane_anomalib.errors import PointCloudFileError
@@ -81,7 +84,12 @@ def digest_of(path: Path) -> str:
 def _join(mesh: Any, weld: float) -> None:
     """Weld vertices and drop the faces that this leaves without three corners, or doubles."""
     if weld:
-        mesh.vertices = np.round(mesh.vertices / weld) * weld
+        count = len(mesh.vertices)
+        first, second = cKDTree(mesh.vertices).query_pairs(weld, output_type="ndarray").T
+        near = coo_array((np.ones(len(first)), (first, second)), shape=(count, count))
+        group = connected_components(near, directed=False)[1]
+        # Rounding to a grid would part what lies on both sides of a line of it.
+        mesh.vertices = mesh.vertices[np.unique(group, return_index=True)[1]][group]
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     faces = mesh.faces
     whole = (faces != np.roll(faces, 1, axis=1)).all(axis=1)
