@@ -59,11 +59,12 @@ def read_closed_mesh(path: Path) -> ClosedMesh:
     mesh = trimesh.Trimesh((vertices - (low + high) / 2) / extent, found.faces, process=False)
     for weld in (0.0, _WELD):
         _join(mesh, weld)
-        if not mesh.is_watertight:
-            trimesh.repair.fill_holes(mesh)
         if mesh.is_watertight:
             break
     else:
+        # Not sooner: it would fill the slits between corners that are yet to be welded.
+        trimesh.repair.fill_holes(mesh)
+    if not mesh.is_watertight:
         raise PointCloudFileError(
             path,
             f"is not a closed mesh: {_loose_edges(mesh.edges_sorted)} of its edges do not join "

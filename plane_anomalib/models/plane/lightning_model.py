@@ -86,8 +86,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         dice_weight: Weight of the dice loss; 0 turns it off.
         dice_smooth: Its smoothing.
         object_score: `"max"` (paper) or `"top"`, the mean of the highest `object_score_share`.
-        object_score_share: Share of the points; null takes 0.3 % with `template_context`, whose maps
-            are sharp enough for the smallest defects, else 1 %.
+        object_score_share: Share of the points; null takes 0.3 % with `template_context`, whose
+            maps are sharp enough for the smallest defects, else 1 %.
         num_views: Views per cloud at test time; each sees other points.
         unknown_category: `"mean"` prompts with a warning, or `"error"`.
         synthesis: `"ano3d"` or `"ano3d-literal"` (paper), `"extended"`, or `"none"` (Table 4,
