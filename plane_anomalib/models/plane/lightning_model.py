@@ -86,8 +86,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         dice_weight: Weight of the dice loss; 0 turns it off.
         dice_smooth: Its smoothing.
         object_score: `"max"` (paper) or `"top"`, the mean of the highest `object_score_share`.
-        object_score_share: Share of the points; null takes 0.3 % with `template_context`, whose
-            maps are sharp enough for the smallest defects, else 1 %.
+        object_score_share: Share of the points.
         num_views: Views per cloud at test time; each sees other points.
         unknown_category: `"mean"` prompts with a warning, or `"error"`.
         synthesis: `"ano3d"` or `"ano3d-literal"` (paper), `"extended"`, or `"none"` (Table 4,
@@ -162,7 +161,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         dice_weight: float = 1.0,
         dice_smooth: float = 1.0,
         object_score: Literal["max", "top"] = "top",
-        object_score_share: float | None = None,
+        object_score_share: float = 0.01,
         num_views: int = 4,
         unknown_category: Literal["mean", "error"] = "mean",
         synthesis: Literal["ano3d", "ano3d-literal", "extended", "none"] = "extended",
@@ -187,8 +186,6 @@ class Plane(PointCloudMixin, AnomalibModule):
         arguments = dict(locals())
         _check(arguments)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
-        if object_score_share is None:
-            arguments["object_score_share"] = 0.003 if template_context else 0.01
         settings = PlaneSettings.from_arguments(arguments)
         dtype = torch.bfloat16 if backbone_precision == "bf16" else torch.float32
         self.model = PlaneModel(create_backbone(backbone, dtype=dtype), settings, seed=seed)
@@ -361,7 +358,7 @@ def _check(values: Mapping[str, Any]) -> None:
         above=dict.fromkeys(positive, 0),
         least=dict.fromkeys([*lengths, *weights, *rates], 0),
     )
-    if (values["object_score_share"] or 0) > 1:
+    if values["object_score_share"] > 1:
         raise ConfigurationError(
             f"object_score_share is a share of the points, at most 1, not "
             f"{values['object_score_share']}."
