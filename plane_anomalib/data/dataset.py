@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -205,6 +205,14 @@ class PointCloudDataset(AnomalibDataset):
             defect=defect,
             mask_path=row.mask_path,
         )
+
+    def by_category(self) -> Iterator[tuple[str, Iterator[PointCloudItem]]]:
+        """Each category, in the order of names, with its clouds as their files have them.
+
+        A cloud is read when its turn comes, so that those of all categories need not be held.
+        """
+        for category, rows in self.samples.groupby("category", sort=True).indices.items():
+            yield str(category), (self.untransformed(int(row)) for row in rows)
 
     def _load(self, row: SampleRow) -> Arrays:
         points, mask = self.reader(row)

@@ -103,5 +103,5 @@ class FittedMixin(PointCloudMixin):
 
 def _by_category(data: PointCloudDataset) -> Iterator[tuple[str, Iterator[FloatArray]]]:
     """Each category with its clouds, read when their turn comes."""
-    for category, indices in data.samples.groupby("category", sort=True).indices.items():
-        yield str(category), (data.untransformed(int(i)).points.numpy() for i in indices)
+    for category, items in data.by_category():
+        yield category, (item.points.numpy() for item in items)

@@ -134,14 +134,13 @@ class InputSettings:
         count = min(self.num_views, -(-len(cloud) // self.num_points))
         # The last view of a small cloud starts over at the first points.
         chosen = np.arange(count * self.num_points, dtype=np.int64) % len(cloud)
-        if self.local_geometry or self.pose == "principal":
-            # The features see the shuffled cloud, so that they too are the same for any order.
-            order = shuffled_order(cloud, seed)
-            shown = None if context is None else context[order[chosen]]
+        # The features see the shuffled cloud, so that they too are the same for any order.
+        of_all = self.local_geometry or self.pose == "principal"
+        order = shuffled_order(cloud, seed, first=None if of_all else len(chosen))
+        shown = None if context is None else context[order[chosen]]
+        if of_all:
             whole = self.view(np.ascontiguousarray(cloud[order]), chosen, frame, shown)
         else:
-            order = shuffled_order(cloud, seed, first=len(chosen))
-            shown = None if context is None else context[order[chosen]]
             whole = self._view(cloud, sphere, order[chosen], frame, shown)
         cuts = [slice(i, i + self.num_points) for i in range(0, len(chosen), self.num_points)]
         return sphere.points, [View(whole.points[cut], whole.features[cut]) for cut in cuts]

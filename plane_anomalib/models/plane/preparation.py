@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,17 +22,17 @@ def category_frames(data: PointCloudDataset) -> dict[str, Frame]:
     Args:
         data: The training clouds.
     """
-    spheres: dict[str, list[UnitSphere]] = {}
-    for index in range(len(data)):
-        item = data.untransformed(index)
-        spheres.setdefault(item.category, []).append(unit_sphere(item.points.numpy()))
     return {
-        category: Frame(
-            np.mean([s.center for s in found], 0).astype(np.float32),
-            float(np.mean([s.scale for s in found])),
-        )
-        for category, found in spheres.items()
+        category: _frame([unit_sphere(item.points.numpy()) for item in items])
+        for category, items in data.by_category()
     }
+
+
+def _frame(spheres: Sequence[UnitSphere]) -> Frame:
+    return Frame(
+        np.mean([sphere.center for sphere in spheres], 0).astype(np.float32),
+        float(np.mean([sphere.scale for sphere in spheres])),
+    )
 
 
 def sample_features(data: PointCloudDataset, seed: int) -> Tensor:

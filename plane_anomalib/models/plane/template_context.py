@@ -65,22 +65,29 @@ class TemplateContext(nn.Module):
             For each training cloud, by its path, its rehearsal. They are for training alone and
             not kept.
         """
-        clouds = _by_category(data)
+        names: list[str] = []
         rehearsals = {}
-        self.categories, self.detectors = tuple(clouds), nn.ModuleList()
+        self.detectors = nn.ModuleList()
         with Progress(transient=True) as bar:
-            task = bar.add_task("Comparing specimens", total=len(clouds) + len(data))
-            for each in clouds.values():
-                self.detectors.append(self._fitted([*each.values()]))
-                bar.advance(task)
-                for path, own in each.items():
-                    others = [cloud for other, cloud in each.items() if other != path]
-                    half = own[shuffled_order(own, self.seed, first=-(-len(own) // 2))]
-                    detector = self._fitted(others or [half])
-                    some = own[shuffled_order(own, self.seed, first=_MOST_POINTS)]
-                    rehearsals[path] = Rehearsal(detector.laid(some), detector)
+            task = bar.add_task("Comparing specimens", total=len(data))
+            for category, items in data.by_category():
+                clouds = {item.path: item.points.numpy() for item in items}
+                names.append(category)
+                self.detectors.append(self._fitted([*clouds.values()]))
+                for path in clouds:
+                    rehearsals[path] = self._rehearsal(path, clouds)
                     bar.advance(task)
+        self.categories = tuple(names)
         return rehearsals
+
+    def _rehearsal(self, path: str, clouds: Mapping[str, FloatArray]) -> Rehearsal:
+        own = clouds[path]
+        others = [cloud for other, cloud in clouds.items() if other != path]
+        if not others:
+            others = [own[shuffled_order(own, self.seed, first=-(-len(own) // 2))]]
+        detector = self._fitted(others)
+        some = own[shuffled_order(own, self.seed, first=_MOST_POINTS)]
+        return Rehearsal(detector.laid(some), detector)
 
     def channels(self, cloud: FloatArray, category: str) -> NDArray[np.float32]:
         """How far each point of a test cloud lies from its category's normal specimens.
@@ -119,11 +126,3 @@ class TemplateContext(nn.Module):
         """Make room for what the state holds; torch loads the children after this."""
         self.categories = tuple(state["categories"])
         self.detectors = nn.ModuleList(self._empty() for _ in self.categories)
-
-
-def _by_category(data: PointCloudDataset) -> dict[str, dict[str, FloatArray]]:
-    clouds: dict[str, dict[str, FloatArray]] = {}
-    for index in range(len(data)):
-        item = data.untransformed(index)
-        clouds.setdefault(item.category, {})[item.path] = item.points.numpy()
-    return dict(sorted(clouds.items()))

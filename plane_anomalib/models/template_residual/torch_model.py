@@ -205,7 +205,7 @@ class TemplateResidualDetector(CloudDetector):
             in_place: The cloud is known to lie on the templates and is taken as it lies.
 
         Returns:
-            (N, `NUM_CONTEXT_CHANNELS`) in input order; see `context_channels`.
+            (N, `num_context_channels(S)`) in input order; see `context_channels`.
 
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
