@@ -21,6 +21,8 @@ PER_CLOUD_SECONDS = {
 `benchmarks/results/comparison.csv`."""
 PER_STEP_SECONDS = {"Plane": 0.6}
 """Of a training step on two cores: 2,500 take 24 minutes, says the model's page."""
+USUAL_STEPS = 500
+"""Of a trained model whose `max_steps` is left to itself."""
 OTHERS_SECONDS = 60.0
 """Of a model of which nothing is known, per category."""
 
@@ -57,8 +59,9 @@ class Estimates:
         per_cloud = PER_CLOUD_SECONDS.get(job.model.name)
         if per_cloud is None:
             return OTHERS_SECONDS * len(job.categories)
-        steps = job.model.arguments.get("max_steps", 0)
-        training = PER_STEP_SECONDS.get(job.model.name, 0.0) * max(steps, 0)
+        steps = job.model.arguments.get("max_steps")
+        steps = USUAL_STEPS if steps is None else max(steps, 0)
+        training = PER_STEP_SECONDS.get(job.model.name, 0.0) * steps
         return START_SECONDS + training + per_cloud * (clouds or 12 * len(job.categories))
 
 

@@ -21,7 +21,7 @@ from plane_anomalib.registry import DATASETS, MODELS
 NAMES = {
     *("table1_anomaly_shapenet", "table2_real3d_ad", "table3_metrics", "table4_components"),
     *("table5_point_prompts", "table6_losses", "table7_layers", "figure5_speed"),
-    *("figure7_prompt_lengths", "objects", "smoke"),
+    *("figure7_prompt_lengths", "objects", "objects_one_for_all", "smoke"),
 }
 DATA = "data: [{dataset: AnomalyShapeNet, column: ASN, arguments: {root: here}}]\n"
 

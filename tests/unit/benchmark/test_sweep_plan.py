@@ -11,8 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from plane_anomalib.benchmark.estimates import START_SECONDS, Estimates
+from plane_anomalib.benchmark.objects import columns_of
 from plane_anomalib.benchmark.plan import Plan, make_plan
-from plane_anomalib.benchmark.sweep_file import DataColumn, ModelRow, SweepFile
+from plane_anomalib.benchmark.sweep_file import (
+    BUNDLED,
+    DataColumn,
+    ModelRow,
+    SweepFile,
+    find_sweep,
+    read_sweep,
+)
 from plane_anomalib.errors import ConfigurationError
 from tests.support.trees import shapenet_tree
 
@@ -158,6 +167,15 @@ def test_shards_together_are_the_whole_and_share_nothing(tree: Path, count: int)
     shards = [plan.shard(index, count) for index in range(1, count + 1)]
     parts = [planned.job_id or "" for shard in shards for planned in shard.jobs]
     assert sorted(parts) == sorted(planned.job_id or "" for planned in plan.jobs)
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in BUNDLED.glob("*.yaml")))
+def test_the_hours_of_every_bundled_sweep_can_be_told(name: str, tree: Path) -> None:
+    sweep = replace(read_sweep(find_sweep(name)), data=columns_of([tree]), categories="all")
+    plan = make_plan(sweep, tree.parent / "cache", make=False)
+    assert plan.jobs
+    seconds = [Estimates().seconds(planned.job, 2) for planned in plan.jobs]
+    assert min(seconds) > START_SECONDS
 
 
 def test_rows_are_chosen_by_pattern(tree: Path) -> None:
