@@ -19,6 +19,9 @@ from plane_anomalib.metrics.evaluator import PointCloudEvaluator
 from plane_anomalib.post_processing import PointCloudPostProcessor
 from plane_anomalib.visualization.visualizer import PointCloudVisualizer
 
+CHECKPOINT_MODEL = "plane_anomalib_model"
+"""Key of a checkpoint under which the registered name of its model stands."""
+
 
 class PointCloudMixin(LightningModule):
     """Put before `AnomalibModule`: `class Plane(PointCloudMixin, AnomalibModule)`.
@@ -48,6 +51,11 @@ class PointCloudMixin(LightningModule):
         """What turns a training cloud into what `training_step` gets; runs in the workers."""
         del datamodule
         return None
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say which model this is, so that the file can be read without being told."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[CHECKPOINT_MODEL] = type(self).__name__
 
     @property
     def learning_type(self) -> LearningType:
