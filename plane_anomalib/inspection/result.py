@@ -1,4 +1,4 @@
-"""The answer for one cloud: scores, a decision where there is a threshold, and where the parts lie."""
+"""What a detector says of one cloud: scores, a decision, and where the anomalous parts lie."""
 
 from __future__ import annotations
 

@@ -1,0 +1,122 @@
+"""What a detector's folder says of itself, in `detector.json`.
+
+RUN/model.ckpt        the model, thresholds included
+RUN/detector.json     this
+RUN/good/<name>.npz   thinned copies of the good scans (`points`), to compare others with
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plane_anomalib.atomic import replaced
+from plane_anomalib.errors import PlaneAnomalibError
+from plane_anomalib.inspection.result import Threshold
+from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
+from plane_anomalib.results import Hardware, Versions
+
+CARD_FILE = "detector.json"
+MODEL_FILE = "model.ckpt"
+GOOD_FOLDER = "good"
+CARD_VERSION = 1
+
+
+class DetectorError(PlaneAnomalibError):
+    """A detector's folder is missing, damaged, or of another version."""
+
+
+@dataclass(frozen=True)
+class ScanCard:
+    """A good scan: its name (the file's stem, made unique), points, and measures in its units.
+
+    Attributes:
+        name: What to call it.
+        path: The file, as it was given.
+        num_points: How many points it has.
+        spacing: Typical distance between neighbouring points.
+        extent: Longest side of its box.
+    """
+
+    name: str
+    path: str
+    num_points: int
+    spacing: float
+    extent: float
+
+
+@dataclass(frozen=True)
+class DetectorCard:
+    """How a detector was made.
+
+    Attributes:
+        model: Registered name.
+        arguments: Of the model, as it was made.
+        category: What the part is called.
+        scans: The good scans it was fitted on.
+        units: Unit of length the scans seem to be in, in words; "" where it cannot be told.
+        common_pose: Whether all good scans lie the same way.
+        one_sided: Whether scans that are judged show one side of parts whose good scans are whole.
+        threshold: Of objects.
+        point_threshold: Of points.
+        choices: What was decided by itself, a sentence each, as printed.
+        seed: Of everything drawn.
+        seconds: How long making it took.
+        created: ISO 8601, UTC.
+        versions: Software.
+        hardware: Machine.
+        config_hash: SHA-256 of model, arguments and seed.
+        data_hash: SHA-256 over the scans' bytes.
+        weights_hash: SHA-256 over the model's state.
+    """
+
+    model: str
+    arguments: dict[str, Any]
+    category: str
+    scans: list[ScanCard]
+    units: str
+    common_pose: bool
+    one_sided: bool
+    threshold: Threshold | None
+    point_threshold: Threshold | None
+    choices: list[str]
+    seed: int
+    seconds: float
+    created: str
+    versions: Versions
+    hardware: Hardware
+    config_hash: str
+    data_hash: str | None
+    weights_hash: str
+    card_version: int = field(default=CARD_VERSION)
+
+    def write(self, folder: Path) -> Path:
+        """Write `detector.json`, whole or not at all."""
+        file = folder / CARD_FILE
+        with replaced(file) as temporary:
+            temporary.write_text(strict_json(self, indent=2) + "\n", encoding="utf-8")
+        return file
+
+    @classmethod
+    def read(cls, folder: Path) -> DetectorCard:
+        """Read `detector.json`.
+
+        Raises:
+            DetectorError: It is missing, damaged or of another version.
+        """
+        file = folder / CARD_FILE
+        try:
+            data = load_strict(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, JsonDataError) as error:
+            raise DetectorError(f"{file}: cannot be read ({error}); train again.") from error
+        version = data.get("card_version") if isinstance(data, dict) else None
+        if version != CARD_VERSION:
+            raise DetectorError(
+                f"{file}: is of version {version!r}, and this plane_anomalib reads {CARD_VERSION}; "
+                "use the version that wrote it, or train again."
+            )
+        try:
+            return from_plain(cls, data)
+        except JsonDataError as error:
+            raise DetectorError(f"{file}: {error}; train again.") from error
