@@ -9,9 +9,11 @@ function decode(text, Type) {
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   if (Type === Uint8Array) return bytes;
   if (Type === Int8Array) return new Int8Array(bytes.buffer);
-  const view = new DataView(bytes.buffer);
-  const values = new Uint16Array(bytes.length / 2);
-  for (let i = 0; i < values.length; i++) values[i] = view.getUint16(2 * i, true);
+  const view = new DataView(bytes.buffer), size = Type.BYTES_PER_ELEMENT;
+  const values = new Type(bytes.length / size);
+  for (let i = 0; i < values.length; i++) {
+    values[i] = size === 2 ? view.getUint16(2 * i, true) : view.getUint32(4 * i, true);
+  }
   return values;
 }
 
@@ -23,8 +25,9 @@ function decodeBits(text, count) {
   return bits;
 }
 
-// Numbers of one cloud; coordinates are centred, in the object's units.
-function unpackCloud(packed, scores) {
+// Numbers of one cloud; coordinates are centred, in the object's units: on the cloud itself or, to
+// lie beside another one, on that one, and of its size.
+function unpackCloud(packed, scores, frame = null) {
   const count = packed.shown;
   const codes = decode(packed.points, Uint16Array);
   const low = [65535, 65535, 65535], high = [0, 0, 0];
@@ -34,7 +37,8 @@ function unpackCloud(packed, scores) {
     if (codes[i] > high[axis]) high[axis] = codes[i];
   }
   const points = new Float32Array(codes.length);
-  const middle = low.map((value, axis) => (value + high[axis]) / 2);
+  const middle = low.map((value, axis) => (frame === null ? (value + high[axis]) / 2
+    : (frame.centre[axis] - packed.origin[axis]) / packed.step));
   let radius = 0;
   for (let i = 0; i < codes.length; i += 3) {
     let square = 0;
@@ -56,7 +60,7 @@ function unpackCloud(packed, scores) {
   return {
     count, points, scores: values,
     centre: middle.map((value, axis) => packed.origin[axis] + value * packed.step),
-    radius: Math.sqrt(radius) || 1,
+    radius: frame === null ? Math.sqrt(radius) || 1 : frame.radius,
     normals: decode(packed.normals, Int8Array),
     truth: decodeBits(packed.truth, count),
     predicted: decodeBits(packed.predicted, count),
@@ -69,19 +73,24 @@ const LIGHT = [-0.42, 0.55, 0.72].map((v) => v / Math.hypot(0.42, 0.55, 0.72));
 
 class CloudViewer {
   // wheelWhenFocused: on a page that scrolls, the wheel zooms only after a click on the canvas.
-  constructor(canvas, onHover, onTurn, { wheelWhenFocused = false } = {}) {
+  // onPick: called with what was clicked or tapped, as by pick(), or null beside the cloud.
+  // overlay: called after every drawing with the context, in CSS pixels, to draw more.
+  constructor(canvas, onHover, onTurn, options = {}) {
+    const { wheelWhenFocused = false, onPick = () => {}, overlay = () => {} } = options;
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.buffer = document.createElement("canvas");
     this.onHover = onHover;
     this.onTurn = onTurn;
     this.wheelWhenFocused = wheelWhenFocused;
+    this.onPick = onPick;
+    this.overlay = overlay;
     this.cloud = null;
     this.panes = [];
     this.pointers = new Map();
     this.fine = true;
     this.pending = 0;
-    this.slow = false;
+    this.coarseness = 0;
     this.reset();
     this.listen();
     new ResizeObserver(() => this.redraw()).observe(canvas);
@@ -127,6 +136,7 @@ class CloudViewer {
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+      this.pressed = this.pointers.size === 1 ? [event.clientX, event.clientY] : null;
       canvas.classList.add("dragging");
       this.onHover(null);
     });
@@ -135,9 +145,16 @@ class CloudViewer {
       if (!this.pointers.size) {
         canvas.classList.remove("dragging");
         this.fine = true;
+        this.onTurn();
         this.redraw();
       }
     };
+    canvas.addEventListener("pointerup", (event) => {
+      // What hardly moved was a click; the second finger of a pinch makes none.
+      if (this.pressed && this.pressed.every((at, k) =>
+        Math.abs(at - [event.clientX, event.clientY][k]) < 5)) this.onPick(this.pick(event));
+      this.pressed = null;
+    });
     canvas.addEventListener("pointerup", release);
     canvas.addEventListener("pointercancel", release);
     canvas.addEventListener("pointerleave", () => this.onHover(null));
@@ -147,7 +164,7 @@ class CloudViewer {
       event.preventDefault();
       this.magnify(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)));
     }, { passive: false });
-    canvas.addEventListener("dblclick", () => { this.reset(); this.redraw(); });
+    canvas.addEventListener("dblclick", () => { this.reset(); this.onTurn(); this.redraw(); });
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -216,11 +233,13 @@ class CloudViewer {
     this.canvas.height = Math.round(height * ratio);
     const { columns, rows } = this.grid(width, height);
     const cell = [width / columns, height / rows];
-    // Twice as fine as the screen smooths edges; while turning, a slow machine draws coarser.
-    let fineness = this.fine || !this.slow ? 2 : 1;
+    // Twice as fine as the screen smooths edges; while turning, a slow machine draws coarser, and
+    // then fewer points.
+    const coarse = this.fine ? 0 : this.coarseness;
+    let fineness = coarse ? 1 : 2;
     while (fineness > 1 && cell[0] * cell[1] * fineness * fineness > 4e6) fineness -= 0.5;
     const w = Math.round(cell[0] * fineness), h = Math.round(cell[1] * fineness);
-    this.rasterise(w, h, fineness);
+    this.rasterise(w, h, fineness, coarse > 1 ? 3 : 1);
     if (this.buffer.width !== w || this.buffer.height !== h) {
       this.buffer.width = w;
       this.buffer.height = h;
@@ -236,12 +255,27 @@ class CloudViewer {
       this.context.drawImage(this.buffer, left, top, cell[0] * ratio, cell[1] * ratio);
     });
     this.layout = { columns, cell, fineness, w, h };
+    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.overlay(this.context);
     const spent = performance.now() - started;
-    if (fineness === 2) this.slow = spent > 40;
+    if (spent > 40 && coarse === this.coarseness) this.coarseness = Math.min(2, coarse + 1);
+    else if (spent < 8 && coarse) this.coarseness = coarse - 1;
     this.lastDraw = spent;
   }
 
-  rasterise(w, h, fineness) {
+  // Pixels of a pane for each unit of the object, and where a point (centred) is in a pane.
+  unit() {
+    const { cell } = this.layout;
+    return 0.47 * Math.min(cell[0], cell[1]) / this.cloud.radius * this.zoom;
+  }
+
+  project(point) {
+    const { cell } = this.layout, r = this.rotation, unit = this.unit();
+    const along = (k) => r[3 * k] * point[0] + r[3 * k + 1] * point[1] + r[3 * k + 2] * point[2];
+    return [cell[0] / 2 + this.shift[0] + along(0) * unit, cell[1] / 2 - this.shift[1] - along(1) * unit];
+  }
+
+  rasterise(w, h, fineness, stride) {
     const { points, normals, count, radius: extent, spacing } = this.cloud;
     const size = w * h;
     if (!this.index || this.index.length !== size) {
@@ -253,11 +287,12 @@ class CloudViewer {
     index.fill(-1);
     depth.fill(-1e30);
     const scale = 0.47 * Math.min(w, h) / extent * this.zoom;
-    const reach = Math.min(14 * fineness, Math.max(0.75 * fineness, 2.3 * spacing * scale));
+    const wide = 2.3 * spacing * Math.sqrt(stride) * scale;
+    const reach = Math.min(14 * fineness, Math.max(0.75 * fineness, wide));
     const disc = this.disc(reach, w, spacing);
     const border = Math.ceil(reach);
     const midX = w / 2 + this.shift[0] * fineness, midY = h / 2 - this.shift[1] * fineness;
-    for (let i = 0, j = 0; i < count; i++, j += 3) {
+    for (let i = 0, j = 0; i < count; i += stride, j += 3 * stride) {
       const x = points[j], y = points[j + 1], z = points[j + 2];
       const column = Math.round(midX + (r[0] * x + r[1] * y + r[2] * z) * scale);
       const row = Math.round(midY - (r[3] * x + r[4] * y + r[5] * z) * scale);
