@@ -2,6 +2,8 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.validation import FloatArray, as_points
@@ -67,6 +69,46 @@ def point_normals(points: ArrayLike, k: int = 16, queries: ArrayLike | None = No
         patches = cloud[index.query(places[part], neighbours)[1]]
         normals[part] = _least_variance(patches)
     return orient_outward(normals, places, cloud.mean(0, dtype=np.float64))
+
+
+def surface_side_normals(points: ArrayLike, k: int = 16) -> FloatArray:
+    """Estimate unit normals that all look out of the material, inside a bowl as well.
+
+    The side is handed on from neighbour to neighbour along the flattest way (the minimum spanning
+    tree of Hoppe et al., SIGGRAPH 1992), and each connected piece is turned so that the volume
+    under its normals is positive, which holds for any closed surface.
+
+    Args:
+        points: (N, 3) of a whole surface, or of one side of it.
+        k: Neighbours (the point itself included) whose plane is taken; fewer where N < k.
+
+    Returns:
+        (N, 3) float32 unit vectors.
+
+    Raises:
+        ConfigurationError: If the cloud is empty or not (N, 3).
+    """
+    index = NeighbourIndex(points)
+    cloud = index.reference
+    normals = point_normals(cloud, k)
+    around = index.query(cloud, min(k, len(cloud)))[1]
+    first = np.repeat(np.arange(len(cloud)), around.shape[1])
+    second = around.ravel()
+    cosines = np.abs(np.sum(normals[first] * normals[second], axis=1))
+    # Never 0, which a sparse matrix takes for no edge.
+    edges = coo_matrix((1.001 - np.minimum(cosines, 1.0), (first, second)), (len(cloud),) * 2)
+    tree = minimum_spanning_tree(edges.tocsr())
+    pieces, piece = connected_components(tree, directed=False)
+    centre = cloud.mean(0, dtype=np.float64)
+    for number in range(pieces):
+        start = int(np.flatnonzero(piece == number)[0])
+        order, parents = breadth_first_order(tree, start, directed=False)
+        for each in order[1:]:
+            if normals[each] @ normals[parents[each]] < 0:
+                normals[each] *= -1
+        if np.einsum("ni,ni->", cloud[order] - centre, normals[order]) < 0:
+            normals[order] *= -1
+    return normals
 
 
 def _least_variance(patches: FloatArray) -> NDArray[np.float64]:
