@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.inspection.good_scans import LaidScan
+from plane_anomalib.inspection.comparison import LaidScan
 from plane_anomalib.inspection.judged_cloud import JudgedCloud
 from plane_anomalib.inspection.result import Decision, Region, Threshold
 from plane_anomalib.visualization.colours import ScoreScale
@@ -31,7 +31,7 @@ from plane_anomalib.visualization.web_page import filled
 STOPS = 1000
 """Steps of the threshold slider."""
 _STYLES = ("base.css", "inspect.css")
-_SCRIPTS = ("viewer.js", "camera.js", "plots.js", "inspect_panels.js", "inspect.js")
+_SCRIPTS = ("unpack.js", "viewer.js", "camera.js", "plots.js", "inspect_panels.js", "inspect.js")
 _ANOMALOUS_SHARE = 1 / 3
 _VIEWS_OF_REGIONS = 16
 _NO_REGION = 65535
@@ -183,14 +183,15 @@ def slider(subject: Subject, scale: ScoreScale) -> dict[str, Any]:
 
     Args:
         subject: The cloud.
-        scale: Score colours, which the range includes.
+        scale: Score colours, the range where nothing else gives one.
     """
     scores = subject.cloud.scores.astype(np.float64)
     known = np.sort(scores[np.isfinite(scores)])
-    low = min([scale.low, *known[:1].tolist()])
-    high = max([scale.high, *known[-1:].tolist()])
-    stops = low + (high - low) * np.arange(STOPS + 1) / STOPS
     own = subject.point_threshold
+    ends = [*known[:1].tolist(), *known[-1:].tolist(), *([] if own is None else [own.value])]
+    low, high = (min(ends), max(ends)) if ends else (scale.low, scale.high)
+    high = high if high > low else low + 1.0
+    stops = low + (high - low) * np.arange(STOPS + 1) / STOPS
     return {
         "low": low,
         "high": high,

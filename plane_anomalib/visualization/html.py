@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _STYLES = ("base.css", "report.css")
-_SCRIPTS = ("viewer.js", "plots.js", "report.js")
+_SCRIPTS = ("unpack.js", "viewer.js", "plots.js", "report.js")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ function rotationAbout([x, y, z], angle) {
 // middle of the pane and `reach` (in the object's units; null: the whole cloud) to be seen around
 // it. `moved` is called at each step.
 function fly(viewer, { rotation, at = null, reach = null }, moved) {
+  if (!viewer.layout) viewer.draw();
   const start = viewer.rotation.slice(), { axis, angle } = turnBetween(start, rotation);
   const before = viewer.zoom, middle = at || [0, 0, 0];
   const side = Math.min(...viewer.layout.cell), unit = viewer.unit();
@@ -83,6 +84,7 @@ function lookAlike(viewer, other) {
   viewer.rotation = other.rotation.slice();
   viewer.zoom = other.zoom;
   viewer.shift = other.shift.map((v) => v * share);
+  viewer.side = Math.min(clientWidth / columns, clientHeight / rows);
   viewer.fine = other.fine;
   viewer.redraw();
 }

@@ -3,72 +3,6 @@
 // two-dimensional canvas. What is seen at each pixel is found once for all panes, which differ in
 // colour only.
 
-function decode(text, Type) {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  if (Type === Uint8Array) return bytes;
-  if (Type === Int8Array) return new Int8Array(bytes.buffer);
-  const view = new DataView(bytes.buffer), size = Type.BYTES_PER_ELEMENT;
-  const values = new Type(bytes.length / size);
-  for (let i = 0; i < values.length; i++) {
-    values[i] = size === 2 ? view.getUint16(2 * i, true) : view.getUint32(4 * i, true);
-  }
-  return values;
-}
-
-function decodeBits(text, count) {
-  if (text === null) return null;
-  const bytes = decode(text, Uint8Array);
-  const bits = new Uint8Array(count);
-  for (let i = 0; i < count; i++) bits[i] = (bytes[i >> 3] >> (i & 7)) & 1;
-  return bits;
-}
-
-// Numbers of one cloud; coordinates are centred, in the object's units: on the cloud itself or, to
-// lie beside another one, on that one, and of its size.
-function unpackCloud(packed, scores, frame = null) {
-  const count = packed.shown;
-  const codes = decode(packed.points, Uint16Array);
-  const low = [65535, 65535, 65535], high = [0, 0, 0];
-  for (let i = 0; i < codes.length; i++) {
-    const axis = i % 3;
-    if (codes[i] < low[axis]) low[axis] = codes[i];
-    if (codes[i] > high[axis]) high[axis] = codes[i];
-  }
-  const points = new Float32Array(codes.length);
-  const middle = low.map((value, axis) => (frame === null ? (value + high[axis]) / 2
-    : (frame.centre[axis] - packed.origin[axis]) / packed.step));
-  let radius = 0;
-  for (let i = 0; i < codes.length; i += 3) {
-    let square = 0;
-    for (let axis = 0; axis < 3; axis++) {
-      const value = (codes[i + axis] - middle[axis]) * packed.step;
-      points[i + axis] = value;
-      square += value * value;
-    }
-    radius = Math.max(radius, square);
-  }
-  let values = null;
-  if (packed.pointScores !== null) {
-    const levels = decode(packed.pointScores, Uint16Array);
-    values = new Float32Array(count);
-    for (let i = 0; i < count; i++) {
-      values[i] = levels[i] === 65535 ? NaN : scores.low + levels[i] * scores.step;
-    }
-  }
-  return {
-    count, points, scores: values,
-    centre: middle.map((value, axis) => packed.origin[axis] + value * packed.step),
-    radius: frame === null ? Math.sqrt(radius) || 1 : frame.radius,
-    normals: decode(packed.normals, Int8Array),
-    truth: decodeBits(packed.truth, count),
-    predicted: decodeBits(packed.predicted, count),
-    spacing: packed.spacing,
-    rotation: packed.rotation,
-  };
-}
-
 const LIGHT = [-0.42, 0.55, 0.72].map((v) => v / Math.hypot(0.42, 0.55, 0.72));
 
 class CloudViewer {
@@ -87,6 +21,7 @@ class CloudViewer {
     this.overlay = overlay;
     this.cloud = null;
     this.panes = [];
+    this.side = 0;
     this.pointers = new Map();
     this.fine = true;
     this.pending = 0;
@@ -232,7 +167,10 @@ class CloudViewer {
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
     const { columns, rows } = this.grid(width, height);
-    const cell = [width / columns, height / rows];
+    const cell = [width / columns, height / rows], side = Math.min(...cell);
+    // What is in the middle stays there when panes become larger or smaller.
+    if (this.side) this.shift = this.shift.map((value) => value * side / this.side);
+    this.side = side;
     // Twice as fine as the screen smooths edges; while turning, a slow machine draws coarser, and
     // then fewer points.
     const coarse = this.fine ? 0 : this.coarseness;
@@ -296,7 +234,8 @@ class CloudViewer {
       const x = points[j], y = points[j + 1], z = points[j + 2];
       const column = Math.round(midX + (r[0] * x + r[1] * y + r[2] * z) * scale);
       const row = Math.round(midY - (r[3] * x + r[4] * y + r[5] * z) * scale);
-      if (column < border || row < border || column >= w - border || row >= h - border) continue;
+      if (column < -border || row < -border || column >= w + border || row >= h + border) continue;
+      const inside = column >= border && row >= border && column < w - border && row < h - border;
       const near = r[6] * x + r[7] * y + r[8] * z;
       const a = normals[j], b = normals[j + 1], c = normals[j + 2];
       const nx = r[0] * a + r[1] * b + r[2] * c, ny = r[3] * a + r[4] * b + r[5] * c;
@@ -306,6 +245,10 @@ class CloudViewer {
       const base = row * w + column;
       for (let k = 0; k < disc.length; k++) {
         const pixel = base + disc.offset[k], here = near - disc.drop[k];
+        if (!inside) {
+          const right = column + disc.dx[k], low = row + disc.dy[k];
+          if (right < 0 || low < 0 || right >= w || low >= h) continue;
+        }
         if (here > depth[pixel]) {
           depth[pixel] = here;
           index[pixel] = i;
@@ -317,17 +260,22 @@ class CloudViewer {
 
   // Discs are domes: where two overlap, each pixel goes to the nearer centre.
   disc(reach, width, spacing) {
-    const offset = [], drop = [], steps = Math.ceil(reach), square = reach * reach;
+    const offset = [], drop = [], across = [], down = [], steps = Math.ceil(reach), square = reach * reach;
     for (let dy = -steps; dy <= steps; dy++) {
       for (let dx = -steps; dx <= steps; dx++) {
         const away = dx * dx + dy * dy;
         if (away <= square) {
           offset.push(dy * width + dx);
+          across.push(dx);
+          down.push(dy);
           drop.push(away / square * spacing * 0.6);
         }
       }
     }
-    return { offset: Int32Array.from(offset), drop: Float32Array.from(drop), length: drop.length };
+    return {
+      offset: Int32Array.from(offset), drop: Float32Array.from(drop), length: drop.length,
+      dx: across, dy: down,
+    };
   }
 
   // Darken what lies behind its surroundings: creases and silhouettes (eye-dome lighting).
