@@ -51,7 +51,7 @@ function fly(viewer, { rotation, at = null, reach = null }, moved) {
   const gap = viewer.project(middle).map((v, k) => v - viewer.layout.cell[k] / 2).map((v) => v / unit);
   viewer.rotation = rotation.slice();
   const after = reach === null ? viewer.fit()
-    : Math.min(12, Math.max(0.8, 0.5 * viewer.cloud.radius / Math.max(reach, 1e-12)));
+    : Math.min(12, Math.max(0.8, 0.75 * viewer.cloud.radius / Math.max(reach, 1e-12)));
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const began = performance.now(), flight = {};
   viewer.flight = flight;
@@ -129,11 +129,13 @@ function drawMarks(viewer, context, { outlined = null, places = [], colour, halo
 // Pixels of what is outlined beside a pixel that is not.
 function border(viewer, outlined) {
   const { index } = viewer, { w, h } = viewer.layout, found = [];
-  const inside = (p) => index[p] >= 0 && outlined[index[p]] === 1;
+  const inside = new Uint8Array(index.length);
+  for (let p = 0; p < index.length; p++) if (index[p] >= 0) inside[p] = outlined[index[p]];
   for (let row = 1; row < h - 1; row++) {
     for (let column = 1, p = row * w + 1; column < w - 1; column++, p++) {
-      if (!inside(p)) continue;
-      if (!(inside(p - 1) && inside(p + 1) && inside(p - w) && inside(p + w))) found.push([column, row]);
+      if (inside[p] && !(inside[p - 1] && inside[p + 1] && inside[p - w] && inside[p + w])) {
+        found.push([column, row]);
+      }
     }
   }
   return found;

@@ -20,7 +20,7 @@
   const stopOf = (v) => Math.round((v - slider.low) / (slider.high - slider.low) * slider.stops);
   // stop: where the slider stands; null: at the detector's own threshold, between stops.
   const state = {
-    shown: new Set(["map"]), good: data.good !== null, point: null, region: null,
+    shown: new Set(["map"]), good: data.good !== null, point: null, region: null, outlined: null,
     stop: own === null ? stopOf(data.scale.centre) : null,
   };
   const threshold = () => (state.stop === null ? own.value : stopAt(state.stop));
@@ -64,15 +64,10 @@
   const at = (point) => [...cloud.points.subarray(3 * point, 3 * point + 3)];
   const viewer = new CloudViewer(get("view"), showTip, () => moved(viewer), {
     onPick: (hit) => choosePoint(hit === null ? null : hit.point),
-    overlay: (context) => drawMarks(viewer, context, { ...marks(), outlined: outlined() }),
+    overlay: (context) => drawMarks(viewer, context, { ...marks(), outlined: state.outlined }),
     wheelWhenFocused: window.matchMedia("(max-width: 900px)").matches,
   });
   let good = null;
-
-  function outlined() {
-    if (state.region === null) return null;
-    return Uint8Array.from(regionOf, (region) => (region === state.region ? 1 : 0));
-  }
 
   function moved(mover) {
     mover.flight = null;
@@ -113,6 +108,8 @@
 
   function chooseRegion(number) {
     state.region = state.region === number ? null : number;
+    state.outlined = state.region === null ? null
+      : Uint8Array.from(regionOf, (region) => (region === number ? 1 : 0));
     for (const [i, item] of [...get("regions").children].entries()) {
       item.firstChild.setAttribute("aria-pressed", String(i === state.region));
     }

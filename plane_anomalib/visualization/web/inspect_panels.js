@@ -37,8 +37,7 @@ function showPoint(place, facts) {
 }
 
 function heightText(height) {
-  if (height === null) return "";
-  return `, ${height > 0 ? "stands out" : "sunken"} by ${number(Math.abs(height), 3)}`;
+  return `${height > 0 ? "stands out" : "sunken"} by ${number(Math.abs(height), 3)}`;
 }
 
 // One button for each region; `chosen` is called with its number.
@@ -56,7 +55,8 @@ function listRegions(place, note, { regions, threshold, units }, chosen) {
     title.append(element("span", `Region ${i + 1}`), element("span", `${number(100 * region.share, 2)} %`));
     const list = (values) => values.map((v) => number(v, 3));
     button.append(title, element("span", `at ${list(region.centre).join(", ")}`),
-      element("span", `size ${list(region.size).join(" x ")}${heightText(region.height)}`),
+      element("span", `size ${list(region.size).join(" x ")}`),
+      ...(region.height === null ? [] : [element("span", heightText(region.height))]),
       element("span", `${whole(region.points)} points, peak score ${number(region.peak, 3)}`, "faint"));
     button.addEventListener("click", () => chosen(i));
     item.append(button);

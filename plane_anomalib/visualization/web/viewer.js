@@ -280,24 +280,32 @@ class CloudViewer {
 
   // Darken what lies behind its surroundings: creases and silhouettes (eye-dome lighting).
   darken(w, h, scale, fineness) {
-    const { index, depth } = this;
+    const { index } = this;
     if (!this.light || this.light.length !== index.length) this.light = new Float32Array(index.length);
+    this.light.fill(0);
     const light = this.light, near = Math.max(1, Math.round(2 * fineness));
-    const far = near * 4, unit = scale / Math.min(w, h);
-    for (let row = 0; row < h; row++) {
-      for (let column = 0, p = row * w; column < w; column++, p++) {
+    const unit = scale / Math.min(w, h);
+    this.gather(w, h, near, 2.1, unit);
+    this.gather(w, h, near * 4, 0.9, unit);
+    for (let p = 0; p < index.length; p++) {
+      if (index[p] >= 0) light[p] = this.shade[index[p]] * (1 - Math.min(0.45, light[p]));
+    }
+  }
+
+  // Adds to `light` how far the pixels `step` away stand out before each one.
+  gather(w, h, step, strength, unit) {
+    const { index, depth, light } = this, down = step * w;
+    for (let row = 0, p = 0; row < h; row++) {
+      const above = row >= step, below = row < h - step;
+      for (let column = 0; column < w; column++, p++) {
         if (index[p] < 0) continue;
-        let dark = 0;
-        for (const [step, strength] of [[near, 0.7], [far, 0.3]]) {
-          const here = depth[p];
-          let sum = 0;
-          if (column >= step) sum += Math.min(0.1, Math.max(0, (depth[p - step] - here) * unit - 0.004));
-          if (column < w - step) sum += Math.min(0.1, Math.max(0, (depth[p + step] - here) * unit - 0.004));
-          if (row >= step) sum += Math.min(0.1, Math.max(0, (depth[p - step * w] - here) * unit - 0.004));
-          if (row < h - step) sum += Math.min(0.1, Math.max(0, (depth[p + step * w] - here) * unit - 0.004));
-          dark += sum * strength * 3;
-        }
-        light[p] = this.shade[index[p]] * (1 - Math.min(0.45, dark));
+        const here = depth[p] + 0.004 / unit, most = 0.1 / unit;
+        let sum = 0, gap = 0;
+        if (column >= step && (gap = depth[p - step] - here) > 0) sum += gap < most ? gap : most;
+        if (column < w - step && (gap = depth[p + step] - here) > 0) sum += gap < most ? gap : most;
+        if (above && (gap = depth[p - down] - here) > 0) sum += gap < most ? gap : most;
+        if (below && (gap = depth[p + down] - here) > 0) sum += gap < most ? gap : most;
+        light[p] += sum * unit * strength;
       }
     }
   }
