@@ -176,11 +176,12 @@ class _Writer:
     ) -> None:
         self.folder, self.options, self.summary, self.listed = folder, options, summary, listed
         self.failed: list[FailedFile] = []
-        detector = None if summary is None else summary.detector
-        run = options.run or (None if detector is None else Path(detector.run))
         # A folder that is named by hand is believed to be the right one.
-        trusted = detector is None or options.run is not None
-        self.comparison = Comparison(run, None if trusted else detector.weights_hash)
+        if summary is None or options.run is not None:
+            self.comparison = Comparison(options.run)
+        else:
+            detector = summary.detector
+            self.comparison = Comparison(Path(detector.run), detector.weights_hash)
 
     def write_all(
         self, jobs: Sequence[_Job], recording: RerunFile | None, report: Callable[[str], None]
