@@ -102,14 +102,19 @@ def _matching(pattern: Path, without: Sequence[Path]) -> Sequence[Path]:
     parts = pattern.parts
     fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
     home = Path(*parts[:fixed])
-    matches = [Path(match) for match in glob.glob(str(pattern), recursive=True)]
+    # Not glob.glob, which goes round in links that lead back.
+    matches = [match for match in home.glob(str(Path(*parts[fixed:]))) if _is_shown(match, home)]
     files = {match for match in matches if match.is_file()}
     if not files:
-        files = {file for match in matches for file in clouds_below(match)}
+        files = {file for match in matches if match.is_dir() for file in clouds_below(match)}
     clouds = _not_below(home, only_clouds(home, files), without)
     if not clouds:
         raise DatasetError(f"{pattern}: no cloud or mesh matches{_there(home)}")
     return clouds
+
+
+def _is_shown(file: Path, home: Path) -> bool:
+    return not any(part.startswith(".") for part in file.relative_to(home).parts)
 
 
 def _not_below(home: Path, files: Sequence[Path], without: Sequence[Path]) -> list[Path]:
@@ -130,7 +135,8 @@ def _instead(path: Path) -> str:
     parent = next(folder for folder in path.absolute().parents if folder.is_dir())
     if parent != path.absolute().parent:
         return f"; the nearest folder that exists is {parent}."
-    near = difflib.get_close_matches(path.name, _names_in(parent), n=1)
+    names = [file.name for file in parent.iterdir()]
+    near = difflib.get_close_matches(path.name, sorted(names), n=1)
     return f": did you mean {path.with_name(near[0])}?" if near else _there(parent)
 
 
@@ -144,9 +150,11 @@ def _there(folder: Path) -> str:
 
 
 def _names_in(folder: Path) -> list[str]:
+    """What lies in a folder: its clouds, or everything where there is none."""
     if not folder.is_dir():
         return []
-    return sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
+    names = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
+    return [name for name in names if Path(name).suffix.lower() in SUFFIXES] or names
 
 
 def _truths(folder: Path | None, paths: Sequence[Path]) -> list[Path | None]:

@@ -39,12 +39,28 @@ class Judge(Protocol):
     """What is needed of a `Detector`."""
 
     run: Path
-    model_name: str
-    categories: tuple[str, ...]
     card: DetectorCard | None
-    threshold: Threshold | None
-    point_threshold: Threshold | None
     weights_hash: str
+
+    @property
+    def model_name(self) -> str:
+        """Registered name of the model."""
+        ...
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What it was trained on."""
+        ...
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """Of objects."""
+        ...
+
+    @property
+    def point_threshold(self) -> Threshold | None:
+        """Of points."""
+        ...
 
     def __call__(self, points: NDArray[np.float32], *, category: str | None = None) -> Judgement:
         """Judge one cloud, `(N, 3)`."""
