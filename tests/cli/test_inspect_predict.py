@@ -158,7 +158,9 @@ def test_ctrl_c_says_how_to_go_on_and_resume_does(
     line = ["predict", "run", "scans", "--out", "out"]
     assert commands.run(line) == 130
     printed = capsys.readouterr().out
-    assert "Stopped after 1 of 2 files, 1 are left: repeat the command with --resume" in printed
+    assert (
+        "Stopped after 1 of 2 files: repeat the command with --resume to do the other 1." in printed
+    )
     assert commands.run([*line, "--resume"]) == 0
     assert len(Summary.read(here / "out").clouds) == 2
 
@@ -176,6 +178,16 @@ def test_other_results_are_refused_in_one_sentence(
     assert "error: out: holds what another detector said (BTF of " in capsys.readouterr().err
     assert predict("scans --overwrite") == 0
     assert Summary.read(here / "out").detector.model == "Height"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names that are no text exist on Linux")
+def test_a_name_that_is_no_text_stops_nothing(
+    predict: Predict, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "scans" / os.fsdecode(b"St\xfcck.ply")).write_text("no cloud\n")
+    assert predict("scans") == 0
+    assert "not judged: scans/St\\udcfcck.ply: " in capsys.readouterr().out
+    assert len(Summary.read(here / "out").clouds) == 2
 
 
 def test_typed_in_a_shell_from_a_list_with_output_to_a_file(
