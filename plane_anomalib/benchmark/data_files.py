@@ -134,7 +134,7 @@ def _listing(datamodule: Any) -> Listing:
     rows = [row for part in parts for row in part.samples.itertuples()]
     files: dict[str, set[Path]] = {}
     for row in rows:
-        named = (row.image_path, row.mask_path)
+        named = (row.image_path, row.mask_path, getattr(row, "label_path", ""))
         files.setdefault(str(row.category), set()).update(Path(p).absolute() for p in named if p)
     hashes, sizes = {}, {}
     stamps: dict[str, list[int]] = {}

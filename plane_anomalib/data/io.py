@@ -26,11 +26,15 @@ from plane_anomalib.errors import ConfigurationError, PointCloudFileError
 __all__ = [
     "MESH_SUFFIXES",
     "POINT_SUFFIXES",
+    "CloudKind",
     "PointCloudData",
     "read_labelled_points",
     "read_points",
     "write_points",
 ]
+
+CloudKind = Literal["auto", "points", "mesh", "vertices"]
+"""What a file is taken for; see `read_points`."""
 
 POINT_SUFFIXES = frozenset({".pcd", ".ply", ".xyz", ".txt", ".csv", ".npy", ".npz"})
 MESH_SUFFIXES = frozenset({".obj", ".stl", ".off", ".ply"})
@@ -60,9 +64,12 @@ def read_points(
     *,
     num_samples: int = 100_000,
     seed: int = 0,
-    kind: Literal["auto", "points", "mesh"] = "auto",
+    kind: CloudKind = "auto",
 ) -> PointCloudData:
     """Read a point cloud, or sample a mesh.
+
+    Of a mesh, `kind="vertices"` takes the vertices instead, each place once and in the file's
+    order: for meshes whose vertices are what the scanner measured.
 
     A `.ply` is both: with `kind="auto"` it is a mesh when its header has faces, because the
     vertices of a mesh lie where the modeller needed them and not where a scanner would see the
@@ -111,7 +118,8 @@ def read_labelled_points(path: str | Path) -> PointCloudData:
 
 def _read_raw(path: Path, num_samples: int, seed: int, kind: str) -> RawCloud:
     suffix = path.suffix.lower()
-    allowed = {"auto": POINT_SUFFIXES | MESH_SUFFIXES, "mesh": MESH_SUFFIXES}
+    meshes = MESH_SUFFIXES
+    allowed = {"auto": POINT_SUFFIXES | meshes, "mesh": meshes, "vertices": meshes}
     _check_suffix(path, suffix, allowed.get(kind, POINT_SUFFIXES))
     try:
         check_file(path)
@@ -120,8 +128,10 @@ def _read_raw(path: Path, num_samples: int, seed: int, kind: str) -> RawCloud:
             if kind == "points" or (kind == "auto" and not header.faces):
                 return read_ply(path, header)
         if suffix in MESH_SUFFIXES:
-            from plane_anomalib.data.formats.mesh import sample_mesh
+            from plane_anomalib.data.formats.mesh import mesh_vertices, sample_mesh
 
+            if kind == "vertices":
+                return mesh_vertices(path)
             return sample_mesh(path, num_samples, seed)
         return _POINT_READERS[suffix](path)
     except OSError as error:

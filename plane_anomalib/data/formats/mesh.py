@@ -36,6 +36,26 @@ def sample_mesh(path: Path, num_samples: int, seed: int) -> RawCloud:
     return RawCloud(np.asarray(points))
 
 
+def mesh_vertices(path: Path) -> RawCloud:
+    """Take the vertices of a mesh, each place once, in the file's order.
+
+    A .stl repeats a vertex in every triangle that has it.
+
+    Args:
+        path: The mesh.
+
+    Returns:
+        Shape (N, 3), in the mesh's units.
+
+    Raises:
+        PointCloudFileError: No readable mesh, no faces, or no area.
+    """
+    import pandas as pd
+
+    vertices = np.asarray(read_mesh(path).vertices)
+    return RawCloud(vertices[~pd.DataFrame(vertices).duplicated().to_numpy()])
+
+
 def read_mesh(path: Path) -> Any:
     """Read a triangle mesh as it is in the file, faces with infinite corners left out.
 
