@@ -62,7 +62,7 @@ def test_points_and_labels_equal_those_of_the_authors_rules(root: Path) -> None:
     """Vertices by open3d without copies, and each listed point labels its nearest vertex."""
     data = loaded(root).test_data
     for item in (data[row] for row in range(len(data)) if data.row(row).label_index):
-        mesh = o3d.io.read_triangle_mesh(item.path).remove_duplicated_vertices()
+        mesh = o3d.io.read_triangle_mesh(Path(item.path)).remove_duplicated_vertices()
         vertices = np.asarray(mesh.vertices)
         listed = np.genfromtxt(item.mask_path, delimiter=",")[:, :3]
         expected = np.zeros(len(vertices), bool)
