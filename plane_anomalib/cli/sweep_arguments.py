@@ -109,7 +109,9 @@ def ray_options(arguments: Namespace) -> dict[str, str]:
         if name.startswith("ray_") and value is not None
     }
     if given and arguments.executor != "ray":
-        raise ConfigurationError(f"--ray-{min(given)} goes with --executor ray.")
+        raise ConfigurationError(
+            f"--ray-{min(given)} goes with --executor ray: add that, or leave it out."
+        )
     return given
 
 

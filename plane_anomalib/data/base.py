@@ -174,7 +174,7 @@ class PointCloudDataModule(AnomalibDataModule):
             )
             setattr(self, f"{split}_data", data)
         if not len(self.train_data):
-            msg = f"{self.root} holds no training cloud."
+            msg = f"{self.root} holds no training cloud: put normal clouds into its train folder."
             raise DatasetError(msg)
         self.set_train_transform(self._train_transform)
 

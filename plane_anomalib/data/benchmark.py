@@ -140,7 +140,9 @@ def _rows_by_file_name(
     for path in train:
         if (defect := defect_from_stem(path)) != "good":
             raise PointCloudFileError(
-                path, f"is named a {defect} and lies among the normal clouds of train"
+                path,
+                f"is named a {defect} and lies among the normal clouds of train",
+                "move it to test and give it a ground truth, or take it out",
             )
         yield sample_row(path, split="train", category=category, defect="good")
     for path in test:
@@ -149,7 +151,9 @@ def _rows_by_file_name(
         if defect != "good" and mask is None:
             expected = (truth_folder or folder / "GT") / f"{path.stem}.txt"
             raise PointCloudFileError(
-                path, f"anomalous, but its ground truth {expected} is missing"
+                path,
+                f"anomalous, but its ground truth {expected} is missing",
+                "unpack the category again",
             )
         yield sample_row(path, split="test", category=category, defect=defect, mask=mask)
 
@@ -158,6 +162,6 @@ def _clouds(folder: Path, split: str, layout: CategoryLayout) -> list[Path]:
     directory = child_directory(folder, split)
     files = [] if directory is None else list_files(directory, layout.suffixes, inside=folder)
     if not files:
-        msg = f"{folder} has no usable .pcd cloud in a {split} folder."
+        msg = f"{folder} has no usable .pcd cloud in a {split} folder; unpack the category again."
         raise DatasetError(msg)
     return files

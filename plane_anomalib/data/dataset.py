@@ -120,7 +120,9 @@ class CloudReader:
     def _truth_as_geometry(self, truth: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         cloud = read_labelled_points(truth)
         if cloud.labels is None or not cloud.labels.any():
-            raise PointCloudFileError(truth, "no point is labelled anomalous")
+            raise PointCloudFileError(
+                truth, "no point is labelled anomalous", "set geometry_source to pcd"
+            )
         return cloud.points, cloud.labels
 
     def _mask(self, truth: str, points: NDArray[np.float32]) -> NDArray[np.bool_] | None:

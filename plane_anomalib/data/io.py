@@ -135,7 +135,9 @@ def _read_raw(path: Path, num_samples: int, seed: int, kind: str) -> RawCloud:
             return sample_mesh(path, num_samples, seed)
         return _POINT_READERS[suffix](path)
     except OSError as error:
-        raise PointCloudFileError(path, f"cannot be read: {error}") from error
+        raise PointCloudFileError(
+            path, f"cannot be read: {error}", "check its permissions and the disk"
+        ) from error
 
 
 _POINT_READERS: dict[str, Callable[[Path], RawCloud]] = {
@@ -165,13 +167,17 @@ def _finish(path: Path, raw: RawCloud, *, want_labels: bool) -> PointCloudData:
     if want_labels and labels is None:
         raise PointCloudFileError(path, "has no label column", "x, y, z and label are needed")
     if len(coordinates) == 0:
-        raise PointCloudFileError(path, "holds zero points")
+        raise PointCloudFileError(path, "holds zero points", "export it again, or leave it out")
     total = len(coordinates)
     if not np.isfinite(coordinates).all():
         keep = np.isfinite(coordinates).all(axis=1)
         coordinates, labels = coordinates[keep], None if labels is None else labels[keep]
         if len(coordinates) == 0:
-            raise PointCloudFileError(path, f"has no finite point: all {total} are NaN or infinite")
+            raise PointCloudFileError(
+                path,
+                f"has no finite point: all {total} are NaN or infinite",
+                "export it again, or leave it out",
+            )
     return PointCloudData(
         points=_as_float32(path, coordinates),
         labels=None if labels is None else _as_labels(path, labels),

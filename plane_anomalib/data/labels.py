@@ -75,7 +75,11 @@ def transfer_labels(
     near = tree.query(points, distance_upper_bound=np.nextafter(limit, np.inf))[0]
     mask = np.asarray(near, np.float32) <= distance
     if not mask.any():
-        raise PointCloudFileError(path, "none of its anomalous rows lies on the cloud")
+        raise PointCloudFileError(
+            path,
+            "none of its anomalous rows lies on the cloud",
+            "the file belongs to another cloud, or to another release of the dataset",
+        )
     return mask
 
 

@@ -123,7 +123,10 @@ class MiniShift(BenchmarkDataModule):
             )
         held = [level for level in LEVELS if child_directory(defect, level)]
         if not held:
-            msg = f"{defect} has no folder easy, medium or hard (it holds: {contents(defect)})."
+            msg = (
+                f"{defect} has no folder easy, medium or hard (it holds: {contents(defect)}); "
+                "unpack the dataset again, or take the folder out of test."
+            )
             raise DatasetError(msg)
         for level in held if self.level == "all" else [self.level]:
             for path in list_files(

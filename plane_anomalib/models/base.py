@@ -104,7 +104,8 @@ class PointCloudMixin(LightningModule):
     def _scored(self, batch: PointCloudBatch) -> STEP_OUTPUT:
         if not isinstance(batch, PointCloudBatch):
             raise ConfigurationError(
-                f"{type(self).__name__} scores point clouds, not {type(batch).__name__}."
+                f"{type(self).__name__} scores point clouds, not {type(batch).__name__}: "
+                "choose a dataset of point clouds."
             )
         # In place: the evaluator reads the batch, not what a step returns.
         return batch.update(**self.score_batch(batch)._asdict())

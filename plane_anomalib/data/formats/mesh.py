@@ -88,7 +88,9 @@ def read_mesh(path: Path) -> Any:
         raise PointCloudFileError(path, "has faces that name missing vertices", TRUNCATED_HINT)
     mesh.update_faces(np.isfinite(mesh.triangles).all(axis=(1, 2)))
     if not 0 < mesh.area < np.inf:
-        raise PointCloudFileError(path, "is a mesh whose faces have no area")
+        raise PointCloudFileError(
+            path, "is a mesh whose faces have no area", "export it again, or save its points"
+        )
     return mesh
 
 
@@ -99,7 +101,9 @@ def _promised_faces(path: Path, suffix: str, content: bytes) -> int:
     if suffix == ".off":
         counts = _OFF_COUNTS.match(content)
         if counts is None:
-            raise PointCloudFileError(path, "does not begin with OFF and its counts")
+            raise PointCloudFileError(
+                path, "does not begin with OFF and its counts", TRUNCATED_HINT
+            )
         return int(counts[2])
     text_stl = suffix == ".stl" and content.lstrip().startswith(b"solid") and b"\0" not in content
     if text_stl and b"endsolid" not in content[-1024:]:

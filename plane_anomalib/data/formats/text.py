@@ -170,10 +170,14 @@ def _detect_layout(path: Path, handle: BinaryIO) -> TextLayout:
         if header is not None or any(numeric):
             fault = next(value for value, good in zip(values, numeric, strict=True) if not good)
             raise PointCloudFileError(
-                path, f"line {number + 1} has {fault[:40]!r} where a number belongs"
+                path,
+                f"line {number + 1} has {fault[:40]!r} where a number belongs",
+                "rows of numbers may follow one line of names",
             )
         header = [value.strip("\"'").lower() for value in values]
-    raise PointCloudFileError(path, "holds no row of numbers: zero points")
+    raise PointCloudFileError(
+        path, "holds no row of numbers: zero points", "rows of x y z are needed"
+    )
 
 
 def _layout_of(line: str) -> TextLayout:
