@@ -62,7 +62,7 @@ def _add_selection(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--objects", metavar="ROOT", type=Path, nargs="+", default=[],
-        help="instead of the file's data, every folder in either official layout here",
+        help="instead of the file's data, every folder in a public layout here",
     )  # fmt: skip
     parser.add_argument(
         "--models", metavar="ROW", nargs="+", default=[], help="only these rows; * and ? allowed"
