@@ -7,7 +7,14 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import data, inspect_view, sweep, sweep_arguments, weights
+from plane_anomalib.cli import (
+    data,
+    inspect_predict,
+    inspect_view,
+    sweep,
+    sweep_arguments,
+    weights,
+)
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -26,6 +33,11 @@ COMMANDS = {
 }
 """Name to one line of help."""
 
+PATH_COMMANDS = {
+    "predict": inspect_predict.DESCRIPTION,
+}
+"""Names that are anomalib's as well: ours where a path follows, anomalib's where an option does."""
+
 
 def is_ours(typed: Sequence[str]) -> bool:
     """Whether a command line is one of ours.
@@ -33,7 +45,16 @@ def is_ours(typed: Sequence[str]) -> bool:
     Args:
         typed: What was typed, without the program's name.
     """
-    return bool(typed) and typed[0] in COMMANDS
+    return bool(typed) and (typed[0] in COMMANDS or takes_paths(typed))
+
+
+def takes_paths(typed: Sequence[str]) -> bool:
+    """Whether a command of anomalib's name is given paths, which anomalib's own never is.
+
+    Args:
+        typed: What was typed, without the program's name.
+    """
+    return len(typed) > 1 and typed[0] in PATH_COMMANDS and not typed[1].startswith("-")
 
 
 def run(typed: Sequence[str]) -> int:
@@ -58,7 +79,7 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     made = {
         name: commands.add_parser(name, help=text, description=text)
-        for name, text in COMMANDS.items()
+        for name, text in {**COMMANDS, **PATH_COMMANDS}.items()
     }
     for name in ("models", "datasets"):
         made[name].add_argument("names", nargs="*", metavar="NAME", help="only these")
@@ -77,6 +98,7 @@ def _parser() -> ArgumentParser:
     data.add_arguments(made["data"])
     pretrain.add_arguments(made["pretrain"])
     sweep_arguments.add_arguments(made["sweep"])
+    inspect_predict.add_arguments(made["predict"])
     inspect_view.add_arguments(made["view"])
     return parser
 
@@ -136,5 +158,6 @@ _RUN = {
     "data": data.run,
     "pretrain": pretrain.run,
     "sweep": sweep.run,
+    "predict": inspect_predict.run,
     "view": inspect_view.run,
 }

@@ -26,11 +26,15 @@ from plane_anomalib.errors import ConfigurationError, PointCloudFileError
 __all__ = [
     "MESH_SUFFIXES",
     "POINT_SUFFIXES",
+    "CloudKind",
     "PointCloudData",
     "read_labelled_points",
     "read_points",
     "write_points",
 ]
+
+CloudKind = Literal["auto", "points", "mesh", "vertices"]
+"""What a file is taken for; see `read_points`."""
 
 POINT_SUFFIXES = frozenset({".pcd", ".ply", ".xyz", ".txt", ".csv", ".npy", ".npz"})
 MESH_SUFFIXES = frozenset({".obj", ".stl", ".off", ".ply"})
@@ -60,9 +64,12 @@ def read_points(
     *,
     num_samples: int = 100_000,
     seed: int = 0,
-    kind: Literal["auto", "points", "mesh"] = "auto",
+    kind: CloudKind = "auto",
 ) -> PointCloudData:
     """Read a point cloud, or sample a mesh.
+
+    Of a mesh, `kind="vertices"` takes the vertices instead, each place once and in the file's
+    order: for meshes whose vertices are what the scanner measured.
 
     A `.ply` is both: with `kind="auto"` it is a mesh when its header has faces, because the
     vertices of a mesh lie where the modeller needed them and not where a scanner would see the
@@ -111,7 +118,8 @@ def read_labelled_points(path: str | Path) -> PointCloudData:
 
 def _read_raw(path: Path, num_samples: int, seed: int, kind: str) -> RawCloud:
     suffix = path.suffix.lower()
-    allowed = {"auto": POINT_SUFFIXES | MESH_SUFFIXES, "mesh": MESH_SUFFIXES}
+    meshes = MESH_SUFFIXES
+    allowed = {"auto": POINT_SUFFIXES | meshes, "mesh": meshes, "vertices": meshes}
     _check_suffix(path, suffix, allowed.get(kind, POINT_SUFFIXES))
     try:
         check_file(path)
@@ -120,12 +128,16 @@ def _read_raw(path: Path, num_samples: int, seed: int, kind: str) -> RawCloud:
             if kind == "points" or (kind == "auto" and not header.faces):
                 return read_ply(path, header)
         if suffix in MESH_SUFFIXES:
-            from plane_anomalib.data.formats.mesh import sample_mesh
+            from plane_anomalib.data.formats.mesh import mesh_vertices, sample_mesh
 
+            if kind == "vertices":
+                return mesh_vertices(path)
             return sample_mesh(path, num_samples, seed)
         return _POINT_READERS[suffix](path)
     except OSError as error:
-        raise PointCloudFileError(path, f"cannot be read: {error}") from error
+        raise PointCloudFileError(
+            path, f"cannot be read: {error}", "check its permissions and the disk"
+        ) from error
 
 
 _POINT_READERS: dict[str, Callable[[Path], RawCloud]] = {
@@ -155,13 +167,17 @@ def _finish(path: Path, raw: RawCloud, *, want_labels: bool) -> PointCloudData:
     if want_labels and labels is None:
         raise PointCloudFileError(path, "has no label column", "x, y, z and label are needed")
     if len(coordinates) == 0:
-        raise PointCloudFileError(path, "holds zero points")
+        raise PointCloudFileError(path, "holds zero points", "export it again, or leave it out")
     total = len(coordinates)
     if not np.isfinite(coordinates).all():
         keep = np.isfinite(coordinates).all(axis=1)
         coordinates, labels = coordinates[keep], None if labels is None else labels[keep]
         if len(coordinates) == 0:
-            raise PointCloudFileError(path, f"has no finite point: all {total} are NaN or infinite")
+            raise PointCloudFileError(
+                path,
+                f"has no finite point: all {total} are NaN or infinite",
+                "export it again, or leave it out",
+            )
     return PointCloudData(
         points=_as_float32(path, coordinates),
         labels=None if labels is None else _as_labels(path, labels),

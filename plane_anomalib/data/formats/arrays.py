@@ -58,7 +58,9 @@ def read_npz(path: Path) -> RawCloud:
         return cloud
     if labels.size != len(points):
         raise PointCloudFileError(
-            path, f"has {labels.size} values in {label_key!r} for {len(points)} points"
+            path,
+            f"has {labels.size} values in {label_key!r} for {len(points)} points",
+            "one label per point is needed",
         )
     return RawCloud(cloud.coordinates, labels.reshape(-1))
 

@@ -17,6 +17,7 @@ from plane_anomalib.errors import PointCloudFileError
 AXES = ("x", "y", "z")
 LABEL_NAMES = ("label", "labels", "mask", "gt")
 TRUNCATED_HINT = "the file is truncated or its header is wrong: copy or export it again"
+HEADER_HINT = "its header is damaged or of another format: export the cloud again"
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -52,7 +53,9 @@ def check_file(path: Path) -> None:
     except FileNotFoundError:
         raise PointCloudFileError(path, "does not exist", "check the path") from None
     except OSError as error:
-        raise PointCloudFileError(path, f"cannot be opened: {error.strerror}") from error
+        raise PointCloudFileError(
+            path, f"cannot be opened: {error.strerror}", "check its permissions and the disk"
+        ) from error
     if size == 0:
         raise PointCloudFileError(path, "is empty (0 bytes)", "copy or unpack it again")
     if head.startswith(b"version https://git-lfs"):

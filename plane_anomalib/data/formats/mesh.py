@@ -36,6 +36,26 @@ def sample_mesh(path: Path, num_samples: int, seed: int) -> RawCloud:
     return RawCloud(np.asarray(points))
 
 
+def mesh_vertices(path: Path) -> RawCloud:
+    """Take the vertices of a mesh, each place once, in the file's order.
+
+    A .stl repeats a vertex in every triangle that has it.
+
+    Args:
+        path: The mesh.
+
+    Returns:
+        Shape (N, 3), in the mesh's units.
+
+    Raises:
+        PointCloudFileError: No readable mesh, no faces, or no area.
+    """
+    import pandas as pd
+
+    vertices = np.asarray(read_mesh(path).vertices)
+    return RawCloud(vertices[~pd.DataFrame(vertices).duplicated().to_numpy()])
+
+
 def read_mesh(path: Path) -> Any:
     """Read a triangle mesh as it is in the file, faces with infinite corners left out.
 
@@ -68,7 +88,9 @@ def read_mesh(path: Path) -> Any:
         raise PointCloudFileError(path, "has faces that name missing vertices", TRUNCATED_HINT)
     mesh.update_faces(np.isfinite(mesh.triangles).all(axis=(1, 2)))
     if not 0 < mesh.area < np.inf:
-        raise PointCloudFileError(path, "is a mesh whose faces have no area")
+        raise PointCloudFileError(
+            path, "is a mesh whose faces have no area", "export it again, or save its points"
+        )
     return mesh
 
 
@@ -79,7 +101,9 @@ def _promised_faces(path: Path, suffix: str, content: bytes) -> int:
     if suffix == ".off":
         counts = _OFF_COUNTS.match(content)
         if counts is None:
-            raise PointCloudFileError(path, "does not begin with OFF and its counts")
+            raise PointCloudFileError(
+                path, "does not begin with OFF and its counts", TRUNCATED_HINT
+            )
         return int(counts[2])
     text_stl = suffix == ".stl" and content.lstrip().startswith(b"solid") and b"\0" not in content
     if text_stl and b"endsolid" not in content[-1024:]:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plane_anomalib.data.formats.common import (
+    HEADER_HINT,
     TRUNCATED_HINT,
     Columns,
     RawCloud,
@@ -107,9 +108,11 @@ def read_ply_header(path: Path) -> PlyHeader:
             case ["comment" | "obj_info" | "ply", *_] | []:
                 pass
             case _:
-                raise PointCloudFileError(path, f"its PLY header line {line[:60]!r} is wrong")
+                raise PointCloudFileError(
+                    path, f"its PLY header line {line[:60]!r} is wrong", HEADER_HINT
+                )
     if not kind:
-        raise PointCloudFileError(path, "has no format line in its PLY header")
+        raise PointCloudFileError(path, "has no format line in its PLY header", HEADER_HINT)
     header = PlyHeader(kind, tuple(elements), len(lines) + 1, offset)
     _check_sizes(path, header)
     return header
@@ -121,7 +124,11 @@ def _header_lines(path: Path, handle: BinaryIO) -> list[str]:
         raw = handle.readline(4096)
         line = raw.decode("latin-1").strip()
         if not lines and line != "ply":
-            raise PointCloudFileError(path, "does not begin with 'ply': it is no PLY file")
+            raise PointCloudFileError(
+                path,
+                "does not begin with 'ply': it is no PLY file",
+                "give it the suffix of its own format, or export it again",
+            )
         if line == "end_header":
             return lines
         if not raw:
@@ -159,7 +166,7 @@ def read_ply(path: Path, header: PlyHeader) -> RawCloud:
     """
     names = [element.name for element in header.elements]
     if "vertex" not in names:
-        raise PointCloudFileError(path, "has no vertex element in its PLY header")
+        raise PointCloudFileError(path, "has no vertex element in its PLY header", HEADER_HINT)
     position = names.index("vertex")
     vertex = header.elements[position]
     before = header.elements[:position]

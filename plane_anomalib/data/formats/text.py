@@ -15,6 +15,7 @@ from plane_anomalib.data.formats.common import (
     Columns,
     RawCloud,
     atomic_writer,
+    check_file,
     column_indices,
     write_rows,
 )
@@ -75,6 +76,17 @@ def read_text(path: Path) -> RawCloud:
     if label is None and table.shape[1] == 4 and xyz == (0, 1, 2):
         label = 3
     return RawCloud(table[:, list(xyz)], None if label is None else table[:, label])
+
+
+def read_column(path: Path) -> npt.NDArray[np.float64]:
+    """Read a file of one number per line.
+
+    Raises:
+        PointCloudFileError: Missing, empty, not numeric, or more than one column.
+    """
+    check_file(path)
+    with path.open("rb") as handle:
+        return read_table(path, handle, TextLayout(columns=1))[:, 0]
 
 
 def read_table(
@@ -158,10 +170,14 @@ def _detect_layout(path: Path, handle: BinaryIO) -> TextLayout:
         if header is not None or any(numeric):
             fault = next(value for value, good in zip(values, numeric, strict=True) if not good)
             raise PointCloudFileError(
-                path, f"line {number + 1} has {fault[:40]!r} where a number belongs"
+                path,
+                f"line {number + 1} has {fault[:40]!r} where a number belongs",
+                "rows of numbers may follow one line of names",
             )
         header = [value.strip("\"'").lower() for value in values]
-    raise PointCloudFileError(path, "holds no row of numbers: zero points")
+    raise PointCloudFileError(
+        path, "holds no row of numbers: zero points", "rows of x y z are needed"
+    )
 
 
 def _layout_of(line: str) -> TextLayout:
