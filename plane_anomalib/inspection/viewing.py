@@ -22,6 +22,7 @@ from plane_anomalib.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.inspection.comparison import Comparison
 from plane_anomalib.inspection.index_page import IndexEntry, index_page
 from plane_anomalib.inspection.judged_cloud import JudgedCloud
+from plane_anomalib.inspection.looking import Lookout
 from plane_anomalib.inspection.page import Subject, cloud_page, shown_cloud, shown_indices
 from plane_anomalib.inspection.rerun_export import RerunFile, no_rerun_file
 from plane_anomalib.inspection.summary import SUMMARY_FILE, CloudSummary, FailedFile, Summary
@@ -34,7 +35,7 @@ from plane_anomalib.visualization.pictures import (
     thumbnail,
     what_matters,
 )
-from plane_anomalib.visualization.raster import best_rotation, view_rotation
+from plane_anomalib.visualization.raster import view_rotation
 
 VIEW_FOLDER = "view"
 THUMBNAILS = "thumbnails"
@@ -201,15 +202,16 @@ class _Writer:
         scale = self._scale(subject)
         chosen = shown_indices(subject, self.options.num_points)
         shown = shown_cloud(subject, chosen)
+        named = None if job.known is None else job.known.nearest_good
+        good = self.comparison.beside(subject.cloud.points, named)
+        lookout = Lookout(shown, None if isinstance(good, str) else good.points)
         if self.options.view is None:
-            rotation = best_rotation(shown, what_matters(shown, scale))
+            rotation = lookout.rotation(what_matters(shown, scale))
         else:
             rotation = view_rotation(*self.options.view)
         shown = replace(shown, rotation=rotation)
-        named = None if job.known is None else job.known.nearest_good
-        good = self.comparison.beside(subject.cloud.points, named)
         index = "index.html" if self.listed else None
-        text = cloud_page(subject, shown, chosen, scale, good, index=index)
+        text = cloud_page(subject, shown, chosen, scale, good, lookout=lookout, index=index)
         page = self.folder / f"{job.stem}.html"
         with replaced(page) as temporary:
             temporary.write_text(text, encoding="utf-8")

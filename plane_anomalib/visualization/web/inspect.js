@@ -26,9 +26,12 @@
   const threshold = () => (state.stop === null ? own.value : stopAt(state.stop));
 
   // ---- colours -------------------------------------------------------------------------------
+  // Below the threshold cold, above it hot: where it leaves the scale, the scale goes with it.
   function scoreColour(score, out, at) {
-    const { low, high } = data.scale;
-    const centre = Math.min(Math.max(threshold(), low + 1e-9 * (high - low)), high - 1e-9 * (high - low));
+    const centre = threshold();
+    let { low, high } = data.scale;
+    if (centre >= high) high = centre + Math.max(centre - low, 1e-12);
+    if (centre <= low) low = centre - Math.max(high - centre, 1e-12);
     let share = score < centre ? 0.5 * (score - low) / (centre - low)
       : 0.5 + 0.5 * (score - centre) / (high - centre);
     share = Math.min(1, Math.max(0, share));

@@ -184,6 +184,26 @@ def test_what_is_above_the_threshold_is_marked_as_the_slider_moves(page: Page) -
     assert marked[1] < 0.3
 
 
+def test_a_threshold_beyond_the_colours_leaves_what_is_below_it_cold(
+    tab: Page, tmp_path: Path
+) -> None:
+    judged = make_judged(tmp_path, ("bad",))
+    (judged.run / "detector.json").unlink()
+    view(judged.out, ViewOptions(scale=(0.0, 0.6), size=64))
+    page = opened(tab, judged.out / "view" / "bad.html")
+    press(page, "[data-view=top]")
+
+    def hot() -> int:
+        drawn = picture(page, "view")
+        return int(((drawn[..., 0] > drawn[..., 2] + 60) & (drawn[..., 3] > 0)).sum())
+
+    before = hot()
+    slide(page, 1000)
+    assert hot() < 0.05 * before
+    slide(page, 0)
+    assert hot() > 3 * before
+
+
 def test_the_detectors_threshold_is_marked_with_its_origin(page: Page) -> None:
     said = page.evaluate(
         "((get) => [get('own').hidden, get('own').title, get('origin').textContent])"
