@@ -25,7 +25,13 @@ from plane_anomalib.inspection.judged_cloud import JudgedCloud
 from plane_anomalib.inspection.looking import Lookout
 from plane_anomalib.inspection.page import Subject, cloud_page, shown_cloud, shown_indices
 from plane_anomalib.inspection.rerun_export import RerunFile, no_rerun_file
-from plane_anomalib.inspection.summary import SUMMARY_FILE, CloudSummary, FailedFile, Summary
+from plane_anomalib.inspection.summary import (
+    SUMMARY_FILE,
+    CloudSummary,
+    FailedFile,
+    Summary,
+    SummaryError,
+)
 from plane_anomalib.visualization.colours import ScoreScale
 from plane_anomalib.visualization.files import unique_stems
 from plane_anomalib.visualization.pictures import (
@@ -104,9 +110,9 @@ class Viewed:
 
 @dataclass(frozen=True)
 class _Job:
-    """One cloud to show: its file, the stem of what is written, and what is known of it."""
+    """One cloud to show: its `.npz`, the stem of what is written, and what is known of it."""
 
-    file: Path
+    file: Path | None
     stem: str
     name: str
     known: CloudSummary | None
@@ -142,7 +148,7 @@ def view(
         summary = Summary.read(home)
     jobs = _jobs(home, summary) if summary is not None else []
     if alone:
-        jobs = [job for job in jobs if job.file.resolve() == source.resolve()]
+        jobs = [job for job in jobs if job.file and job.file.resolve() == source.resolve()]
         if not jobs:
             summary, home = None, source.parent
             jobs = [_Job(source, source.stem, source.stem, None)]
@@ -163,9 +169,8 @@ def _jobs(home: Path, summary: Summary) -> list[_Job]:
     # "index" is taken by the list itself.
     stems = unique_stems(["index", *(cloud.name for cloud in summary.clouds)])[1:]
     return [
-        _Job(home / cloud.files["npz"], stem, cloud.name, cloud)
+        _Job(home / cloud.files["npz"] if "npz" in cloud.files else None, stem, cloud.name, cloud)
         for stem, cloud in zip(stems, summary.clouds, strict=True)
-        if "npz" in cloud.files
     ]
 
 
@@ -191,7 +196,7 @@ class _Writer:
             try:
                 entry = self._write(job, recording)
             except PlaneAnomalibError as error:
-                self.failed.append(FailedFile(str(job.file), str(error)))
+                self.failed.append(FailedFile(str(job.file or job.name), str(error)))
                 report(f"[{number}/{len(jobs)}] {job.name}: not shown: {error}")
                 continue
             report(f"[{number}/{len(jobs)}] {job.name}: {self.folder / entry.page}")
@@ -226,6 +231,10 @@ class _Writer:
         return IndexEntry(job.name, page.name, small, job.known)
 
     def _subject(self, job: _Job) -> Subject:
+        if job.file is None:
+            raise SummaryError(
+                f"{job.name}: has no .npz to show; predict again with npz among the --formats."
+            )
         cloud = JudgedCloud.read(job.file)
         if self.summary is None or job.known is None:
             return Subject(job.name, job.file.name, self._with_truth(cloud, job.name))

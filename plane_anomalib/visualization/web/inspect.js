@@ -288,7 +288,7 @@
     get("own").style.left = `${100 * share}%`;
     get("own").title = `The detector's own threshold ${number(own.value, 5)}: ${own.origin}`;
     get("origin").textContent = `detector's own: ${number(own.value)}, ${own.origin}`;
-  } else get("origin").textContent = "the detector has no point threshold of its own";
+  } else get("origin").textContent = "no point threshold of the detector is known";
   get("low").textContent = number(slider.low, 3);
   get("high").textContent = number(slider.high, 3);
   get("shown").textContent = data.cloud.shown < data.cloud.total

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,16 @@ def test_a_damaged_cloud_is_told_and_the_others_are_shown(tmp_path: Path) -> Non
     assert "bad: not shown" in lines[0]
     assert viewed.index is not None
     assert "cannot be read" in viewed.index.read_text(encoding="utf-8")
+
+
+def test_a_cloud_of_which_no_npz_was_written_is_told(tmp_path: Path) -> None:
+    judged = make_judged(tmp_path, num=300)
+    summary = judged.summary
+    clouds = [replace(summary.clouds[0], files={"csv": "clouds/bad.csv"}), *summary.clouds[1:]]
+    replace(summary, clouds=clouds).write(judged.out)
+    viewed = view(judged.out, ViewOptions(size=64))
+    assert [page.name for page in viewed.pages] == ["fine.html"]
+    assert "bad: has no .npz to show" in viewed.failed[0].reason
 
 
 def test_a_cloud_called_index_does_not_replace_the_list(tmp_path: Path) -> None:
