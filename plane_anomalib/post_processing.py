@@ -136,10 +136,18 @@ class PointCloudPostProcessor(PostProcessor):
         if trainer.sanity_checking:
             return
         collection = gather(self._collection, trainer)
+        self.learn(collection)
+        self._collection = ScoreCollection(None)
+
+    def learn(self, collection: ScoreCollection) -> None:
+        """Derive thresholds and ranges from scores of clouds whose truth is known.
+
+        Args:
+            collection: Raw scores; without a cloud nothing changes.
+        """
         if len(collection):
             self._learn_from_objects(collection)
             self._learn_from_points(collection)
-        self._collection = ScoreCollection(None)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *args: Any, **kwargs: Any

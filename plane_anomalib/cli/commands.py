@@ -7,7 +7,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import data, sweep, sweep_arguments, weights
+from plane_anomalib.cli import data, inspect_train, quickstart, sweep, sweep_arguments, weights
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -22,8 +22,12 @@ COMMANDS = {
     "data": "Make a benchmark from closed meshes, with defects and their point labels.",
     "pretrain": pretrain.DESCRIPTION,
     "sweep": sweep_arguments.DESCRIPTION,
+    "quickstart": quickstart.DESCRIPTION,
 }
 """Name to one line of help."""
+
+ON_PATHS = {"train": inspect_train.DESCRIPTION}
+"""Commands of anomalib's that are ours where a path follows."""
 
 
 def is_ours(typed: Sequence[str]) -> bool:
@@ -32,7 +36,16 @@ def is_ours(typed: Sequence[str]) -> bool:
     Args:
         typed: What was typed, without the program's name.
     """
-    return bool(typed) and typed[0] in COMMANDS
+    return bool(typed) and (typed[0] in COMMANDS or takes_paths(typed))
+
+
+def takes_paths(typed: Sequence[str]) -> bool:
+    """Whether a line is `train PATH...` or the like, and not anomalib's `train --model ...`.
+
+    Args:
+        typed: What was typed, without the program's name.
+    """
+    return len(typed) > 1 and typed[0] in ON_PATHS and not typed[1].startswith("-")
 
 
 def run(typed: Sequence[str]) -> int:
@@ -57,7 +70,7 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     made = {
         name: commands.add_parser(name, help=text, description=text)
-        for name, text in COMMANDS.items()
+        for name, text in (COMMANDS | ON_PATHS).items()
     }
     for name in ("models", "datasets"):
         made[name].add_argument("names", nargs="*", metavar="NAME", help="only these")
@@ -76,6 +89,8 @@ def _parser() -> ArgumentParser:
     data.add_arguments(made["data"])
     pretrain.add_arguments(made["pretrain"])
     sweep_arguments.add_arguments(made["sweep"])
+    inspect_train.add_arguments(made["train"])
+    quickstart.add_arguments(made["quickstart"])
     return parser
 
 
@@ -134,4 +149,6 @@ _RUN = {
     "data": data.run,
     "pretrain": pretrain.run,
     "sweep": sweep.run,
+    "train": inspect_train.run,
+    "quickstart": quickstart.run,
 }

@@ -16,6 +16,3 @@ class Progress:
 
     def advance(self, count: int = 1) -> None:
         """So many more steps are done."""
-
-    def note(self, text: str) -> None:
-        """Say something in a sentence of its own."""

@@ -90,13 +90,12 @@ def _files_of(path: Path) -> list[Path]:
 
 
 def look_at(
-    files: Sequence[Path], *, seed: int = 0, report: Callable[[int, int], None] | None = None
+    files: Sequence[Path], report: Callable[[int, int], None] | None = None
 ) -> Look:
     """Read scans and say what is odd about them; a bad file does not stop the rest.
 
     Args:
         files: Clouds and meshes; meshes are sampled.
-        seed: Of the sampling of meshes.
         report: Is told how many of how many files have been read.
 
     Returns:
@@ -109,7 +108,7 @@ def look_at(
     seen: dict[str, Path] = {}
     for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
         try:
-            scan = _read(file, name, seed, look.warnings)
+            scan = _read(file, name, look.warnings)
         except PlaneAnomalibError as error:
             look.failed.append(str(error))
         else:
@@ -130,8 +129,8 @@ def look_at(
     return look
 
 
-def _read(file: Path, name: str, seed: int, warnings: list[str]) -> Scan:
-    data = read_points(file, seed=seed)
+def _read(file: Path, name: str, warnings: list[str]) -> Scan:
+    data = read_points(file)
     points, total = data.points, len(data.points) + data.dropped
     extent = float(np.ptp(points.astype(np.float64), axis=0).max())
     if len(points) < _LEAST_POINTS or not extent > 0:
