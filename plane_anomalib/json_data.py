@@ -74,8 +74,8 @@ def from_plain(kind: type[T], data: Any) -> T:
     """Turn JSON data into a dataclass, every field checked.
 
     Args:
-        kind: A dataclass of dataclasses, ``X | None``, ``dict[str, X]``, ``list[X]``, ``Any`` and
-            scalars.
+        kind: A dataclass of dataclasses, ``X | None``, ``dict[str, X]``, ``list[X]``,
+            ``tuple[X, Y]``, ``Literal``, ``Any`` and scalars.
         data: What :func:`load_strict` gave.
 
     Raises:
@@ -92,20 +92,26 @@ def _build(kind: Any, data: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return data
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):
         wanted = next(a for a in arguments if a is not types.NoneType)
         return None if data is None else _build(wanted, data, where)
     if dataclasses.is_dataclass(kind) and isinstance(data, dict):
         return _build_dataclass(typing.cast(type, kind), data, where)
     if origin is dict and isinstance(data, dict):
         return {key: _build(arguments[1], item, f"{where}.{key}") for key, item in data.items()}
+    if origin is typing.Literal and data in arguments:
+        return data
+    if origin is tuple and isinstance(data, list) and len(data) == len(arguments):
+        pairs = zip(arguments, data, strict=True)
+        return tuple(_build(a, item, f"{where}[{i}]") for i, (a, item) in enumerate(pairs))
     if origin is list and isinstance(data, list):
         return [_build(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(data)]
     if kind is float and type(data) is int:
         return float(data)
     if kind in (bool, int, float, str) and type(data) is kind:
         return data
-    name = getattr(origin or kind, "__name__", str(kind))
+    plain = origin is None or origin in (dict, list)
+    name = getattr(origin or kind, "__name__", str(kind)) if plain else str(kind)
     raise JsonDataError(f"{where.lstrip('.') or 'top level'} must be {name} and is {data!r:.60}")
 
 

@@ -7,7 +7,15 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import data, inspect_train, quickstart, sweep, sweep_arguments, weights
+from plane_anomalib.cli import (
+    data,
+    inspect_predict,
+    inspect_train,
+    quickstart,
+    sweep,
+    sweep_arguments,
+    weights,
+)
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -26,8 +34,11 @@ COMMANDS = {
 }
 """Name to one line of help."""
 
-ON_PATHS = {"train": inspect_train.DESCRIPTION}
-"""Commands of anomalib's that are ours where a path follows."""
+PATH_COMMANDS = {
+    "train": inspect_train.DESCRIPTION,
+    "predict": inspect_predict.DESCRIPTION,
+}
+"""Names that are anomalib's as well: ours where a path follows, anomalib's where an option does."""
 
 
 def is_ours(typed: Sequence[str]) -> bool:
@@ -40,12 +51,12 @@ def is_ours(typed: Sequence[str]) -> bool:
 
 
 def takes_paths(typed: Sequence[str]) -> bool:
-    """Whether a line is `train PATH...` or the like, and not anomalib's `train --model ...`.
+    """Whether a command of anomalib's name is given paths, which anomalib's own never is.
 
     Args:
         typed: What was typed, without the program's name.
     """
-    return len(typed) > 1 and typed[0] in ON_PATHS and not typed[1].startswith("-")
+    return len(typed) > 1 and typed[0] in PATH_COMMANDS and not typed[1].startswith("-")
 
 
 def run(typed: Sequence[str]) -> int:
@@ -70,7 +81,7 @@ def _parser() -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     made = {
         name: commands.add_parser(name, help=text, description=text)
-        for name, text in (COMMANDS | ON_PATHS).items()
+        for name, text in {**COMMANDS, **PATH_COMMANDS}.items()
     }
     for name in ("models", "datasets"):
         made[name].add_argument("names", nargs="*", metavar="NAME", help="only these")
@@ -90,6 +101,7 @@ def _parser() -> ArgumentParser:
     pretrain.add_arguments(made["pretrain"])
     sweep_arguments.add_arguments(made["sweep"])
     inspect_train.add_arguments(made["train"])
+    inspect_predict.add_arguments(made["predict"])
     quickstart.add_arguments(made["quickstart"])
     return parser
 
@@ -150,5 +162,6 @@ _RUN = {
     "pretrain": pretrain.run,
     "sweep": sweep.run,
     "train": inspect_train.run,
+    "predict": inspect_predict.run,
     "quickstart": quickstart.run,
 }

@@ -149,7 +149,8 @@ def _learn(
     from plane_anomalib.cli.showing import shown_progress
     from plane_anomalib.inspection.learning import make_detector
     from plane_anomalib.inspection.order import decide
-    from plane_anomalib.inspection.scans import find_files, look_at
+    from plane_anomalib.inspection.inputs import find_clouds
+    from plane_anomalib.inspection.scans import look_at
     from plane_anomalib.inspection.stopping import TrainingStoppedError, unfinished_folder
 
     unfinished = unfinished_folder(out)
@@ -158,10 +159,10 @@ def _learn(
             f"{unfinished} holds a training that was stopped: give --resume to go on with it, or "
             "--overwrite to begin anew."
         )
-    files = find_files(good)
+    sources = find_clouds(good)
     with shown_progress() as progress:
-        progress.start("Reading good scans", len(files))
-        look = look_at(files, lambda done, total: progress.advance())
+        progress.start("Reading good scans", len(sources))
+        look = look_at(sources, lambda done, total: progress.advance())
     _say_look(look)
     order = decide(look.scans, wishes, _readable(check))
     say(*order.choices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -46,7 +46,7 @@ class PointCloudPredictDataset(Dataset[PointCloudItem]):
                 raise PointCloudFileError(self.path, "is not a point cloud or mesh", known)
             self.files = [self.path]
         elif self.path.is_dir():
-            self.files = _clouds_below(self.path)
+            self.files = clouds_below(self.path)
         else:
             msg = f"{self.path} does not exist."
             raise DatasetError(msg)
@@ -80,9 +80,22 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(directory) / name for name in sorted(names) if not name.startswith("."))
 
 
-def _clouds_below(folder: Path) -> list[Path]:
+def clouds_below(folder: Path) -> list[Path]:
+    """The clouds and meshes in a folder and below it, sorted, as the dataset above finds them."""
+    return only_clouds(folder, _files_below(folder))
+
+
+def only_clouds(folder: Path, files: Iterable[Path]) -> list[Path]:
+    """Of files below a folder, the clouds and meshes that are no ground truth, sorted.
+
+    Links that lead out of the folder are left out, with a warning.
+
+    Args:
+        folder: What was asked for.
+        files: Files below it, each path beginning with the folder's.
+    """
     home = folder.resolve()
-    found = sorted(file for file in _files_below(folder) if _is_wanted(file.relative_to(folder)))
+    found = sorted(file for file in files if _is_wanted(file.relative_to(folder)))
     kept = [file for file in found if file.resolve().is_relative_to(home)]
     if len(kept) < len(found):
         logger.warning(

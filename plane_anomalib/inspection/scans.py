@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import statistics
 from collections.abc import Callable, Sequence
@@ -12,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from plane_anomalib.data.io import read_points
-from plane_anomalib.data.predict import PointCloudPredictDataset
 from plane_anomalib.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
 from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.card import ScanCard
-from plane_anomalib.visualization.files import unique_stems
+from plane_anomalib.inspection.inputs import Source
 
 _LEAST_POINTS = 50
 """A cloud of fewer shows no surface."""
@@ -59,43 +57,13 @@ class Look:
     failed: list[str] = field(default_factory=list)
 
 
-def find_files(given: Sequence[str | Path]) -> list[Path]:
-    """List clouds and meshes.
-
-    Args:
-        given: Files, folders (searched with all below them, ground truth left out) and patterns
-            such as `scans/*.ply`.
-
-    Returns:
-        Files, each once, in the order given, a folder's sorted.
-
-    Raises:
-        DatasetError: There is nothing at one of them.
-        PointCloudFileError: A file is of a kind that cannot be read.
-    """
-    found: dict[Path, Path] = {}
-    for each in given:
-        for file in _files_of(Path(each).expanduser()):
-            found.setdefault(file.resolve(), file)
-    return list(found.values())
-
-
-def _files_of(path: Path) -> list[Path]:
-    if path.exists():
-        return PointCloudPredictDataset(path).files
-    matches = sorted(glob.glob(str(path), recursive=True))
-    if not matches:
-        raise DatasetError(f"{path}: there is no such file or folder.")
-    return [file for match in matches for file in PointCloudPredictDataset(match).files]
-
-
 def look_at(
-    files: Sequence[Path], report: Callable[[int, int], None] | None = None
+    sources: Sequence[Source], report: Callable[[int, int], None] | None = None
 ) -> Look:
     """Read scans and say what is odd about them; a bad file does not stop the rest.
 
     Args:
-        files: Clouds and meshes; meshes are sampled.
+        sources: Clouds and meshes, see `inputs.find_clouds`; meshes are sampled.
         report: Is told how many of how many files have been read.
 
     Returns:
@@ -104,11 +72,12 @@ def look_at(
     Raises:
         DatasetError: No scan is usable.
     """
-    look, names = Look([]), unique_stems([str(file) for file in files])
+    look = Look([])
     seen: dict[str, Path] = {}
-    for number, (file, name) in enumerate(zip(files, names, strict=True), 1):
+    for number, source in enumerate(sources, 1):
+        file = source.path
         try:
-            scan = _read(file, name, look.warnings)
+            scan = _read(file, source.name, look.warnings)
         except PlaneAnomalibError as error:
             look.failed.append(str(error))
         else:
@@ -120,7 +89,7 @@ def look_at(
                 seen[scan.digest] = file
                 look.scans.append(scan)
         if report is not None:
-            report(number, len(files))
+            report(number, len(sources))
     if not look.scans:
         raise DatasetError(
             "No good scan can be used: " + " ".join(look.failed or ["no file was given."])

@@ -1,0 +1,166 @@
+"""`plane-anomalib predict RUN CLOUD...`: judge scans, without knowing anomalib."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import warnings
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from plane_anomalib.errors import ConfigurationError, DatasetError
+
+if TYPE_CHECKING:
+    from plane_anomalib.inspection.summary import Summary
+
+DESCRIPTION = "Judge scans: a decision, a score per point, and where the anomalous parts lie."
+
+_MORE = """
+RUN is what `plane-anomalib train GOOD... --out RUN` made, a run folder of `anomalib train`, or a
+checkpoint. A CLOUD is a file, a folder (with everything below it), a quoted pattern such as
+'scans/**/*.ply', or @list.txt with one of these per line, relative to the list's folder.
+
+OUT gets
+  summary.json       all numbers: scores, decisions, regions, thresholds and where they come from
+  clouds/NAME.npz    points, scores and region (-1 outside) of every point, in input order
+  clouds/NAME.ply    the same as a cloud with colours: grey at the threshold, red far above
+  clouds/NAME.csv    x, y, z, score, region (only with --formats csv)
+
+A file that cannot be read is reported and the rest goes on. After Ctrl-C the same command with
+--resume does what is left.
+
+The exit code is
+  0    done, whatever was found
+  1    an error, not a single file could be judged, or, with --fail-on error, some could not
+  2    the command line cannot be understood
+  3    with --fail-on anomaly: a cloud was called anomalous (goes before 1 of --fail-on error)
+  130  stopped by Ctrl-C
+"""
+_ANOMALY_CODE = 3
+_STOPPED_CODE = 130
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments to the command's parser."""
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = _MORE
+    parser.usage = "plane-anomalib predict RUN CLOUD... --out OUT [options]"
+    parser.add_argument("run", metavar="RUN", help="the detector")
+    parser.add_argument("clouds", nargs="+", metavar="CLOUD", help="what to judge")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="folder of results")
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        choices=("npz", "ply", "csv"),
+        default=["npz", "ply"],
+        help="files per cloud (npz ply; `view` needs npz)",
+    )
+    parser.add_argument(
+        "--compare",
+        action=BooleanOptionalAction,
+        help="find the nearest good scan and the heights of regions, about a second per cloud "
+        "(by default for clouds called anomalous)",
+    )
+    parser.add_argument(
+        "--truth", type=Path, metavar="DIR", help="ground truth, under the stems of the clouds"
+    )
+    parser.add_argument("--resume", action="store_true", help="skip what OUT has already")
+    parser.add_argument("--overwrite", action="store_true", help="replace other results in OUT")
+    parser.add_argument(
+        "--fail-on",
+        nargs="+",
+        choices=("anomaly", "error"),
+        default=[],
+        help="an exit code other than 0, see below",
+    )
+    parser.add_argument("--category", metavar="NAME", help="what the objects are, if RUN has many")
+    parser.add_argument("--model", metavar="NAME", help="of a checkpoint that does not say")
+    parser.add_argument("--device", default="cpu", help="where to compute (cpu)")
+
+
+def run(arguments: Namespace) -> int:
+    """Judge.
+
+    Args:
+        arguments: What was parsed by a parser with `add_arguments`.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        PlaneAnomalibError: Whatever went wrong, in one sentence.
+    """
+    if arguments.resume and arguments.overwrite:
+        raise ConfigurationError("--resume keeps what OUT holds, --overwrite does not: give one.")
+    with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
+        from plane_anomalib.inspection.detector import load
+        from plane_anomalib.inspection.inputs import find_clouds
+        from plane_anomalib.inspection.predicting import Options, places_without_scans, predict
+
+    without = places_without_scans(Path(arguments.run), arguments.out)
+    sources = find_clouds(arguments.clouds, without=without, truth=arguments.truth)
+    if arguments.truth is not None and not any(source.truth for source in sources):
+        raise DatasetError(
+            f"{arguments.truth}: holds no ground truth of these clouds; a file needs the stem of "
+            f"its cloud, such as {sources[0].path.stem}.txt."
+        )
+    detector = load(arguments.run, model=arguments.model, device=arguments.device)
+    _check_category(arguments.category, detector.categories)
+    from plane_anomalib.cli.inspect_lines import Lines, heading
+
+    _say(heading(detector))
+    options = Options(
+        formats=arguments.formats,
+        compare=arguments.compare,
+        category=arguments.category,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+    )
+    with Lines(detector, sources) as lines:
+        summary = predict(detector, sources, arguments.out, options, lines.tell)
+    _say(_ending(summary, arguments))
+    return _exit_code(summary, arguments.fail_on)
+
+
+def _say(lines: Sequence[str]) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _check_category(category: str | None, known: Sequence[str]) -> None:
+    """Answer a wrong category once, not for every cloud."""
+    if category is None or not known or category in known:
+        return
+    near = difflib.get_close_matches(category, known, n=1)
+    meant = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}."
+    raise ConfigurationError(f"The detector was not trained on {category!r}: {meant}")
+
+
+def _ending(summary: Summary, arguments: Namespace) -> list[str]:
+    """How many there are of each, where the results lie, and what to type next."""
+    decisions = [cloud.decision for cloud in summary.clouds]
+    counts = [f"{len(decisions)} judged"]
+    if summary.detector.threshold is not None:
+        counts += [f"{decisions.count('anomaly')} anomaly", f"{decisions.count('normal')} normal"]
+    if summary.failed:
+        counts.append(f"{len(summary.failed)} could not be judged")
+    lines = [", ".join(counts) + f": {arguments.out / 'summary.json'}"]
+    if summary.left:
+        done = len(summary.clouds) + len(summary.failed)
+        lines.append(
+            f"Stopped after {done} of {done + len(summary.left)} files, {len(summary.left)} are "
+            "left: repeat the command with --resume to go on."
+        )
+    elif summary.clouds and "npz" in arguments.formats:
+        lines.append(f"Look at them: plane-anomalib view {arguments.out}")
+    return lines
+
+
+def _exit_code(summary: Summary, fail_on: Sequence[str]) -> int:
+    if summary.left:
+        return _STOPPED_CODE
+    if "anomaly" in fail_on and any(cloud.decision == "anomaly" for cloud in summary.clouds):
+        return _ANOMALY_CODE
+    return 1 if summary.failed and ("error" in fail_on or not summary.clouds) else 0

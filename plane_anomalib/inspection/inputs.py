@@ -1,0 +1,169 @@
+"""Which files are meant: from what was typed to clouds with names of their own."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from plane_anomalib.data.predict import SUFFIXES, clouds_below, only_clouds
+from plane_anomalib.errors import DatasetError
+from plane_anomalib.visualization.files import unique_stems
+
+LIST_MARK = "@"
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to judge.
+
+    Attributes:
+        path: Where it lies, as it was given.
+        name: Of its results, without suffix; safe, and no two sources have the same.
+        truth: A file with its ground truth, where there is one.
+    """
+
+    path: Path
+    name: str
+    truth: Path | None = None
+
+
+def find_clouds(
+    given: Sequence[str], *, without: Sequence[Path] = (), truth: Path | None = None
+) -> list[Source]:
+    """Find the files that are meant; the same file is taken once, where it is first meant.
+
+    Args:
+        given: Each a file, a folder (with everything below it but ground truth, hidden files and
+            links that lead out), a pattern such as `scans/*.ply` or `scans/**/*.ply` (likewise),
+            or `@list.txt`, a text file with one of these per line, relative to its folder; empty
+            lines and lines that begin with `#` do not count.
+        without: Folders to pass by when a folder above them is searched.
+        truth: A folder with ground truth: what `data.labels.read_mask` reads, under the stem of
+            the cloud it belongs to.
+
+    Returns:
+        The files, in the order given; what a folder or a pattern holds, sorted. A file that is
+        named but cannot be read is among them, so that reading says why.
+
+    Raises:
+        DatasetError: There is nothing under a name or a pattern; the sentence says what is there.
+    """
+    found: dict[Path, Path] = {}
+    for one in given:
+        for path in _meant(one, tuple(folder.resolve() for folder in without)):
+            found.setdefault(path.resolve(), path)
+    paths = list(found.values())
+    names = unique_stems([str(path) for path in paths])
+    truths = _truths(truth, paths)
+    return [Source(*fields) for fields in zip(paths, names, truths, strict=True)]
+
+
+def _meant(one: str, without: Sequence[Path]) -> Iterator[Path]:
+    path = Path(one).expanduser()
+    if one.startswith(LIST_MARK) and not path.exists():
+        yield from _listed(Path(one.removeprefix(LIST_MARK)).expanduser(), without)
+    elif path.is_dir():
+        yield from _not_below(path, clouds_below(path), without) or _nothing_in(path)
+    elif path.exists():
+        yield path
+    elif glob.has_magic(one):
+        yield from _matching(path, without)
+    else:
+        raise DatasetError(f"{path}: there is no such file or folder{_instead(path)}")
+
+
+def _listed(file: Path, without: Sequence[Path]) -> Iterator[Path]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise DatasetError(
+            f"{LIST_MARK}{file}: the list cannot be read ({why}){_instead(file)}"
+        ) from error
+    entries = [line.strip() for line in lines]
+    entries = [entry for entry in entries if entry and not entry.startswith("#")]
+    if not entries:
+        raise DatasetError(f"{LIST_MARK}{file}: the list is empty; write one path per line.")
+    for entry in entries:
+        path = file.parent / Path(entry).expanduser()
+        if path.is_dir() or (glob.has_magic(entry) and not path.exists()):
+            yield from _meant(str(path), without)
+        else:  # One missing file of a long list stops nothing.
+            yield path
+
+
+def _matching(pattern: Path, without: Sequence[Path]) -> Sequence[Path]:
+    """Files that fit or, where only folders do, what lies in those."""
+    parts = pattern.parts
+    fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    home = Path(*parts[:fixed])
+    # Not glob.glob, which goes round in links that lead back.
+    matches = [match for match in home.glob(str(Path(*parts[fixed:]))) if _is_shown(match, home)]
+    files = {match for match in matches if match.is_file()}
+    if not files:
+        files = {file for match in matches if match.is_dir() for file in clouds_below(match)}
+    clouds = _not_below(home, only_clouds(home, files), without)
+    if not clouds:
+        raise DatasetError(f"{pattern}: no cloud or mesh matches{_there(home)}")
+    return clouds
+
+
+def _is_shown(file: Path, home: Path) -> bool:
+    return not any(part.startswith(".") for part in file.relative_to(home).parts)
+
+
+def _not_below(home: Path, files: Sequence[Path], without: Sequence[Path]) -> list[Path]:
+    """Leave out what lies in certain folders, unless the search began inside of them."""
+    start = home.resolve()
+    passed = [folder for folder in without if not start.is_relative_to(folder)]
+    return [f for f in files if not any(f.resolve().is_relative_to(p) for p in passed)]
+
+
+def _nothing_in(folder: Path) -> Sequence[Path]:
+    raise DatasetError(
+        f"{folder}: holds no cloud or mesh ({', '.join(sorted(SUFFIXES))}){_there(folder)}"
+    )
+
+
+def _instead(path: Path) -> str:
+    """The end of a sentence about a path that does not exist: what lies where it should be."""
+    parent = next(folder for folder in path.absolute().parents if folder.is_dir())
+    if parent != path.absolute().parent:
+        return f"; the nearest folder that exists is {parent}."
+    names = [file.name for file in parent.iterdir()]
+    near = difflib.get_close_matches(path.name, sorted(names), n=1)
+    return f": did you mean {path.with_name(near[0])}?" if near else _there(parent)
+
+
+def _there(folder: Path) -> str:
+    """The end of a sentence about a folder: some of what it holds."""
+    names = _names_in(folder)
+    if not names:
+        return "."
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"; {folder} holds {', '.join(names[:_SHOWN])}{more}."
+
+
+def _names_in(folder: Path) -> list[str]:
+    """What lies in a folder: its clouds, or everything where there is none."""
+    if not folder.is_dir():
+        return []
+    names = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
+    return [name for name in names if Path(name).suffix.lower() in SUFFIXES] or names
+
+
+def _truths(folder: Path | None, paths: Sequence[Path]) -> list[Path | None]:
+    """The ground-truth file of each cloud."""
+    if folder is None:
+        return [None] * len(paths)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: there is no such folder of ground truth{_instead(folder)}")
+    files: dict[str, list[Path]] = defaultdict(list)
+    for file in sorted(file for file in folder.iterdir() if file.is_file()):
+        files[file.stem].append(file)
+    return [next(iter(files[path.stem]), None) for path in paths]

@@ -1,0 +1,174 @@
+"""The folder of results while it is being filled: what it held before, and what it holds now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from plane_anomalib.inspection.inputs import Source
+from plane_anomalib.inspection.summary import (
+    CLOUDS_FOLDER,
+    SUMMARY_FILE,
+    CloudSummary,
+    DetectorSummary,
+    FailedFile,
+    Summary,
+    SummaryError,
+)
+from plane_anomalib.visualization.colours import ScoreScale
+from plane_anomalib.weights.hashing import sha256_of
+
+Entry = CloudSummary | FailedFile
+
+_SAVE_SECONDS = 10.0
+"""The summary is written anew after so long, so that little is lost to a power cut."""
+
+
+class ResultsFolder:
+    """A folder of results, one entry per source.
+
+    Args:
+        out: The folder, made if missing.
+        detector: Who judges.
+        sources: What is judged.
+        formats: Of the files that each cloud gets.
+        resume: Keep entries whose file has not changed.
+        overwrite: Replace whatever results there are.
+
+    Attributes:
+        out: The folder.
+        entries: What was found in each source; `None` where its turn has not come.
+        scale: Colours of the scores, once there is a first cloud.
+
+    Raises:
+        SummaryError: It holds other results, or cannot be written.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        detector: DetectorSummary,
+        sources: Sequence[Source],
+        *,
+        formats: Sequence[str],
+        resume: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        self.out = out
+        self.entries: list[Entry | None] = [None] * len(sources)
+        self.scale: ScoreScale | None = None
+        self._detector = detector
+        self._sources = sources
+        self._refuse_own_results()
+        before = self._before(overwrite)
+        if before is not None:
+            self._take_over(before, formats if resume else None)
+        self.save()
+
+    def save(self) -> Summary:
+        """Write the summary of all entries so far."""
+        summary = Summary(
+            detector=self._detector,
+            clouds=[entry for entry in self.entries if isinstance(entry, CloudSummary)],
+            failed=[entry for entry in self.entries if isinstance(entry, FailedFile)],
+            left=[
+                str(source.path)
+                for source, entry in zip(self._sources, self.entries, strict=True)
+                if entry is None
+            ],
+            scale=self.scale,
+        )
+        with self.writing():
+            summary.write(self.out)
+        self._saved = time.monotonic()
+        return summary
+
+    def save_now_and_then(self) -> None:
+        """Write the summary if that is some time ago."""
+        if time.monotonic() - self._saved > _SAVE_SECONDS:
+            self.save()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Say in one sentence where something could not be written.
+
+        Raises:
+            SummaryError: In place of an `OSError`.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise SummaryError(
+                f"{self.out}: cannot be written ({error.strerror or error}); make room or give "
+                "another --out, and repeat the command with --resume to go on."
+            ) from error
+
+    def _refuse_own_results(self) -> None:
+        own = (self.out / CLOUDS_FOLDER).resolve()
+        for source in self._sources:
+            if source.path.resolve().is_relative_to(own):
+                raise SummaryError(
+                    f"{source.path}: is a result in {self.out}, which this command would write "
+                    "over; give another --out."
+                )
+
+    def _before(self, overwrite: bool) -> Summary | None:
+        """Results that the folder holds and that may be replaced."""
+        if not (self.out / SUMMARY_FILE).exists():
+            return None
+        try:
+            before = Summary.read(self.out)
+        except SummaryError as error:
+            if overwrite:
+                return None
+            raise SummaryError(
+                f"{error} Or give another --out, or --overwrite to replace what is there."
+            ) from error
+        if not overwrite:
+            self._refuse_others(before)
+        return before
+
+    def _refuse_others(self, before: Summary) -> None:
+        if not _same(before.detector, self._detector):
+            raise SummaryError(
+                f"{self.out}: holds what another detector said ({before.detector.model} of "
+                f"{before.detector.run}); give another --out, or --overwrite to replace it."
+            )
+        asked = {str(source.path) for source in self._sources}
+        others = [cloud.path for cloud in before.clouds if cloud.path not in asked]
+        if others:
+            raise SummaryError(
+                f"{self.out}: holds results of {len(others)} clouds that are not asked for now, "
+                f"such as {others[0]}; give another --out, or --overwrite to replace them."
+            )
+
+    def _take_over(self, before: Summary, formats: Sequence[str] | None) -> None:
+        """Keep what is still true, if asked to, and remove the files of everything else."""
+        old = {(cloud.path, cloud.name): cloud for cloud in before.clouds}
+        same = _same(before.detector, self._detector)
+        for i, source in enumerate(self._sources if formats and same else []):
+            key = str(source.path), source.name
+            if key in old and self._is_done(old[key], source, formats or ()):
+                self.entries[i] = old.pop(key)
+        if any(self.entries):
+            self.scale = before.scale
+        with self.writing():
+            for cloud in old.values():
+                for file in cloud.files.values():
+                    (self.out / file).unlink(missing_ok=True)
+
+    def _is_done(self, cloud: CloudSummary, source: Source, formats: Sequence[str]) -> bool:
+        """Whether the results are of the file as it is now, and all files wanted are there."""
+        files = [self.out / cloud.files.get(kind, "") for kind in formats]
+        here = all(file.is_file() for file in files) and source.path.is_file()
+        return here and sha256_of(source.path) == cloud.sha256
+
+
+def _same(one: DetectorSummary, other: DetectorSummary) -> bool:
+    """Whether two detectors say the same of every cloud."""
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("model", "weights_hash", "config_hash", "threshold", "point_threshold")
+    )

@@ -1,0 +1,91 @@
+"""What was found in one cloud as files: for programs, for viewers, for spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.atomic import replaced
+from plane_anomalib.data.io import write_points
+from plane_anomalib.inspection.result import Inspection
+from plane_anomalib.inspection.summary import CLOUDS_FOLDER
+from plane_anomalib.visualization.colours import ScoreScale
+
+FORMATS = ("npz", "ply", "csv")
+DEFAULT_FORMATS = ("npz", "ply")
+
+
+def score_scale(scores: NDArray[np.float32], threshold: float | None) -> ScoreScale:
+    """Colours for all clouds of a run, from the first one and the threshold of points.
+
+    The others are not known yet. With a threshold the hottest colour is as far above it as the
+    coldest is below, and the coldest is what the first cloud scores at its best places: nearly
+    the same for any cloud, since most places of most clouds are good.
+
+    Args:
+        scores: `(N,)`, of the first cloud.
+        threshold: Score drawn in grey.
+    """
+    scale = ScoreScale.fit([scores], threshold)
+    if scale.threshold is None:
+        return scale
+    return ScoreScale(scale.low, scale.centre, 2 * scale.centre - scale.low, scale.threshold)
+
+
+def write_cloud(
+    out: Path,
+    name: str,
+    points: NDArray[np.float32],
+    inspection: Inspection[NDArray[np.float32]],
+    *,
+    scale: ScoreScale,
+    formats: Sequence[str] = DEFAULT_FORMATS,
+    truth: NDArray[np.bool_] | None = None,
+) -> dict[str, str]:
+    """Write what was found in a cloud, each file whole or not at all.
+
+    Args:
+        out: The folder of results.
+        name: Of the files, without suffix.
+        points: `(N, 3)`, in input order.
+        inspection: What was found.
+        scale: Colours of the scores.
+        formats: Some of `FORMATS`.
+        truth: `(N,)`, which points are anomalous, where it is known.
+
+    Returns:
+        Format to file, relative to `out`, in POSIX form.
+    """
+    scores, region = inspection.point_scores, inspection.region_of_point
+    files = {kind: f"{CLOUDS_FOLDER}/{name}.{kind}" for kind in FORMATS if kind in formats}
+    columns: dict[str, NDArray[Any]] = {"score": scores, "region": region}
+    for kind, file in files.items():
+        if kind == "npz":
+            _write_arrays(out / file, points, scores, region, truth)
+        elif kind == "ply":
+            write_points(out / file, points, fields=columns, colors=scale.colours(scores))
+        else:
+            write_points(out / file, points, fields=columns)
+    return files
+
+
+def _write_arrays(
+    file: Path,
+    points: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    region: NDArray[np.int32],
+    truth: NDArray[np.bool_] | None,
+) -> None:
+    known = {} if truth is None else {"truth": truth.astype(np.bool_)}
+    with replaced(file) as temporary:
+        np.savez(
+            temporary,
+            points=points.astype(np.float32, copy=False),
+            scores=scores.astype(np.float32, copy=False),
+            region=region.astype(np.int32, copy=False),
+            **known,
+        )
