@@ -15,8 +15,8 @@ from plane_anomalib.errors import ConfigurationError
 if TYPE_CHECKING:
     from plane_anomalib.geometry.validation import FloatArray
     from plane_anomalib.inspection.card import DetectorCard
-    from plane_anomalib.inspection.order import Wishes
     from plane_anomalib.inspection.scans import Look
+    from plane_anomalib.inspection.wishes import Wishes
 
 DESCRIPTION = "Learn what good parts look like from good scans, and find thresholds."
 STOPPED = 130
@@ -121,11 +121,10 @@ def learn_from(
     Raises:
         PlaneAnomalibError: Whatever went wrong, in one sentence.
     """
-    from plane_anomalib.inspection.learning import check_out
-    from plane_anomalib.inspection.order import check_model
-
     wishes = _wishes(arguments)
-    check_model(wishes)
+    wishes.component()  # refuses typing errors before torch is imported
+    from plane_anomalib.inspection.learning import check_out
+
     check_out(out, overwrite=overwrite)
     try:
         with warnings.catch_warnings():
@@ -147,9 +146,9 @@ def _learn(
     check: Sequence[Path],
 ) -> DetectorCard | None:
     from plane_anomalib.cli.showing import shown_progress
+    from plane_anomalib.inspection.inputs import find_clouds
     from plane_anomalib.inspection.learning import make_detector
     from plane_anomalib.inspection.order import decide
-    from plane_anomalib.inspection.inputs import find_clouds
     from plane_anomalib.inspection.scans import look_at
     from plane_anomalib.inspection.stopping import TrainingStoppedError, unfinished_folder
 
@@ -233,10 +232,8 @@ def _readable(files: Sequence[Path]) -> list[FloatArray]:
 
 
 def _wishes(arguments: Namespace) -> Wishes:
-    from plane_anomalib.inspection.order import Wishes
+    from plane_anomalib.inspection.wishes import Wishes
 
-    if arguments.seed < 0:
-        raise ConfigurationError(f"--seed must be 0 or more, not {arguments.seed}.")
     return Wishes(
         model=arguments.model,
         settings=dict(_setting(text) for text in arguments.set),

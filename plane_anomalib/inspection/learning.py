@@ -23,6 +23,7 @@ from plane_anomalib.inspection.card import (
 )
 from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.progress import Progress
+from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.provenance import config_hash, hardware, software_versions, weights_hash
@@ -160,7 +161,7 @@ def learn(
     if model.model.transductive:
         raise ConfigurationError(
             f"{order.model} with these arguments scores a cloud by comparing it with a whole test "
-            'set, which one cloud is not: give --set fusion=training, or another preset.'
+            "set, which one cloud is not: give --set fusion=training, or another preset."
         )
     model.post_processor.learn(collection)
     progress.advance()
@@ -172,16 +173,17 @@ def save_checkpoint(model: Any, file: Path) -> None:
     """Write a model as Lightning does, without what only a training needs."""
     from lightning.pytorch import Trainer
 
-    trainer = Trainer(
-        accelerator="cpu",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.strategy.connect(model)
-    trainer.save_checkpoint(file, weights_only=True)
+    with quiet_lightning():
+        trainer = Trainer(
+            accelerator="cpu",
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.strategy.connect(model)
+        trainer.save_checkpoint(file, weights_only=True)
 
 
 def thresholds_of(model: Any, origin: str) -> tuple[Threshold | None, Threshold | None]:

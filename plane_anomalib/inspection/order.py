@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.benchmark.components import complete
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.recognition import is_one_sided, lie_alike, unit_of
 from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.inspection.wishes import Wishes
 from plane_anomalib.registry import MODELS
 
-DEFAULT_MODEL = "TemplateResidual"
-_PARTS = ("pre_processor", "post_processor", "evaluator", "visualizer")
 _LOOKED_AT = 8
 """Scans whose sides are looked at: a quarter of a second each."""
 _NO_NAME = frozenset({"good", "normal", "positive", "train", "template", "templates", "scans"})
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the user decides; `None` leaves it to us.
-
-    Attributes:
-        model: Registered name.
-        settings: Arguments of the model.
-        name: What the part is called.
-        one_sided: Whether scans to be judged show one side of parts whose good scans are whole.
-        common_pose: Whether all scans lie the same way.
-        seed: Of everything drawn.
-    """
-
-    model: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    name: str | None = None
-    one_sided: bool | None = None
-    common_pose: bool | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,34 +40,13 @@ class Order:
         Raises:
             ConfigurationError: An argument has a value that cannot work.
         """
-        given = {name: value for name, value in self.arguments.items() if name not in _PARTS}
         try:
-            return MODELS.get(self.model)(**given)
+            return MODELS.get(self.model)(**self.arguments)
         except TypeError as error:
             raise ConfigurationError(f"{self.model} cannot be made: {error}.") from error
 
 
-def check_model(wishes: Wishes) -> tuple[str, dict[str, Any]]:
-    """The model and its arguments, before anything is read; imports no model.
-
-    Raises:
-        ConfigurationError: There is no such model or argument; the message says what may have been
-            meant.
-    """
-    for name in wishes.settings:
-        if name in _PARTS:
-            raise ConfigurationError(f"{name} is a part of anomalib and cannot be set here.")
-    settings = dict(wishes.settings)
-    whole = complete(MODELS, wishes.model or DEFAULT_MODEL, settings)
-    if "seed" in whole.arguments and "seed" not in settings:
-        settings["seed"] = wishes.seed
-        whole = complete(MODELS, whole.name, settings)
-    return whole.name, {k: v for k, v in whole.arguments.items() if k not in _PARTS}
-
-
-def decide(
-    scans: Sequence[Scan], wishes: Wishes, judged: Sequence[FloatArray] = ()
-) -> Order:
+def decide(scans: Sequence[Scan], wishes: Wishes, judged: Sequence[FloatArray] = ()) -> Order:
     """Decide what the user has not.
 
     Args:
@@ -104,7 +60,7 @@ def decide(
     Raises:
         ConfigurationError: There is no such model or argument.
     """
-    model, arguments = check_model(wishes)
+    model, arguments = wishes.component()
     choices: list[str] = []
     if wishes.model is None:
         choices.append(f"Model {model}: it needs no training and learns from few scans.")
@@ -130,8 +86,6 @@ def decide(
 
 def _category(scans: Sequence[Scan], name: str | None, choices: list[str]) -> str:
     if name is not None:
-        if not name.strip():
-            raise ConfigurationError("--name is empty: say what the part is called, or leave it.")
         choices.append(f"The part is called {name!r}: as asked for.")
         return name.strip()
     folder = Path(scans[0].card.path).absolute().parent

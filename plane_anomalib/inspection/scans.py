@@ -57,9 +57,7 @@ class Look:
     failed: list[str] = field(default_factory=list)
 
 
-def look_at(
-    sources: Sequence[Source], report: Callable[[int, int], None] | None = None
-) -> Look:
+def look_at(sources: Sequence[Source], report: Callable[[int, int], None] | None = None) -> Look:
     """Read scans and say what is odd about them; a bad file does not stop the rest.
 
     Args:

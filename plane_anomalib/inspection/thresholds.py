@@ -97,9 +97,7 @@ def held_out_scores(
     return collection, f"{number} and {defects} synthetic defects, {held}"
 
 
-def variant_of(
-    points: FloatArray, name: str, variant: int, defect: bool, order: Order
-) -> Variant:
+def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order: Order) -> Variant:
     """A cloud as it might come to be judged, made of a good scan.
 
     Args:
@@ -188,9 +186,7 @@ def _score(
 
 
 @torch.no_grad()
-def score_cloud(
-    model: Any, cloud: FloatArray, category: str
-) -> tuple[float, NDArray[np.float32]]:
+def score_cloud(model: Any, cloud: FloatArray, category: str) -> tuple[float, NDArray[np.float32]]:
     """What a model says of one cloud `(N, 3)`: the object's score, and `(N,)` the points'."""
     item = PointCloudItem(points=torch.from_numpy(cloud), category=category)
     scores = model.score_batch(PointCloudBatch.collate([item]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import signal
 import threading
@@ -21,6 +20,7 @@ from plane_anomalib.data.dataset import CloudReader, sample_row
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.progress import Progress
+from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.stopping import LAST, TrainingStoppedError
 from plane_anomalib.json_data import JsonDataError, load_strict, strict_json, to_plain
@@ -117,10 +117,9 @@ def _fit(
     engine: Engine, model: Any, data: GoodScanFiles, last: Path | None, unfinished: Path
 ) -> None:
     handler = signal.getsignal(signal.SIGINT)
-    # Lightning talks of devices and of interrupts; the command says both in its own words.
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     try:
-        engine.fit(model, datamodule=data, ckpt_path=last)
+        with quiet_lightning():
+            engine.fit(model, datamodule=data, ckpt_path=last)
     except (KeyboardInterrupt, SystemExit) as error:
         # Lightning turns Ctrl-C into an exit and stops listening to it.
         if threading.current_thread() is threading.main_thread():
