@@ -25,6 +25,14 @@ _NO_DECISION = (
 )
 
 
+def say(*lines: str) -> None:
+    """Write lines to stdout at once, whatever characters are in the names of files."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "".join(f"{line}\n" for line in lines)
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
+
+
 def heading(detector: Judge) -> list[str]:
     """Who judges, and by which thresholds."""
     about = detector.model_name
@@ -90,7 +98,7 @@ class Lines:
     def tell(self, entry: Entry) -> None:
         """Print what was found in one file."""
         if isinstance(entry, FailedFile):
-            sys.stdout.write(f"  not judged: {entry.reason}\n")
+            say(f"  not judged: {entry.reason}")
         else:
             score = f"{entry.score:.4g}"
             if self._limit is not None:
@@ -101,8 +109,7 @@ class Lines:
                 parts.append(f"nearest good scan {entry.nearest_good}")
             if entry.dropped:
                 parts.append(f"{entry.dropped} points without finite coordinates left out")
-            sys.stdout.write("  " + "; ".join(parts) + "\n")
-        sys.stdout.flush()
+            say("  " + "; ".join(parts))
         self._advance()
 
     def _found(self, regions: Sequence[Region]) -> list[str]:

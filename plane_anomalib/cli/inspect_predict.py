@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 import warnings
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -108,9 +107,9 @@ def run(arguments: Namespace) -> int:
         )
     detector = load(arguments.run, model=arguments.model, device=arguments.device)
     _check_category(arguments.category, detector.categories)
-    from plane_anomalib.cli.inspect_lines import Lines, heading
+    from plane_anomalib.cli.inspect_lines import Lines, heading, say
 
-    _say(heading(detector))
+    say(*heading(detector))
     options = Options(
         formats=arguments.formats,
         compare=arguments.compare,
@@ -120,13 +119,8 @@ def run(arguments: Namespace) -> int:
     )
     with Lines(detector, sources) as lines:
         summary = predict(detector, sources, arguments.out, options, lines.tell)
-    _say(_ending(summary, arguments))
+    say(*_ending(summary, arguments))
     return _exit_code(summary, arguments.fail_on)
-
-
-def _say(lines: Sequence[str]) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
 
 
 def _check_category(category: str | None, known: Sequence[str]) -> None:
@@ -150,8 +144,8 @@ def _ending(summary: Summary, arguments: Namespace) -> list[str]:
     if summary.left:
         done = len(summary.clouds) + len(summary.failed)
         lines.append(
-            f"Stopped after {done} of {done + len(summary.left)} files, {len(summary.left)} are "
-            "left: repeat the command with --resume to go on."
+            f"Stopped after {done} of {done + len(summary.left)} files: repeat the command with "
+            f"--resume to do the other {len(summary.left)}."
         )
     elif summary.clouds and "npz" in arguments.formats:
         lines.append(f"Look at them: plane-anomalib view {arguments.out}")

@@ -1,12 +1,14 @@
 """Surface normals by principal component analysis of neighbourhoods."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
+from plane_anomalib.geometry.validation import FloatArray, as_points
 
 _CHUNK = 8_192
 
@@ -114,7 +116,7 @@ def surface_side_normals(points: ArrayLike, k: int = 16) -> FloatArray:
 
 
 def _same_side(
-    cloud: FloatArray, normals: FloatArray, first: IntArray, second: IntArray
+    cloud: FloatArray, normals: FloatArray, first: NDArray[Any], second: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """How well two mirrored normals agree, and the square of how steep the way between them is."""
     ways = (cloud[second] - cloud[first]).astype(np.float64)

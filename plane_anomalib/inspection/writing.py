@@ -80,12 +80,12 @@ def _write_arrays(
     region: NDArray[np.int32],
     truth: NDArray[np.bool_] | None,
 ) -> None:
-    known = {} if truth is None else {"truth": truth.astype(np.bool_)}
+    arrays: dict[str, Any] = {
+        "points": points.astype(np.float32, copy=False),
+        "scores": scores.astype(np.float32, copy=False),
+        "region": region.astype(np.int32, copy=False),
+    }
+    if truth is not None:
+        arrays["truth"] = truth.astype(np.bool_, copy=False)
     with replaced(file) as temporary:
-        np.savez(
-            temporary,
-            points=points.astype(np.float32, copy=False),
-            scores=scores.astype(np.float32, copy=False),
-            region=region.astype(np.int32, copy=False),
-            **known,
-        )
+        np.savez(temporary, **arrays)

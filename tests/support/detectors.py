@@ -41,9 +41,10 @@ def make_run(folder: Path, work: Path, *, units: str = "millimetres") -> Path:
     """A detector's folder: a small model fitted on three good clouds, its card and the clouds."""
     names = [f"good{number}" for number in range(3)]
     clouds = [good_cloud(number) for number in range(3)]
-    for name, cloud in zip(names, clouds, strict=True):
+    for number, (name, cloud) in enumerate(zip(names, clouds, strict=True)):
         write_points(work / "sheet" / "train" / f"{name}.ply", cloud)
-        write_points(folder / GOOD_FOLDER / f"{name}.npz", cloud)
+        dense = good_cloud(10 + number, 3000)  # for distances to mean something
+        write_points(folder / GOOD_FOLDER / f"{name}.npz", dense)
     engine = Engine(
         accelerator="cpu", devices=1, logger=False, default_root_dir=work, enable_progress_bar=False
     )

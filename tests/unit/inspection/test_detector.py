@@ -79,7 +79,8 @@ def test_a_checkpoint_gives_the_scores_of_its_model(
 
 def test_the_threshold_decides_and_says_where_it_is_from(detector: Detector, cloud: Cloud) -> None:
     result = detector(cloud)
-    assert result.threshold is not None and result.point_threshold is not None
+    assert result.threshold is not None
+    assert result.point_threshold is not None
     assert "validation" in result.threshold.origin
     assert result.decision == ("anomaly" if result.score >= result.threshold.value else "normal")
     assert replace(result, score=result.threshold.value).decision == "anomaly"

@@ -35,7 +35,8 @@ def test_the_nearest_of_several_specimens_is_found_in_any_pose() -> None:
     for seed, (name, width) in enumerate(widths.items()):
         cloud = (scan(tray(width), 10 + seed) @ turn.T + [4, -1, 2]).astype(np.float32)
         nearest = good.nearest(cloud)
-        assert nearest is not None and nearest.name == name
+        assert nearest is not None
+        assert nearest.name == name
         assert nearest.usual < 0.01
         # The good scan was laid onto the cloud, not the other way round.
         assert nearest.points.mean(0) == pytest.approx(cloud.mean(0), abs=0.03)

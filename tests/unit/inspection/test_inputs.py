@@ -85,7 +85,10 @@ def test_earlier_results_are_no_scans_unless_one_looks_into_them(scans: Path) ->
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ("scans/b.pyl", r"scans/b.pyl: there is no such file or folder: did you mean scans/b.ply\?"),
+        (
+            "scans/b.pyl",
+            r"scans/b.pyl: there is no such file or folder: did you mean scans/b.ply\?",
+        ),
         ("scan", r"scan: there is no such file or folder: did you mean scans\?"),
         ("scans/zzzzzzz", "no such file or folder; .*scans holds a.pcd, b.ply"),
         ("nowhere/near/b.ply", "no such file or folder; the nearest folder that exists is /"),

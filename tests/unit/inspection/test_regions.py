@@ -29,7 +29,8 @@ def test_two_discs_are_two_regions_the_larger_first() -> None:
     scores = np.where(large, 2.0, np.where(small, 3.0, 0.0)).astype(np.float32)
     regions, of_point = anomalous_regions(points, scores, 1.0)
     assert [r.num_points for r in regions] == [large.sum(), small.sum()]
-    assert np.array_equal(of_point == 0, large) and np.array_equal(of_point == 1, small)
+    assert np.array_equal(of_point == 0, large)
+    assert np.array_equal(of_point == 1, small)
     assert regions[0].centre == pytest.approx((3, 3, 0), abs=0.15)
     assert regions[0].diameter == pytest.approx(3, abs=0.2)
     assert regions[0].size == pytest.approx((3, 3, 0), abs=0.25)
