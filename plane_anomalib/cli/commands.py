@@ -11,6 +11,7 @@ from plane_anomalib.cli import (
     data,
     inspect_predict,
     inspect_train,
+    inspect_view,
     quickstart,
     sweep,
     sweep_arguments,
@@ -31,6 +32,7 @@ COMMANDS = {
     "pretrain": pretrain.DESCRIPTION,
     "sweep": sweep_arguments.DESCRIPTION,
     "quickstart": quickstart.DESCRIPTION,
+    "view": inspect_view.DESCRIPTION,
 }
 """Name to one line of help."""
 
@@ -103,6 +105,7 @@ def _parser() -> ArgumentParser:
     inspect_train.add_arguments(made["train"])
     inspect_predict.add_arguments(made["predict"])
     quickstart.add_arguments(made["quickstart"])
+    inspect_view.add_arguments(made["view"])
     return parser
 
 
@@ -164,4 +167,5 @@ _RUN = {
     "train": inspect_train.run,
     "predict": inspect_predict.run,
     "quickstart": quickstart.run,
+    "view": inspect_view.run,
 }
