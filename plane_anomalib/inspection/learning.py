@@ -163,7 +163,7 @@ def learn(
             f"{order.model} with these arguments scores a cloud by comparing it with a whole test "
             "set, which one cloud is not: give --set fusion=training, or another preset."
         )
-    model.post_processor.learn(collection)
+    model.post_processor.learn(collection, near_normal=True)
     progress.advance()
     notes.append(_how_well(collection, float(model.post_processor.object_threshold)))
     return Learnt(model, origin, notes)

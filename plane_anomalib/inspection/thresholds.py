@@ -1,8 +1,9 @@
 """Thresholds of a model that is fitted: what it says of scans that it has not seen.
 
 Each good scan is held out in turn. The model is fitted on the others and scores the held-out scan
-as it is, draws of its points, and draws with synthetic defects. Where the scans to be judged show
-one side, or lie in any pose, so do these.
+as it is, draws of its points, and as many draws with synthetic defects. Where the scans to be
+judged show one side, or lie in any pose, so do these; holes are then no defects, since nobody can
+tell them from what is hidden.
 """
 
 from __future__ import annotations
@@ -18,19 +19,24 @@ from numpy.typing import NDArray
 
 from plane_anomalib.data.meshes.views import random_pose
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
-from plane_anomalib.data.validation import default_anomaly, draw_variant, variant_generator
+from plane_anomalib.data.validation import (
+    AnomalyFunction,
+    default_anomaly,
+    draw_variant,
+    variant_generator,
+)
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.geometry.visibility import seen_from
 from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.metrics.collection import ScoreCollection
+from plane_anomalib.synthesis.ano3d import Ano3D
 
 MOST_FOLDS = 5
 _MOST_SCANS = 20
 """Scans that are scored; each takes seconds."""
-_LEAST_GOOD = 8
-_LEAST_DEFECTS = 16
+_LEAST_PER_LABEL = 16
 _VIEWS = 8
 _LEAST_SEEN = 0.5
 """Share of a defect that a view must show, or nobody could find it."""
@@ -42,23 +48,6 @@ Variant = tuple[FloatArray, NDArray[np.bool_]]
 class _Fold:
     fitted: list[FloatArray]
     judged: list[tuple[str, FloatArray]]
-
-
-@dataclass(frozen=True)
-class _Draws:
-    """Draws per judged scan: without and with a defect, besides the scan as it is."""
-
-    good: int
-    defects: int
-
-    @classmethod
-    def of(cls, scans: int) -> _Draws:
-        good = max(0, math.ceil((_LEAST_GOOD - scans) / scans))
-        return cls(good, math.ceil(_LEAST_DEFECTS / scans))
-
-    @property
-    def total(self) -> int:
-        return 1 + self.good + self.defects
 
 
 def held_out_scores(
@@ -76,8 +65,8 @@ def held_out_scores(
     """
     folds = list(_folds(scans, order.seed))
     judged = sum(len(fold.judged) for fold in folds)
-    draws = _Draws.of(judged)
-    progress.start("Finding thresholds", len(folds) + judged * draws.total)
+    draws = math.ceil(_LEAST_PER_LABEL / judged)
+    progress.start("Finding thresholds", len(folds) + 2 * judged * draws)
     collection = ScoreCollection(None)
     for fold in folds:
         model = order.make()
@@ -85,16 +74,15 @@ def held_out_scores(
         progress.advance()
         for name, points in fold.judged:
             _score(model, order, name, points, draws, collection, progress)
-    good, defects = judged * (1 + draws.good), judged * draws.defects
     held = "each scan held out in turn"
     if len(scans) == 1:
         held = "one half of the only scan held out"
     elif len(scans) > MOST_FOLDS:
         held = "a fifth of the scans held out in turn"
     number = f"{judged} good scan{'s' if judged > 1 else ''}"
-    if draws.good:
-        number = f"{good} draws of {number}"
-    return collection, f"{number} and {defects} synthetic defects, {held}"
+    if draws > 1:
+        number = f"{judged * draws} draws of {number}"
+    return collection, f"{number} and {judged * draws} synthetic defects, {held}"
 
 
 def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order: Order) -> Variant:
@@ -103,7 +91,7 @@ def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order:
     Args:
         points: `(N, 3)`.
         name: Of the scan; it seeds, together with the next two.
-        variant: 0 is the scan as it is, others are draws.
+        variant: Which draw; without a defect, 0 is the scan as it is.
         defect: Whether to make a synthetic one.
         order: Says how clouds to be judged will lie.
 
@@ -113,7 +101,7 @@ def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order:
     generator = variant_generator(order.seed, name, variant, int(defect))
     cloud, mask = points, np.zeros(len(points), np.bool_)
     if variant or defect:
-        cloud, mask, _ = draw_variant(points, default_anomaly() if defect else None, generator)
+        cloud, mask, _ = draw_variant(points, _anomaly(order) if defect else None, generator)
     if order.one_sided:
         seen = _view(cloud, mask, generator)
         cloud, mask = cloud[seen], mask[seen]
@@ -121,6 +109,12 @@ def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order:
         pose = random_pose(float(np.ptp(cloud, 0).max()), generator)
         cloud = np.asarray(cloud @ pose[:3, :3].T + pose[:3, 3], np.float32)
     return cloud, mask
+
+
+def _anomaly(order: Order) -> AnomalyFunction:
+    if not order.one_sided:
+        return default_anomaly()
+    return Ano3D({"bulge": 0.5, "concavity": 0.5}, rotation="none", renormalise=False)
 
 
 def _view(
@@ -164,12 +158,11 @@ def _score(
     order: Order,
     name: str,
     points: FloatArray,
-    draws: _Draws,
+    draws: int,
     collection: ScoreCollection,
     progress: Progress,
 ) -> None:
-    wanted = [(variant, False) for variant in range(1 + draws.good)]
-    wanted += [(variant, True) for variant in range(draws.defects)]
+    wanted = [(variant, defect) for defect in (False, True) for variant in range(draws)]
     for variant, defect in wanted:
         cloud, mask = variant_of(points, name, variant, defect, order)
         score, point_scores = score_cloud(model, cloud, order.category)
