@@ -10,6 +10,7 @@ from typing import Any, Self
 from plane_anomalib.inspection.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 15.0
+_TELLING_SHARE = 0.2
 
 
 def shown_progress() -> Bars | Lines:
@@ -87,6 +88,9 @@ class Lines(Progress):
         self._done += count
         now = time.monotonic()
         if now - self._said < _SECONDS_BETWEEN_LINES or not 0 < self._done < self._total:
+            return
+        # The first steps are not like the others: a fit before many scores.
+        if self._done < self._total * _TELLING_SHARE:
             return
         self._said = now
         left = (now - self._began) / self._done * (self._total - self._done)

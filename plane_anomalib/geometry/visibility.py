@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plane_anomalib.geometry.rigid import even_directions
 from plane_anomalib.geometry.sampling import random_subsample, typical_spacing
-from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.geometry.validation import as_points
 
 _CELL_IN_SPACINGS = 4.0
 """Edge of a depth-buffer cell over the median gap: about four points per cell, few are open."""
@@ -18,7 +20,7 @@ _PROBED = 8_000
 
 
 def seen_from(
-    points: FloatArray, direction: ArrayLike, *, spacing: float | None = None
+    points: NDArray[np.floating[Any]], direction: ArrayLike, *, spacing: float | None = None
 ) -> NDArray[np.bool_]:
     """Which points are seen from far away, by a depth buffer.
 

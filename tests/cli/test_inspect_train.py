@@ -108,3 +108,18 @@ def test_a_training_stopped_by_ctrl_c_goes_on_where_it_was(
     assert detector.model_name == "Plane"
     assert detector.threshold is not None
     assert "held out of the training" in detector.threshold.origin
+
+
+def test_quickstart_goes_from_good_scans_to_pages(typed: Typed, good: Path, tmp_path: Path) -> None:
+    bent = 80 * surface(np.random.default_rng(9), 500)
+    bent[bent[:, 2] > np.quantile(bent[:, 2], 0.9)] *= 1.3
+    write_points(tmp_path / "suspicious.ply", bent)
+    done = typed(
+        "plane-anomalib", "quickstart", good, "--check", "suspicious.ply", "--out", "all", *QUICK
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the scans to check show it, too" in done.stdout
+    assert "suspicious  anomaly" in done.stdout
+    assert (tmp_path / "all" / "detector" / "detector.json").is_file()
+    assert (tmp_path / "all" / "results" / "summary.json").is_file()
+    assert (tmp_path / "all" / "results" / "view" / "index.html").is_file()
