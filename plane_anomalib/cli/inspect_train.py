@@ -123,13 +123,13 @@ def learn_from(
     """
     wishes = _wishes(arguments)
     wishes.component()  # refuses typing errors before torch is imported
-    from plane_anomalib.inspection.learning import check_out
-
-    check_out(out, overwrite=overwrite)
     try:
         with warnings.catch_warnings():
             # anomalib's and Lightning's are for developers.
             warnings.simplefilter("ignore")
+            from plane_anomalib.inspection.learning import check_out
+
+            check_out(out, overwrite=overwrite)
             return _learn(arguments.good, wishes, out, again, overwrite, resume, check)
     except KeyboardInterrupt:
         say("Stopped. Nothing is kept; the same command begins anew.")

@@ -56,7 +56,7 @@ def run(arguments: Namespace) -> int:
     made = inspect_train.learn_from(
         arguments,
         out / _DETECTOR,
-        ["plane-anomalib", *sys.argv[1:]],
+        ["plane-anomalib", *(word for word in sys.argv[1:] if word != "--resume")],
         overwrite=arguments.overwrite,
         resume=arguments.resume,
         check=check,

@@ -36,6 +36,11 @@ _OPTIMISTIC = (
     "good parts may be called anomalous; give more good scans."
 )
 
+_WHOLE = (
+    "Thresholds were found on whole scans, and scans of one side may score a little otherwise: "
+    "look at the scores of good ones before you trust decisions."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
@@ -150,6 +155,8 @@ def learn(
         from plane_anomalib.inspection.training import train
 
         model, origin = train(order, scans, unfinished, progress, resume=resume)
+        if order.one_sided:
+            notes.append(_WHOLE)
         return Learnt(model, origin, notes)
     if resume:
         raise DetectorError(f"{order.model} is fitted at once: leave out --resume.")

@@ -68,8 +68,8 @@ def decide(scans: Sequence[Scan], wishes: Wishes, judged: Sequence[FloatArray] =
         choices.append(f"Model {model}: as asked for.")
     category = _category(scans, wishes.name, choices)
     units = _units(scans, choices)
-    common_pose = _common_pose(scans, wishes, choices)
     one_sided = _one_sided(scans, wishes, judged, choices)
+    common_pose = _common_pose(scans, wishes, judged, one_sided, choices)
     digests = "\n".join(sorted(scan.digest for scan in scans))
     return Order(
         model,
@@ -113,24 +113,41 @@ def _units(scans: Sequence[Scan], choices: list[str]) -> str:
     return units
 
 
-def _common_pose(scans: Sequence[Scan], wishes: Wishes, choices: list[str]) -> bool:
+def _common_pose(
+    scans: Sequence[Scan],
+    wishes: Wishes,
+    judged: Sequence[FloatArray],
+    one_sided: bool,
+    choices: list[str],
+) -> bool:
     if wishes.common_pose is not None:
         lie = "lie the same way" if wishes.common_pose else "lie in any pose"
-        choices.append(f"Scans {lie}: as asked for.")
+        choices.append(f"Pose: scans {lie}: as asked for.")
         return wishes.common_pose
-    if len(scans) == 1:
+    good = [scan.points for scan in scans]
+    others = list(judged[:_LOOKED_AT])
+    if len(good) + len(others) == 1:
         choices.append(
             "Pose: one scan does not tell whether a fixture holds the parts, so any pose is "
             "expected (--common-pose yes if one does)."
         )
         return False
-    alike = lie_alike([scan.points for scan in scans], seed=wishes.seed)
-    choices.append(
-        "Pose: the good scans overlap as they lie, so others are expected to lie so, too."
-        if alike
-        else "Pose: the good scans lie in different poses, so others may lie in any."
-    )
-    return alike
+    if not lie_alike(good, seed=wishes.seed):
+        choices.append("Pose: the good scans lie in different poses, so others may lie in any.")
+        return False
+    if others:
+        alike = lie_alike([good[0], *others], seed=wishes.seed)
+        says = "as the good ones do" if alike else "otherwise than the good ones"
+        choices.append(f"Pose: the scans to check lie {says}.")
+        return alike
+    if one_sided:
+        choices.append(
+            "Pose: the good scans overlap as they lie, but one side is usually scanned in another "
+            "pose, so any is expected (--common-pose yes if a fixture holds the parts)."
+        )
+        return False
+    choices.append("Pose: the good scans overlap as they lie, so others are expected to, too.")
+    return True
 
 
 def _one_sided(

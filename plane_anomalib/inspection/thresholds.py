@@ -105,7 +105,7 @@ def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order:
     if order.one_sided:
         seen = _view(cloud, mask, generator)
         cloud, mask = cloud[seen], mask[seen]
-    if order.one_sided or not order.common_pose:
+    if not order.common_pose:
         pose = random_pose(float(np.ptp(cloud, 0).max()), generator)
         cloud = np.asarray(cloud @ pose[:3, :3].T + pose[:3, 3], np.float32)
     return cloud, mask
