@@ -127,7 +127,7 @@ def learn_from(
         with warnings.catch_warnings():
             # anomalib's and Lightning's are for developers.
             warnings.simplefilter("ignore")
-            from plane_anomalib.inspection.learning import check_out
+            from plane_anomalib.inspection.making import check_out
 
             check_out(out, overwrite=overwrite)
             return _learn(arguments.good, wishes, out, again, overwrite, resume, check)
@@ -147,17 +147,13 @@ def _learn(
 ) -> DetectorCard | None:
     from plane_anomalib.cli.showing import shown_progress
     from plane_anomalib.inspection.inputs import find_clouds
-    from plane_anomalib.inspection.learning import make_detector
+    from plane_anomalib.inspection.making import make_detector
     from plane_anomalib.inspection.order import decide
     from plane_anomalib.inspection.scans import look_at
     from plane_anomalib.inspection.stopping import TrainingStoppedError, unfinished_folder
 
     unfinished = unfinished_folder(out)
-    if unfinished.exists() and not (resume or overwrite):
-        raise ConfigurationError(
-            f"{unfinished} holds a training that was stopped: give --resume to go on with it, or "
-            "--overwrite to begin anew."
-        )
+    _check_unfinished(unfinished, resume or overwrite)
     sources = find_clouds(good)
     with shown_progress() as progress:
         progress.start("Reading good scans", len(sources))
@@ -178,6 +174,14 @@ def _learn(
     say(*card.choices[len(order.choices) :])
     _say_card(card, out)
     return card
+
+
+def _check_unfinished(unfinished: Path, allowed: bool) -> None:
+    if unfinished.exists() and not allowed:
+        raise ConfigurationError(
+            f"{unfinished} holds a training that was stopped: give --resume to go on with it, or "
+            "--overwrite to begin anew."
+        )
 
 
 def say(*lines: str) -> None:

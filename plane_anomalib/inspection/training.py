@@ -88,21 +88,7 @@ def train(
     seed_everything(order.seed, workers=True, verbose=False)
     model, data = order.make(), GoodScanFiles(scans, order)
     _keep_order(order, unfinished)
-    keeper = ModelCheckpoint(
-        dirpath=unfinished,
-        filename=last.stem,
-        auto_insert_metric_name=False,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    engine = Engine(
-        callbacks=[keeper, _Steps(progress)],
-        default_root_dir=unfinished / "runs",
-        logger=False,
-        devices=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    engine = _engine(unfinished, progress)
     _fit(engine, model, data, last if resume else None, unfinished)
     val = data.val_data.samples
     good, defects = int((val.label_index == 0).sum()), int((val.label_index == 1).sum())
@@ -111,6 +97,24 @@ def train(
     if len(scans) == 1:
         where = "the only scan, on which it was trained as well"
     return model.cpu(), f"{good} draws and {defects} synthetic defects of {where}"
+
+
+def _engine(unfinished: Path, progress: Progress) -> Engine:
+    keeper = ModelCheckpoint(
+        dirpath=unfinished,
+        filename=Path(LAST).stem,
+        auto_insert_metric_name=False,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    return Engine(
+        callbacks=[keeper, _Steps(progress)],
+        default_root_dir=unfinished / "runs",
+        logger=False,
+        devices=1,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
 
 
 def _fit(

@@ -31,5 +31,5 @@ def test_the_most_that_is_seen_depends_on_neither_size_nor_place_nor_pose(scale:
     turn = Rotation.random(random_state=3).as_matrix()
     moved = np.asarray((points @ turn.T + [3, 0, 0]) * scale, np.float32)
     assert most_seen(moved) == pytest.approx(most_seen(points), abs=0.02)
-    assert most_seen(points) < 0.7
-    assert most_seen(points[seen_from(points, [0, 1, 0])]) > 0.9
+    assert most_seen(points) < 0.6
+    assert most_seen(points[seen_from(points, [0, 1, 0])]) > 0.75

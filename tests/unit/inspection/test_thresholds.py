@@ -115,7 +115,7 @@ def test_drawn_clouds_look_as_those_that_will_be_judged(order: Order) -> None:
 
 
 def test_thresholds_tell_defects_from_scans_that_were_not_seen() -> None:
-    order = decide(SCANS, Wishes())
+    order = decide(SCANS, Wishes(settings={"registration": False, "scales": [6, 16]}))
     collection, _ = held_out_scores(replace(order, seed=2), SCANS, Progress())
     model = order.make()
     model.post_processor.learn(collection, near_normal=True)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.inspection import learning
+from plane_anomalib.inspection import making
 from plane_anomalib.inspection.card import DetectorCard, DetectorError
 from plane_anomalib.inspection.detector import load
 from plane_anomalib.inspection.order import Order, decide
@@ -23,7 +23,7 @@ def make(
     order: Order, out: Path, scans: list[Scan] = SCANS, *, overwrite: bool = False
 ) -> DetectorCard:
     unfinished = unfinished_folder(out)
-    return learning.make_detector(order, scans, out, unfinished=unfinished, overwrite=overwrite)
+    return making.make_detector(order, scans, out, unfinished=unfinished, overwrite=overwrite)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_good_scans_are_kept_without_pickles_and_thinned(
 ) -> None:
     with np.load(run / "good" / "0.npz", allow_pickle=False) as kept:
         assert np.array_equal(kept["points"], SCANS[0].points)
-    monkeypatch.setattr(learning, "GOOD_POINTS", 300)
+    monkeypatch.setattr(making, "GOOD_POINTS", 300)
     make(order, tmp_path / "run")
     with np.load(tmp_path / "run" / "good" / "0.npz", allow_pickle=False) as kept:
         assert 200 < len(kept["points"]) <= 300
@@ -103,7 +103,7 @@ def test_a_failure_leaves_what_was_there(
     def fail(*args: object) -> None:
         raise ConfigurationError("full disk")
 
-    monkeypatch.setattr(learning, "_card", fail)
+    monkeypatch.setattr(making, "_card", fail)
     with pytest.raises(ConfigurationError, match="full disk"):
         make(order, out, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -132,6 +132,6 @@ def test_nothing_can_be_resumed_of_a_model_that_is_fitted_at_once(
     order: Order, tmp_path: Path
 ) -> None:
     with pytest.raises(DetectorError, match="leave out --resume"):
-        learning.make_detector(
+        making.make_detector(
             order, SCANS, tmp_path / "run", unfinished=tmp_path / "un", resume=True
         )
