@@ -53,12 +53,6 @@ def test_train_says_what_it_saw_and_makes_a_detector_that_loads(
     assert card.threshold is not None
     assert [scan.name for scan in card.scans] == ["0", "1", "2"]
 
-    before = (run / "model.ckpt").read_bytes()
-    again = typed("plane-anomalib", "train", good, "--out", "run", *QUICK)
-    assert again.returncode == 1
-    assert "--overwrite" in again.stderr
-    assert (run / "model.ckpt").read_bytes() == before
-
 
 def test_train_answers_a_typing_error_before_it_reads_anything(typed: Typed, good: Path) -> None:
     done = typed("plane-anomalib", "train", good, "--model", "TemplateResidua")

@@ -61,3 +61,19 @@ def test_a_missing_scan_to_check_is_said_before_anything_is_learnt(
     streams = capsys.readouterr()
     assert "gone.ply: there is no such file or folder" in streams.err
     assert "good scan" not in streams.out
+
+
+def test_an_existing_detector_or_another_folder_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_points(tmp_path / "good.ply", np.random.default_rng(0).normal(size=(60, 3)))
+    line = ["train", str(tmp_path / "good.ply"), "--out"]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "detector.json").write_text("{}")
+    with pytest.raises(SystemExit):
+        commands.run([*line, str(tmp_path / "run")])
+    assert "give --overwrite" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        commands.run([*line, str(tmp_path), "--overwrite"])
+    assert "no detector's folder" in capsys.readouterr().err
+    assert (tmp_path / "run" / "detector.json").read_text() == "{}"
