@@ -6,16 +6,23 @@ import itself is cheap: torch and anomalib are imported when something that need
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plane_anomalib.registry import DATASETS, MODELS, register, register_when_imported
 from plane_anomalib.version import __version__
 
-__all__ = ["DATASETS", "MODELS", "__version__", "register"]
+if TYPE_CHECKING:
+    from plane_anomalib.inspection.detector import Detector, load
+
+__all__ = ["DATASETS", "MODELS", "Detector", "__version__", "load", "register"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a model or dataset when it is first asked for: `plane_anomalib.Plane`."""
+    """Import a model, dataset or function when it is first asked for: `plane_anomalib.Plane`."""
+    if name in ("Detector", "load"):
+        from plane_anomalib.inspection import detector
+
+        return getattr(detector, name)
     for registry in (MODELS, DATASETS):
         if name in registry.entries:
             return registry.get(name)
@@ -23,7 +30,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *MODELS.names, *DATASETS.names})
+    return sorted({*globals(), *__all__, *MODELS.names, *DATASETS.names})
 
 
 register_when_imported()

@@ -1,7 +1,11 @@
 """Surface normals by principal component analysis of neighbourhoods."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.validation import FloatArray, as_points
@@ -67,6 +71,59 @@ def point_normals(points: ArrayLike, k: int = 16, queries: ArrayLike | None = No
         patches = cloud[index.query(places[part], neighbours)[1]]
         normals[part] = _least_variance(patches)
     return orient_outward(normals, places, cloud.mean(0, dtype=np.float64))
+
+
+def surface_side_normals(points: ArrayLike, k: int = 16) -> FloatArray:
+    """Estimate unit normals that all look out of the material, inside a bowl as well.
+
+    The side is handed on from neighbour to neighbour along a minimum spanning tree (Hoppe et al.,
+    SIGGRAPH 1992). Two neighbours look to the same side if one normal, mirrored in the direction
+    to the other point, is the other's (König and Gumhold, VMV 2009), which holds at sharp edges
+    and across thin walls, too. Each connected piece is turned so that the volume under its normals
+    is positive, as that of any closed surface is.
+
+    Args:
+        points: (N, 3) of a whole surface, or of one side of it.
+        k: Neighbours (the point itself included) whose plane is taken; fewer where N < k.
+
+    Returns:
+        (N, 3) float32 unit vectors.
+
+    Raises:
+        ConfigurationError: If the cloud is empty or not (N, 3).
+    """
+    index = NeighbourIndex(points)
+    cloud = index.reference
+    normals = point_normals(cloud, k)
+    around = index.query(cloud, min(k, len(cloud)))[1]
+    first, second = np.repeat(np.arange(len(cloud)), around.shape[1]), around.ravel()
+    agreement, slope = _same_side(cloud, normals, first, second)
+    # The flattest way first; never 0, which a sparse matrix takes for no edge.
+    costs = 1.001 - np.minimum(np.abs(agreement), 1.0) + slope
+    tree = minimum_spanning_tree(coo_matrix((costs, (first, second)), (len(cloud),) * 2).tocsr())
+    piece = connected_components(tree, directed=False)[1]
+    centre = cloud.mean(0, dtype=np.float64)
+    for start in np.unique(piece, return_index=True)[1]:
+        order, parents = breadth_first_order(tree, int(start), directed=False)
+        agreement, _ = _same_side(cloud, normals, parents[order[1:]], order[1:])
+        signs = np.ones(len(cloud), np.float32)
+        for child, agrees in zip(order[1:], agreement, strict=True):
+            signs[child] = signs[parents[child]] if agrees >= 0 else -signs[parents[child]]
+        normals[order] *= signs[order, None]
+        if np.einsum("ni,ni->", cloud[order] - centre, normals[order]) < 0:
+            normals[order] *= -1
+    return normals
+
+
+def _same_side(
+    cloud: FloatArray, normals: FloatArray, first: NDArray[Any], second: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How well two mirrored normals agree, and the square of how steep the way between them is."""
+    ways = (cloud[second] - cloud[first]).astype(np.float64)
+    ways /= np.maximum(np.linalg.norm(ways, axis=1, keepdims=True), 1e-30)
+    steep = np.einsum("ni,ni->n", ways, normals[first])
+    mirrored = normals[first] - 2 * steep[:, None] * ways
+    return np.einsum("ni,ni->n", mirrored, normals[second]), np.square(steep)
 
 
 def _least_variance(patches: FloatArray) -> NDArray[np.float64]:

@@ -2,35 +2,87 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+import threading
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from plane_anomalib.inspection.card import DetectorCard
+import numpy as np
+import torch
+from lightning.fabric.utilities import move_data_to_device
+from numpy.typing import NDArray
+from torch import Tensor
+
+from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.inspection.card import (
+    CARD_FILE,
+    GOOD_FOLDER,
+    MODEL_FILE,
+    DetectorCard,
+    DetectorError,
+)
+from plane_anomalib.inspection.good_scans import GoodScans
+from plane_anomalib.inspection.opening import open_checkpoint
+from plane_anomalib.inspection.regions import anomalous_regions, with_heights
 from plane_anomalib.inspection.result import Array, Inspection, Threshold
+from plane_anomalib.provenance import weights_hash
+
+if TYPE_CHECKING:
+    from plane_anomalib.models.base import PointCloudMixin
+
+_RUN_CHECKPOINT = Path("weights") / "lightning" / MODEL_FILE
+_ORIGINS = {
+    "f1": "best F1 on the validation set of the training",
+    "normal_quantile": "just above the scores of the normal validation clouds of the training",
+}
 
 
 class Detector:
-    """A trained model that judges clouds; safe to call from several threads, one at a time inside.
+    """A trained model that judges clouds; may be called from several threads, which take turns.
 
     Make one with `load`.
 
-    Attributes:
-        run: The folder or checkpoint it was loaded from.
-        model_name: Registered name of the model.
-        categories: What it was trained on; empty where the model does not know.
+    Args:
+        model: A trained model.
+        run: The folder or checkpoint it came from.
         card: How it was made; `None` for a checkpoint of `anomalib train`.
-        threshold: Of objects, `None` where it has none.
-        point_threshold: Of points.
+
+    Attributes:
         weights_hash: SHA-256 over the model's state.
     """
 
-    run: Path
-    model_name: str
-    categories: tuple[str, ...]
-    card: DetectorCard | None
-    threshold: Threshold | None
-    point_threshold: Threshold | None
-    weights_hash: str
+    def __init__(self, model: PointCloudMixin, run: Path, card: DetectorCard | None = None) -> None:
+        self.run = run
+        self.card = card
+        self._model = model.eval().requires_grad_(False)
+        self._lock = threading.Lock()
+        self.weights_hash = weights_hash(model.state_dict())
+
+    @property
+    def model_name(self) -> str:
+        """Registered name of the model."""
+        return type(self._model).__name__
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What it was trained on; empty where the model does not say."""
+        return tuple(getattr(getattr(self._model, "model", None), "categories", ()))
+
+    @property
+    def threshold(self) -> Threshold | None:
+        """Of objects; `None` if the model has found none."""
+        return self._threshold("object_threshold", None if self.card is None else
+                               self.card.threshold)  # fmt: skip
+
+    @property
+    def point_threshold(self) -> Threshold | None:
+        """Of points; `None` if the model has found none."""
+        return self._threshold("point_threshold", None if self.card is None else
+                               self.card.point_threshold)  # fmt: skip
 
     def __call__(
         self, points: Array, *, category: str | None = None, compare: bool = False
@@ -40,8 +92,7 @@ class Detector:
         Args:
             points: `(N, 3)`, numpy or torch, in the units of the good scans.
             category: What the object is, for a model of many; by default the only one.
-            compare: Look for the nearest good scan, too, for `nearest_good` and the regions'
-                heights: takes about a second.
+            compare: Look for the nearest good scan as well, see `compare`.
 
         Returns:
             Scores of the object and of every point, in input order.
@@ -49,11 +100,76 @@ class Detector:
         Raises:
             ConfigurationError: No `(N, 3)` finite points, or a category the model does not know.
         """
-        raise NotImplementedError
+        cloud = _as_cloud(points)
+        item = PointCloudItem(points=torch.from_numpy(cloud), category=self._category(category))
+        batch = move_data_to_device(PointCloudBatch.collate([item]), self._model.device)
+        with self._lock, torch.no_grad():
+            predicted = self._model.score_batch(batch)
+        scores = cast("Tensor", predicted.anomaly_map).detach().float()
+        result = self._inspection(cloud, scores, float(predicted.pred_score))
+        if compare:
+            result = self.compare(cloud, result)
+        if not isinstance(points, Tensor):
+            return cast("Inspection[Array]", result)
+        as_given = cast("Inspection[Any]", result)
+        return dataclasses.replace(as_given, point_scores=scores.to(points.device))
 
-    def good_scan(self, name: str) -> Any:
-        """`(M, 3) float32` points of the (thinned) good scan of that name."""
-        raise NotImplementedError
+    def compare(self, points: Array, inspection: Inspection[Array]) -> Inspection[Array]:
+        """Say which good scan a judged cloud is nearest to, and how far its regions stand out.
+
+        Args:
+            points: `(N, 3)`, as they were judged.
+            inspection: What was said of them.
+
+        Returns:
+            The same with `nearest_good` and the regions' heights, where there are good scans to
+            compare with and the cloud fits them. Takes about a second.
+        """
+        cloud = _as_cloud(points)
+        with self._lock:
+            nearest = self.good_scans.nearest(cloud)
+        if nearest is None:
+            return inspection
+        regions = with_heights(
+            inspection.regions, inspection.region_of_point, nearest.heights, nearest.usual
+        )
+        return dataclasses.replace(inspection, regions=regions, nearest_good=nearest.name)
+
+    @cached_property
+    def good_scans(self) -> GoodScans:
+        """The (thinned) good scans of a detector's folder; none for a checkpoint alone."""
+        files = sorted((self.run / GOOD_FOLDER).glob("*.npz")) if self.card is not None else []
+        common = self.card is not None and self.card.common_pose
+        return GoodScans({file.stem: _good_points(file) for file in files}, common_pose=common)
+
+    def _inspection(
+        self, cloud: FloatArray, scores: Tensor, score: float
+    ) -> Inspection[NDArray[np.float32]]:
+        values = scores.cpu().numpy().astype(np.float32, copy=False)
+        limit = self.point_threshold
+        regions, region_of_point = anomalous_regions(
+            cloud, values, float("inf") if limit is None else limit.value
+        )
+        return Inspection(score, values, self.threshold, limit, regions, region_of_point)
+
+    def _threshold(self, name: str, said: Threshold | None) -> Threshold | None:
+        processor = self._model.post_processor
+        value = getattr(processor, name, None)
+        if value is None or not np.isfinite(float(value)):
+            return None
+        source = getattr(processor, f"{name}_source", "none")
+        origin = _ORIGINS.get(source, "saved with the model") if said is None else said.origin
+        return Threshold(float(value), origin)
+
+    def _category(self, category: str | None) -> str:
+        known = self.categories
+        if category is None:
+            return known[0] if len(known) == 1 else ""
+        if known and category not in known:
+            close = difflib.get_close_matches(category, known, n=1)
+            meant = f"did you mean {close[0]}?" if close else f"it knows {', '.join(known)}."
+            raise ConfigurationError(f"The detector was not trained on {category!r}: {meant}")
+        return category
 
 
 def load(
@@ -66,9 +182,54 @@ def load(
             checkpoint.
         model: Registered name of the model, for a checkpoint that does not say.
         device: Where to compute.
-        arguments: Of the model, instead of the checkpoint's.
+        arguments: Of the model, instead of the checkpoint's (such as `backbone`, where weights
+            lie elsewhere now).
 
     Raises:
         DetectorError: There is no detector, or it is damaged.
+        ConfigurationError: The checkpoint does not say which model it is of, or was made with
+            other arguments.
     """
-    raise NotImplementedError
+    place = Path(run).expanduser()
+    card = DetectorCard.read(place) if (place / CARD_FILE).is_file() else None
+    checkpoint = _checkpoint(place)
+    opened = open_checkpoint(checkpoint, model=model, arguments=arguments)
+    detector = Detector(opened.to(device), place, card)
+    if card is not None and card.weights_hash != detector.weights_hash:
+        raise DetectorError(
+            f"{checkpoint}: is not the model that {place / CARD_FILE} describes; train again."
+        )
+    return detector
+
+
+def _checkpoint(place: Path) -> Path:
+    if place.is_file():
+        return place
+    if not place.exists():
+        raise DetectorError(f"{place}: there is no such detector, run folder or checkpoint.")
+    for file in (place / MODEL_FILE, place / _RUN_CHECKPOINT):
+        if file.is_file():
+            return file
+    raise DetectorError(
+        f"{place}: holds neither {MODEL_FILE} nor {_RUN_CHECKPOINT}; give what "
+        "`plane-anomalib train` or `anomalib train` made."
+    )
+
+
+def _as_cloud(points: Any) -> FloatArray:
+    given = points.detach().cpu().numpy() if isinstance(points, Tensor) else points
+    cloud = as_points(given)
+    if not np.isfinite(cloud).all():
+        raise ConfigurationError(
+            f"{int((~np.isfinite(cloud).all(1)).sum())} of {len(cloud)} points are not finite: "
+            "leave them out."
+        )
+    return cloud
+
+
+def _good_points(file: Path) -> FloatArray:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return as_points(arrays["points"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DetectorError(f"{file}: cannot be read ({error}); train again.") from error

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-Array = TypeVar("Array", NDArray[np.float32], Tensor)
+Array = TypeVar("Array", bound="NDArray[np.float32] | Tensor")
 
 Decision = Literal["anomaly", "normal"]
 

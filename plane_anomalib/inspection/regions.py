@@ -1,0 +1,103 @@
+"""Connected anomalous parts of a cloud, and what can be said of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.inspection.result import Region
+from plane_anomalib.metrics.aupro import find_regions
+
+LEAST_POINTS = 5
+"""Fewer points above the threshold, alone among others below it, are noise and no region."""
+_HEIGHT_SHARE = 0.05
+_HEIGHT_TELLS = 3.0
+"""A region is called higher or lower only beyond so many usual distances."""
+
+
+def anomalous_regions(
+    points: FloatArray, scores: NDArray[np.float32], threshold: float
+) -> tuple[tuple[Region, ...], NDArray[np.int32]]:
+    """Split what lies above a threshold into connected parts.
+
+    Args:
+        points: `(N, 3) float32`.
+        scores: `(N,) float32`.
+        threshold: A score equal to it is anomalous.
+
+    Returns:
+        The regions, the one with most points first, and `(N,) int32` the region of each point, -1
+        outside of all.
+    """
+    region_of_point = np.full(len(points), -1, np.int32)
+    above = np.flatnonzero(scores >= threshold)
+    if len(above) < LEAST_POINTS:
+        return (), region_of_point
+    labels = find_regions(points[above])
+    sizes = np.bincount(labels)
+    order = [each for each in np.argsort(-sizes, kind="stable") if sizes[each] >= LEAST_POINTS]
+    regions = []
+    for number, label in enumerate(order):
+        members = above[labels == label]
+        region_of_point[members] = number
+        regions.append(_region(points[members], scores[members], len(points)))
+    return tuple(regions), region_of_point
+
+
+def with_heights(
+    regions: Sequence[Region],
+    region_of_point: NDArray[np.int32],
+    heights: NDArray[np.float32],
+    usual: float,
+) -> tuple[Region, ...]:
+    """Say how far each region stands out, where it can be told from noise.
+
+    Args:
+        regions: From `anomalous_regions`, with `region_of_point`.
+        region_of_point: `(N,) int32`.
+        heights: `(N,) float32` signed distances from a good scan.
+        usual: Median size of those.
+    """
+    told = []
+    for number, region in enumerate(regions):
+        inside = heights[region_of_point == number]
+        sizes = np.abs(inside)
+        # The mean of the largest: one stray point is no height.
+        largest = np.argsort(-sizes, kind="stable")[: max(3, round(_HEIGHT_SHARE * len(inside)))]
+        height = float(inside[largest].mean(dtype=np.float64))
+        clear = abs(height) > _HEIGHT_TELLS * usual
+        told.append(replace(region, height=height if clear else None))
+    return tuple(told)
+
+
+def _region(points: FloatArray, scores: NDArray[np.float32], total: int) -> Region:
+    exact = points.astype(np.float64)
+    centre, size = exact.mean(0), np.ptp(exact, axis=0)
+    return Region(
+        centre=_triple(centre),
+        size=_triple(size),
+        diameter=_diameter(exact),
+        num_points=len(points),
+        share=len(points) / total,
+        peak=float(scores.max()),
+        mean=float(scores.mean(dtype=np.float64)),
+    )
+
+
+def _diameter(points: NDArray[np.float64]) -> float:
+    """From any point to the farthest, and from there on to the farthest, twice."""
+    end, longest = points[0], 0.0
+    for _ in range(3):
+        distances = np.linalg.norm(points - end, axis=1)
+        longest = max(longest, float(distances.max()))
+        end = points[int(distances.argmax())]
+    return longest
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
