@@ -7,7 +7,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import data, sweep, sweep_arguments, weights
+from plane_anomalib.cli import data, serving, sweep, sweep_arguments, weights
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -22,6 +22,7 @@ COMMANDS = {
     "data": "Make a benchmark from closed meshes, with defects and their point labels.",
     "pretrain": pretrain.DESCRIPTION,
     "sweep": sweep_arguments.DESCRIPTION,
+    "serve": serving.DESCRIPTION,
 }
 """Name to one line of help."""
 
@@ -76,6 +77,7 @@ def _parser() -> ArgumentParser:
     data.add_arguments(made["data"])
     pretrain.add_arguments(made["pretrain"])
     sweep_arguments.add_arguments(made["sweep"])
+    serving.add_arguments(made["serve"])
     return parser
 
 
@@ -134,4 +136,5 @@ _RUN = {
     "data": data.run,
     "pretrain": pretrain.run,
     "sweep": sweep.run,
+    "serve": serving.run,
 }

@@ -49,11 +49,13 @@ class PointCloudData:
         points: Shape (N, 3), float32, finite, C-contiguous, N >= 1, in file order.
         labels: Shape (N,), bool, True where anomalous; None where labels were not asked for.
         dropped: How many rows were left out because a coordinate was NaN or infinite.
+        sampled: Whether the file is a mesh, and the points were drawn from its surface.
     """
 
     points: npt.NDArray[np.float32]
     labels: npt.NDArray[np.bool_] | None = None
     dropped: int = 0
+    sampled: bool = False
 
 
 def read_points(
@@ -90,7 +92,9 @@ def read_points(
     path = Path(path)
     if num_samples < 1:
         raise ConfigurationError(f"num_samples is {num_samples}; at least 1 point is needed.")
-    return _finish(path, _read_raw(path, num_samples, seed, kind, Ceiling(max_points)), want_labels=False)
+    return _finish(
+        path, _read_raw(path, num_samples, seed, kind, Ceiling(max_points)), want_labels=False
+    )
 
 
 def read_labelled_points(path: str | Path) -> PointCloudData:
@@ -114,9 +118,7 @@ def read_labelled_points(path: str | Path) -> PointCloudData:
     return _finish(path, _read_raw(path, 0, 0, "points", Ceiling()), want_labels=True)
 
 
-def check_suffix(
-    path: str | Path, allowed: frozenset[str] = POINT_SUFFIXES | MESH_SUFFIXES
-) -> str:
+def check_suffix(path: str | Path, allowed: frozenset[str] = POINT_SUFFIXES | MESH_SUFFIXES) -> str:
     """The suffix of a file in lower case, if it is one of a kind that is read here.
 
     Args:
@@ -140,9 +142,7 @@ def check_suffix(
     )
 
 
-def _read_raw(
-    path: Path, num_samples: int, seed: int, kind: str, ceiling: Ceiling
-) -> RawCloud:
+def _read_raw(path: Path, num_samples: int, seed: int, kind: str, ceiling: Ceiling) -> RawCloud:
     allowed = {"auto": POINT_SUFFIXES | MESH_SUFFIXES, "mesh": MESH_SUFFIXES}
     suffix = path.suffix.lower()
     if not path.is_dir():
@@ -188,6 +188,7 @@ def _finish(path: Path, raw: RawCloud, *, want_labels: bool) -> PointCloudData:
         points=_as_float32(path, coordinates),
         labels=None if labels is None else _as_labels(path, labels),
         dropped=total - len(coordinates),
+        sampled=raw.sampled,
     )
 
 

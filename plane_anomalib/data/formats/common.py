@@ -30,10 +30,12 @@ class RawCloud:
     Attributes:
         coordinates: Shape (N, 3), any real dtype.
         labels: Shape (N,), any real dtype, or None where the file has none.
+        sampled: Whether the points were drawn from a mesh.
     """
 
     coordinates: npt.NDArray[Any]
     labels: npt.NDArray[Any] | None = None
+    sampled: bool = False
 
 
 @dataclass(frozen=True)

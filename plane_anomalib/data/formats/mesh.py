@@ -13,7 +13,9 @@ from plane_anomalib.data.formats.common import TRUNCATED_HINT, Ceiling, RawCloud
 from plane_anomalib.data.formats.ply import read_ply_header
 from plane_anomalib.errors import PointCloudFileError, PointCloudTooLargeError
 
-_OFF_COUNTS = re.compile(rb"\A\s*(?:#[^\n]*\n\s*)*C?OFF\s+(?:#[^\n]*\n\s*)*(\d{1,18})\s+(\d{1,18})\b")
+_OFF_COUNTS = re.compile(
+    rb"\A\s*(?:#[^\n]*\n\s*)*C?OFF\s+(?:#[^\n]*\n\s*)*(\d{1,18})\s+(\d{1,18})\b"
+)
 
 # Bytes of a mesh file for each point that may be read: parsing takes up to twenty times the file
 # (.off, the greediest), and a scan's mesh of so many corners has about this size.
@@ -47,7 +49,7 @@ def sample_mesh(path: Path, num_samples: int, seed: int, ceiling: Ceiling) -> Ra
             "simplify it, or sample it to points",
         )
     points, _ = trimesh.sample.sample_surface(read_mesh(path), num_samples, seed=seed)
-    return RawCloud(np.asarray(points))
+    return RawCloud(np.asarray(points), sampled=True)
 
 
 def read_mesh(path: Path) -> Any:

@@ -1,0 +1,228 @@
+"""The HTTP application: one question, one answer, and whether it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES
+from plane_anomalib.errors import (
+    ConfigurationError,
+    PointCloudFileError,
+    PointCloudTooLargeError,
+)
+from plane_anomalib.inspection.detector import Detector
+from plane_anomalib.json_data import strict_json
+from plane_anomalib.serving.answer import Answer, Question, judge
+from plane_anomalib.serving.limits import Limits
+from plane_anomalib.serving.page import docs_page
+from plane_anomalib.serving.request_log import RequestLog
+from plane_anomalib.serving.turns import Turns
+from plane_anomalib.serving.upload import FIELD, save_upload
+from plane_anomalib.version import __version__
+
+logger = logging.getLogger(__name__)
+
+_KINDS = ", ".join(sorted(POINT_SUFFIXES | MESH_SUFFIXES))
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {
+                        FIELD: {
+                            "type": "string",
+                            "format": "binary",
+                            "description": f"A cloud, or a mesh to sample, by suffix: {_KINDS}",
+                        }
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why there is no answer.
+
+    Attributes:
+        detail: A sentence.
+    """
+
+    detail: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """The server is there and its detector is loaded.
+
+    Attributes:
+        loaded: Always true: the server does not answer before.
+        model: Registered name.
+        weights_hash: SHA-256 over the model's state.
+        categories: What it was trained on; empty where the model does not say.
+        version: Of plane_anomalib.
+        busy: How many requests wait or are being answered.
+    """
+
+    loaded: bool
+    model: str
+    weights_hash: str
+    categories: list[str]
+    version: str
+    busy: int
+
+
+@dataclass(frozen=True)
+class _Server:
+    """What the requests share."""
+
+    detector: Detector
+    limits: Limits
+    turns: Turns
+    folder: Path
+
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        400: "The form cannot be read",
+        413: "The file is too large, or has too many points",
+        415: "No form, or a file of another kind",
+        422: "No file, or one that holds no cloud that can be judged",
+        500: "The server failed",
+        503: "Too many requests wait; try again after Retry-After seconds",
+        504: "It took too long",
+    }.items()
+}
+
+
+def create_app(detector: Detector, limits: Limits | None = None) -> FastAPI:
+    """Make the application of one detector.
+
+    Args:
+        detector: What judges; asked from one thread, one cloud at a time.
+        limits: Of requests; `Limits()` by default.
+
+    Returns:
+        POST /inspect, GET /health, GET /docs and GET /openapi.json. Files lie in a temporary
+        folder of the application while they are read, and that folder goes with it.
+    """
+    limits = Limits() if limits is None else limits
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with tempfile.TemporaryDirectory(prefix="plane_anomalib_") as folder:
+            app.state.server = _Server(detector, limits, Turns(limits.waiting), Path(folder))
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(app.state.server.turns.close)
+
+    app = FastAPI(
+        title="plane-anomalib",
+        description=f"Judges point clouds with {detector.model_name}.",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages fetch their scripts from elsewhere
+        redoc_url=None,
+    )
+    app.add_middleware(RequestLog)
+    app.add_exception_handler(RequestValidationError, _wrong_query)
+    app.add_api_route(
+        "/inspect",
+        inspect,
+        methods=["POST"],
+        responses={200: {"model": Answer}, **_PROBLEMS},
+        openapi_extra=_BODY,
+    )
+    app.add_api_route("/health", health, methods=["GET"])
+    page = docs_page(app.openapi())
+    app.add_api_route("/docs", lambda: HTMLResponse(page), include_in_schema=False)
+    return app
+
+
+async def inspect(
+    request: Request,
+    category: Annotated[str | None, Query(description="What the object is")] = None,
+    compare: Annotated[bool, Query(description="Find the nearest good scan")] = False,
+    points: Annotated[bool, Query(description="Give every point's score")] = False,
+) -> Response:
+    """Judge one cloud."""
+    server: _Server = request.app.state.server
+    if not server.turns.take():
+        raise HTTPException(
+            503,
+            f"{server.limits.waiting} requests wait already; try again later.",
+            {"Retry-After": str(max(1, math.ceil(server.turns.last)))},
+        )
+    job = None
+    try:
+        async with asyncio.timeout(server.limits.timeout):
+            path = await save_upload(request, server.folder, server.limits.size)
+            task = partial(_judged, server, path, Question(category, compare, points))
+            job = server.turns.work(task, partial(path.unlink, missing_ok=True))
+            # Cancelled with this request: then it does not begin, or ends unheard.
+            body = await asyncio.wrap_future(job)
+    except TimeoutError:
+        raise HTTPException(
+            504, f"There is no answer after {server.limits.timeout:g} s; send fewer points."
+        ) from None
+    finally:
+        if job is None:
+            server.turns.leave()
+    return Response(body, media_type="application/json")
+
+
+async def health(request: Request) -> Health:
+    """Say that the server is there, and with what."""
+    server: _Server = request.app.state.server
+    detector = server.detector
+    return Health(
+        loaded=True,
+        model=detector.model_name,
+        weights_hash=detector.weights_hash,
+        categories=list(detector.categories),
+        version=__version__,
+        busy=server.turns.taken,
+    )
+
+
+def _judged(server: _Server, path: Path, question: Question) -> str:
+    """The answer as JSON, or what to tell the client; nothing of it names a path of ours."""
+    try:
+        return strict_json(judge(server.detector, path, question, server.limits.points))
+    except PointCloudFileError as error:
+        reason = error.reason.replace(str(path), "it")
+        text = f"The {path.suffix} file: {reason}" + (f" ({error.hint})" if error.hint else "")
+        status = 413 if isinstance(error, PointCloudTooLargeError) else 422
+        raise HTTPException(status, text) from None
+    except ConfigurationError as error:
+        raise HTTPException(422, str(error).replace(str(path), "it")) from None
+    except Exception:
+        logger.exception("A cloud could not be judged")
+        raise HTTPException(500, "The server failed; its log says why.") from None
+
+
+async def _wrong_query(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    first = error.errors()[0]
+    problem = Problem(f"{first['loc'][-1]}: {first['msg']}.")
+    return JSONResponse(asdict(problem), 422)
