@@ -27,9 +27,9 @@ __all__ = [
     "MESH_SUFFIXES",
     "POINT_SUFFIXES",
     "PointCloudData",
+    "check_suffix",
     "read_labelled_points",
     "read_points",
-    "check_suffix",
     "write_points",
 ]
 

@@ -55,11 +55,13 @@ def npz_bomb(path: Path) -> None:
     np.lib.format.write_array_header_1_0(
         header, {"descr": "<f4", "fortran_order": False, "shape": (10_000_000, 3)}
     )
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("points.npy", "w", force_zip64=True) as member:
-            member.write(header.getvalue())
-            for _ in range(10):
-                member.write(bytes(12_000_000))
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("points.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(header.getvalue())
+        for _ in range(10):
+            member.write(bytes(12_000_000))
 
 
 def npz_wide(path: Path) -> None:

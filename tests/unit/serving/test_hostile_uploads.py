@@ -1,4 +1,4 @@
-"""What a client sends stays data: no name of its leads anywhere, nothing is unpickled or unpacked."""
+"""What a client sends stays data: its names lead nowhere, nothing is unpickled or unpacked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Marker:
         "/etc/passwd.xyz",
         "..\\..\\windows\\system.xyz",
         "C:\\scan.xyz",
-        "Prüfling – 検査 \U0001f9ea.xyz",
+        "Prüfling 検査 \U0001f9ea.xyz",
         "a" * 3000 + ".xyz",
         "%2e%2e%2fpasswd.xyz",
         "scan.ply\x00.xyz",
