@@ -2,8 +2,8 @@
 
     python benchmarks/serve_load.py [--clients 8] [--seconds 60] [--points 20000] [--out FILE]
 
-Without `--run RUN`, TemplateResidual is fitted first, on four built-in shapes of as many points. Each
-client sends the same few binary `.ply` files in turn, with a decision in return and no points.
+Without `--run RUN`, TemplateResidual is fitted first, on four built-in shapes of as many points.
+Each client sends the same few binary `.ply` files in turn, with a decision in return and no points.
 Latency is the client's, from the first byte sent to the last received; memory is the most that the
 server's process ever had, and that before the first cloud. One thread of the server scores, with
 one core, unless OMP_NUM_THREADS says more.

@@ -7,6 +7,7 @@ import logging
 import math
 import tempfile
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -34,6 +35,9 @@ from plane_anomalib.serving.upload import FIELD, save_upload
 from plane_anomalib.version import __version__
 
 logger = logging.getLogger(__name__)
+
+_NOBODY = 499
+"""For the log only: web servers' usual number for a client that did not wait."""
 
 _KINDS = ", ".join(sorted(POINT_SUFFIXES | MESH_SUFFIXES))
 _BODY = {
@@ -179,8 +183,7 @@ async def inspect(
             path = await save_upload(request, server.folder, server.limits.size)
             task = partial(_judged, server, path, Question(category, compare, points))
             job = server.turns.work(task, partial(path.unlink, missing_ok=True))
-            # Cancelled with this request: then it does not begin, or ends unheard.
-            body = await asyncio.wrap_future(job)
+            body = await _answered(request, job)
     except TimeoutError:
         raise HTTPException(
             504, f"There is no answer after {server.limits.timeout:g} s; send fewer points."
@@ -189,6 +192,25 @@ async def inspect(
         if job is None:
             server.turns.leave()
     return Response(body, media_type="application/json")
+
+
+async def _answered(request: Request, job: Future[str]) -> str:
+    """Wait for the answer as long as somebody wants it; without, work does not begin."""
+    answer = asyncio.wrap_future(job)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise HTTPException(_NOBODY, "The client went away.")
+        return await answer
+    finally:
+        gone.cancel()
+        answer.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def health(request: Request) -> Health:

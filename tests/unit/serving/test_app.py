@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import trimesh
@@ -194,6 +195,44 @@ def test_an_answer_that_is_late_is_504_and_its_place_is_free_when_the_thread_is(
         assert model.asked == 1
         assert left(tmp_path) == []
         assert post(client, "scan.ply", content).status_code == 200
+
+
+def test_a_client_that_goes_away_does_not_get_a_turn(
+    client: TestClient, model: Heights, scan: Path, tmp_path: Path
+) -> None:
+    form = httpx.Request(
+        "POST", "http://test/inspect", files={"file": ("a.ply", scan.read_bytes())}
+    )
+    headers = [(name.lower(), value) for name, value in form.headers.raw]
+    messages = [
+        {"type": "http.request", "body": form.read(), "more_body": False},
+        {"type": "http.disconnect"},
+    ]
+    scope = {
+        "type": "http", "method": "POST", "path": "/inspect", "raw_path": b"/inspect",
+        "query_string": b"", "headers": headers, "scheme": "http", "http_version": "1.1",
+        "server": ("test", 80), "client": ("test", 1), "root_path": "",
+    }  # fmt: skip
+    sent: list[dict[str, object]] = []
+
+    async def receive() -> dict[str, object]:
+        return messages.pop(0)
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    model.gate.clear()
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(post, client, "scan.ply", scan.read_bytes())
+        wait_for(lambda: model.asked == 1)
+        assert client.portal is not None
+        client.portal.call(client.app, scope, receive, send)
+        assert sent[0]["status"] == 499
+        assert client.get("/health").json()["busy"] == 1
+        assert len(left(tmp_path)) == 1
+        model.gate.set()
+        assert first.result().status_code == 200
+    assert model.asked == 1
 
 
 def test_a_request_is_one_line_of_the_log_and_its_path_cannot_make_two(
