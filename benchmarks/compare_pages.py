@@ -18,7 +18,11 @@ from plane_anomalib.atomic import replaced
 from plane_anomalib.results import METRIC_NAMES
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "plane_anomalib/models").glob("*/README.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs/protocols.md",
+    *sorted((ROOT / "plane_anomalib/models").glob("*/README.md")),
+]
 SETS = ("objects_asn", "objects_r3d", "hard_asn", "hard_r3d")
 SHORT = ("object_AUROC", "point_AUROC", "point_AP")
 QUIET = 0.5
