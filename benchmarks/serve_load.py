@@ -88,7 +88,8 @@ def files(folder: Path, points: int) -> list[bytes]:
 @contextmanager
 def serving(run: Path) -> Iterator[tuple[str, int]]:
     """The real command on a free port: its address and process id."""
-    command = [Path(sys.executable).with_name("plane-anomalib"), "serve", run, "--port", "0"]
+    program = Path(sys.executable).with_name("plane-anomalib")
+    command = [str(program), "serve", str(run), "--port", "0"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -18,7 +18,6 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES
 from plane_anomalib.errors import (
     ConfigurationError,
     PointCloudFileError,
@@ -30,68 +29,15 @@ from plane_anomalib.serving.answer import Answer, Question, judge
 from plane_anomalib.serving.limits import Limits
 from plane_anomalib.serving.page import docs_page
 from plane_anomalib.serving.request_log import RequestLog
+from plane_anomalib.serving.schema import BODY, PROBLEMS, Health, Problem
 from plane_anomalib.serving.turns import Turns
-from plane_anomalib.serving.upload import FIELD, save_upload
+from plane_anomalib.serving.upload import save_upload
 from plane_anomalib.version import __version__
 
 logger = logging.getLogger(__name__)
 
 _NOBODY = 499
 """For the log only: web servers' usual number for a client that did not wait."""
-
-_KINDS = ", ".join(sorted(POINT_SUFFIXES | MESH_SUFFIXES))
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {
-                        FIELD: {
-                            "type": "string",
-                            "format": "binary",
-                            "description": f"A cloud, or a mesh to sample, by suffix: {_KINDS}",
-                        }
-                    },
-                }
-            }
-        },
-    }
-}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why there is no answer.
-
-    Attributes:
-        detail: A sentence.
-    """
-
-    detail: str
-
-
-@dataclass(frozen=True)
-class Health:
-    """The server is there and its detector is loaded.
-
-    Attributes:
-        loaded: Always true: the server does not answer before.
-        model: Registered name.
-        weights_hash: SHA-256 over the model's state.
-        categories: What it was trained on; empty where the model does not say.
-        version: Of plane_anomalib.
-        busy: How many requests wait or are being answered.
-    """
-
-    loaded: bool
-    model: str
-    weights_hash: str
-    categories: list[str]
-    version: str
-    busy: int
 
 
 @dataclass(frozen=True)
@@ -102,20 +48,6 @@ class _Server:
     limits: Limits
     turns: Turns
     folder: Path
-
-
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in {
-        400: "The form cannot be read",
-        413: "The file is too large, or has too many points",
-        415: "No form, or a file of another kind",
-        422: "No file, or one that holds no cloud that can be judged",
-        500: "The server failed",
-        503: "Too many requests wait; try again after Retry-After seconds",
-        504: "It took too long",
-    }.items()
-}
 
 
 def create_app(detector: Detector, limits: Limits | None = None) -> FastAPI:
@@ -154,8 +86,8 @@ def create_app(detector: Detector, limits: Limits | None = None) -> FastAPI:
         "/inspect",
         inspect,
         methods=["POST"],
-        responses={200: {"model": Answer}, **_PROBLEMS},
-        openapi_extra=_BODY,
+        responses={200: {"model": Answer}, **PROBLEMS},
+        openapi_extra=BODY,
     )
     app.add_api_route("/health", health, methods=["GET"])
     page = docs_page(app.openapi())
@@ -198,8 +130,9 @@ async def _answered(request: Request, job: Future[str]) -> str:
     """Wait for the answer as long as somebody wants it; without, work does not begin."""
     answer = asyncio.wrap_future(job)
     gone = asyncio.ensure_future(_gone(request))
+    either: set[asyncio.Future[Any]] = {answer, gone}
     try:
-        await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
             raise HTTPException(_NOBODY, "The client went away.")
         return await answer
