@@ -7,7 +7,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import data, inspect_predict, sweep, sweep_arguments, weights
+from plane_anomalib.cli import data, inspect_predict, serving, sweep, sweep_arguments, weights
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -22,6 +22,7 @@ COMMANDS = {
     "data": "Make a benchmark from closed meshes, with defects and their point labels.",
     "pretrain": pretrain.DESCRIPTION,
     "sweep": sweep_arguments.DESCRIPTION,
+    "serve": serving.DESCRIPTION,
 }
 """Name to one line of help."""
 
@@ -91,6 +92,7 @@ def _parser() -> ArgumentParser:
     pretrain.add_arguments(made["pretrain"])
     sweep_arguments.add_arguments(made["sweep"])
     inspect_predict.add_arguments(made["predict"])
+    serving.add_arguments(made["serve"])
     return parser
 
 
@@ -150,4 +152,5 @@ _RUN = {
     "pretrain": pretrain.run,
     "sweep": sweep.run,
     "predict": inspect_predict.run,
+    "serve": serving.run,
 }
