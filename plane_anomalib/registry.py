@@ -186,6 +186,8 @@ DATASETS = Registry(
     {
         "AnomalyShapeNet": "plane_anomalib.data.anomaly_shapenet:AnomalyShapeNet",
         "Real3DAD": "plane_anomalib.data.real3d_ad:Real3DAD",
+        "MulSenAD": "plane_anomalib.data.mulsen_ad:MulSenAD",
+        "MiniShift": "plane_anomalib.data.minishift:MiniShift",
         "PointCloudFolder": "plane_anomalib.data.folder:PointCloudFolder",
         "ProceduralShapes": "plane_anomalib.data.shapes:ProceduralShapes",
     },

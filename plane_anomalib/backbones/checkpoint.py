@@ -33,7 +33,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         WeightsError: If the file is missing, damaged, not safe, or holds no tensors.
     """
     if not path.is_file():
-        raise WeightsError(f"{path}: there is no such weights file.")
+        raise WeightsError(
+            f"{path}: there is no such weights file; check the path, or fetch one: `plane-anomalib "
+            "weights list` names them."
+        )
     state: Mapping[str, Any]
     if path.suffix == ".safetensors":
         state, metadata = _read_safetensors(path)
@@ -45,7 +48,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         if isinstance(value, Tensor)
     }
     if not tensors:
-        raise WeightsError(f"{path}: there are no tensors in this file.")
+        raise WeightsError(
+            f"{path}: there are no tensors in this file; give a checkpoint with a model's weights."
+        )
     return tensors, metadata
 
 
@@ -141,7 +146,9 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
         with torch.serialization.safe_globals(_harmless()):
             content = _load(path)
     except UnpicklingError as error:
-        raise WeightsError(f"{path}: refused, because {_refused(error)}.") from error
+        raise WeightsError(
+            f"{path}: refused, because {_refused(error)}; give a file of plain tensors."
+        ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         reason = str(error).split("\n", 1)[0].strip()
         raise WeightsError(
@@ -155,5 +162,8 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping):
-        raise WeightsError(f"{path}: there are no named tensors in this file.")
+        raise WeightsError(
+            f"{path}: there are no named tensors in this file; give a checkpoint with a model's "
+            "weights."
+        )
     return content

@@ -88,7 +88,9 @@ def convert(source: Path, out: Path, entry: Entry | None = None) -> Converted:
             return _convert_model(source, out, entry, about)
         return _convert_encoder(state, source, out, entry, about)
     except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{out}: cannot be written ({error}).") from error
+        raise WeightsError(
+            f"{out}: cannot be written ({error}); give another --out FILE."
+        ) from error
 
 
 def _convert_model(

@@ -30,7 +30,10 @@ def create_point_encoder(name: str = "builtin", *, seed: int = 0) -> PointTransf
     """
     if name in CATALOGUE:
         if CATALOGUE[name].kind == "text-tower":
-            raise WeightsError(f'"{name}" is a text tower: it has no point encoder.')
+            raise WeightsError(
+                f'"{name}" is a text tower: it has no point encoder; name a point encoder or a '
+                "point-language model."
+            )
         return load_point_transformer(_usable(CATALOGUE[name]))
     if Path(name).suffix in WEIGHT_SUFFIXES:
         return load_point_transformer(Path(name).expanduser())

@@ -206,7 +206,9 @@ def _halved(state: Mapping[str, Tensor], path: str | Path) -> dict[str, Tensor]:
     halved = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
     too_large = [n for n, t in halved.items() if t.is_floating_point() and not t.isfinite().all()]
     if too_large:
-        raise WeightsError(f"{path}: float16 cannot hold the numbers of {_list(too_large)}.")
+        raise WeightsError(
+            f"{path}: float16 cannot hold the numbers of {_list(too_large)}; keep them as float32."
+        )
     return halved
 
 

@@ -55,7 +55,7 @@ def read_text_tower(
     if "text.token_embedding.weight" not in state:
         raise WeightsError(
             f"{path}: this file holds no text tower of open_clip: no tensor is named "
-            "token_embedding.weight."
+            "token_embedding.weight; give the checkpoint that the point encoder was trained beside."
         )
     return replace(infer_text(state, path), activation=activation), state
 

@@ -135,6 +135,8 @@ def _run_text(text: TextEncoder, path: Path) -> str:
 
 def _summary(what: str, feature: Tensor, path: Path) -> str:
     if not bool(torch.isfinite(feature).all()):
-        raise WeightsError(f"{path}: the {what} encoder gives values that are not finite.")
+        raise WeightsError(
+            f"{path}: the {what} encoder gives values that are not finite; fetch the file again."
+        )
     first = " ".join(f"{value:+.4f}" for value in feature[0, :4].tolist())
     return f"{what}: {feature.shape[1]} values, norm {feature.norm():.4f}, first {first}"

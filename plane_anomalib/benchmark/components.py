@@ -36,7 +36,9 @@ def complete(registry: Registry, name: str, given: Mapping[str, Any]) -> Compone
             raise ConfigurationError(f"{entry.name} has no argument {argument!r}: {meant}")
     values = {**defaults, **given}
     if absent := [argument for argument, value in values.items() if value is REQUIRED]:
-        raise ConfigurationError(f"{entry.name} needs {', '.join(absent)}.")
+        raise ConfigurationError(
+            f"{entry.name} needs {', '.join(absent)}: say it in its arguments."
+        )
     return Component(entry.name, {key: to_plain(value) for key, value in values.items()})
 
 

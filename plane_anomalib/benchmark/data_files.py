@@ -134,7 +134,7 @@ def _listing(datamodule: Any) -> Listing:
     rows = [row for part in parts for row in part.samples.itertuples()]
     files: dict[str, set[Path]] = {}
     for row in rows:
-        named = (row.image_path, row.mask_path)
+        named = (row.image_path, row.mask_path, getattr(row, "label_path", ""))
         files.setdefault(str(row.category), set()).update(Path(p).absolute() for p in named if p)
     hashes, sizes = {}, {}
     stamps: dict[str, list[int]] = {}
@@ -142,7 +142,7 @@ def _listing(datamodule: Any) -> Listing:
         home = Path(os.path.commonpath([path.parent for path in found]))
         content = data_hash(found, home)
         if content is None:
-            raise DatasetError(f"{home} cannot be read.")
+            raise DatasetError(f"{home} cannot be read: check its permissions and the disk.")
         hashes[category] = content
         sizes[category] = sum(path.stat().st_size for path in found)
         stamps |= {str(path): _stamp(path) or [] for path in found}

@@ -109,7 +109,7 @@ def _is_weights_file(value: Any) -> bool:
 
 def _content(path: Path) -> str:
     if not path.is_file():
-        raise WeightsError(f"The weights file {path} does not exist.")
+        raise WeightsError(f"The weights file {path} does not exist: check the path in the sweep.")
     stat = path.stat()
     return _hashed(path, stat.st_size, stat.st_mtime_ns)
 

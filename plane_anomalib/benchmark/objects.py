@@ -1,4 +1,4 @@
-"""Columns of a sweep from folders: every dataset in one of the two public layouts."""
+"""Columns of a sweep from folders: every dataset in one of the public layouts."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plane_anomalib.benchmark.sweep_file import DataColumn
-from plane_anomalib.data.layout import child_directories, is_category
+from plane_anomalib.data.layout import (
+    MINISHIFT_LAYOUT,
+    MULSEN_LAYOUT,
+    PCD_LAYOUT,
+    CategoryLayout,
+    child_directories,
+    child_directory,
+    is_category,
+)
 from plane_anomalib.errors import DatasetError
-
-_SUFFIXES = frozenset({".pcd"})
 
 
 def columns_of(roots: Sequence[Path]) -> tuple[DataColumn, ...]:
     """A column for every folder of categories at or right below the roots, by the folder's name.
 
     Args:
-        roots: Folders of `<category>/{train,test,GT}` (Anomaly-ShapeNet) or `gt` (Real3D-AD), or
-            folders of such folders.
+        roots: Folders of `<category>/{train,test,GT}` (Anomaly-ShapeNet) or `gt` (Real3D-AD), of
+            `<category>/Pointcloud` (MulSen-AD) or of `<category>/{train/good,test,gt}` with text
+            (MiniShift), or folders of such folders.
 
     Raises:
         DatasetError: A root is no folder or holds no such folder, or two have one name.
@@ -32,26 +39,33 @@ def columns_of(roots: Sequence[Path]) -> tuple[DataColumn, ...]:
 
 def _columns(root: Path) -> list[DataColumn]:
     if not root.is_dir():
-        raise DatasetError(f"{root} is no folder.")
-    places = [root] if _categories(root) else [c for c in child_directories(root) if _categories(c)]
-    if not places:
+        raise DatasetError(f"{root} is no folder: name a folder of categories.")
+    places = [root] if _dataset(root) else child_directories(root)
+    columns = [
+        DataColumn(dataset, place.resolve().name, {"root": str(place)}, official=False)
+        for place in places
+        if (dataset := _dataset(place))
+    ]
+    if not columns:
         raise DatasetError(
             f"{root} holds no categories (folders with train, test, and GT or gt), and neither "
-            "does a folder in it."
+            "does a folder in it: name a folder in the layout of a public dataset."
         )
-    return [
-        DataColumn(_layout(place), place.resolve().name, {"root": str(place)}, official=False)
-        for place in places
-    ]
+    return columns
 
 
-def _categories(folder: Path) -> list[Path]:
-    return [child for child in child_directories(folder) if is_category(child, _SUFFIXES)]
+def _dataset(folder: Path) -> str | None:
+    """The dataset class for a folder of categories."""
+    if categories := _categories(folder, PCD_LAYOUT):
+        # Only the ground truth's folder is called differently.
+        names = {child.name for category in categories for child in child_directories(category)}
+        return "AnomalyShapeNet" if "GT" in names else "Real3DAD"
+    if _categories(folder, MULSEN_LAYOUT):
+        return "MulSenAD"
+    if any(child_directory(c, "gt") for c in _categories(folder, MINISHIFT_LAYOUT)):
+        return "MiniShift"
+    return None
 
 
-def _layout(folder: Path) -> str:
-    """The dataset class, by how the folders of ground truth are called."""
-    names = {
-        child.name for category in _categories(folder) for child in child_directories(category)
-    }
-    return "AnomalyShapeNet" if "GT" in names else "Real3DAD"
+def _categories(folder: Path, layout: CategoryLayout) -> list[Path]:
+    return [child for child in child_directories(folder) if is_category(child, layout)]

@@ -47,4 +47,6 @@ def read_order(home: Path) -> Order:
     try:
         return from_plain(Order, load_strict(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, JsonDataError) as error:
-        raise ResultsError(f"{file}: cannot be read ({error}).") from error
+        raise ResultsError(
+            f"{file}: cannot be read ({error}); run the sweep again, which writes it anew."
+        ) from error

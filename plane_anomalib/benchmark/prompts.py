@@ -79,7 +79,9 @@ def read_prompts(folder: Path) -> PromptEmbeddings | None:
                 arrays["anomalous"].astype(np.float32),
             )
     except Exception as error:  # a damaged archive fails in many ways
-        raise ResultsError(f"{file}: cannot be read ({error}).") from error
+        raise ResultsError(
+            f"{file}: cannot be read ({error}); delete its job's folder to run the job again."
+        ) from error
     _check(found, file)
     return found
 
@@ -90,7 +92,9 @@ def _check(found: PromptEmbeddings, file: Path) -> None:
     if not fits or not shape[0]:
         raise ResultsError(
             f"{file}: {len(found.categories)} categories do not fit prompts of shapes {shape} and "
-            f"{found.anomalous.shape}."
+            f"{found.anomalous.shape}; delete its job's folder to run the job again."
         )
     if not (np.isfinite(found.normal).all() and np.isfinite(found.anomalous).all()):
-        raise ResultsError(f"{file}: a number is not finite.")
+        raise ResultsError(
+            f"{file}: a number is not finite; delete its job's folder to run the job again."
+        )

@@ -101,7 +101,9 @@ class Store:
             yield False
             return
         except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written to ({error.strerror}).") from error
+            raise StoreError(
+                f"{self.folder} cannot be written to ({error.strerror}): give another folder."
+            ) from error
         try:
             yield True
         finally:
@@ -138,7 +140,7 @@ def merge(sources: Sequence[Path], target: Path) -> tuple[list[str], list[str]]:
     store, copied, damaged = Store(target), [], []
     for source in sources:
         if not source.is_dir():
-            raise StoreError(f"{source} is no folder of results.")
+            raise StoreError(f"{source} is no folder of results: name one that a sweep wrote.")
         for file in sorted(source.glob(f"*/{RESULT_FILE}")):
             home = file.parent
             try:
@@ -167,10 +169,16 @@ def remove(folder: Path) -> None:
 def _check(result: JobResult, home: Path) -> None:
     """Refuse a result that is not the one its folder says, or that lacks its files."""
     if not result.job_id == home.name == job_id(result.identity):
-        raise ResultsError(f"{home}: the result is of another job, {result.job_id}.")
+        raise ResultsError(
+            f"{home}: the result is of another job, {result.job_id}; delete the folder to run its "
+            "own again."
+        )
     for cloud in result.clouds:
         if Path(cloud.file).name != cloud.file or not (home / cloud.file).is_file():
-            raise ResultsError(f"{home}: {cloud.file}, which belongs to the result, is missing.")
+            raise ResultsError(
+                f"{home}: {cloud.file}, which belongs to the result, is missing; copy it there, or "
+                "delete the folder to run the job again."
+            )
 
 
 def _copy(home: Path, target: Path) -> None:

@@ -126,7 +126,9 @@ def find_sweep(name: str) -> Path:
     if name in bundled:
         return bundled[name]
     if path.suffix in SUFFIXES or len(path.parts) > 1:
-        raise ConfigurationError(f"There is no sweep file {name}.")
+        raise ConfigurationError(
+            f"There is no sweep file {name}: check the path, or name one of {', '.join(bundled)}."
+        )
     close = difflib.get_close_matches(name, bundled, n=1)
     meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(bundled)}."
     raise ConfigurationError(f"No sweep is called {name!r} and there is no such file: {meant}")

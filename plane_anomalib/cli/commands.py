@@ -13,6 +13,7 @@ from plane_anomalib.cli import (
     inspect_train,
     inspect_view,
     quickstart,
+    serving,
     sweep,
     sweep_arguments,
     weights,
@@ -31,8 +32,9 @@ COMMANDS = {
     "data": "Make a benchmark from closed meshes, with defects and their point labels.",
     "pretrain": pretrain.DESCRIPTION,
     "sweep": sweep_arguments.DESCRIPTION,
-    "quickstart": quickstart.DESCRIPTION,
     "view": inspect_view.DESCRIPTION,
+    "quickstart": quickstart.DESCRIPTION,
+    "serve": serving.DESCRIPTION,
 }
 """Name to one line of help."""
 
@@ -106,6 +108,7 @@ def _parser() -> ArgumentParser:
     inspect_predict.add_arguments(made["predict"])
     quickstart.add_arguments(made["quickstart"])
     inspect_view.add_arguments(made["view"])
+    serving.add_arguments(made["serve"])
     return parser
 
 
@@ -168,4 +171,5 @@ _RUN = {
     "predict": inspect_predict.run,
     "quickstart": quickstart.run,
     "view": inspect_view.run,
+    "serve": serving.run,
 }

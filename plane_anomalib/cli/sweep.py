@@ -53,7 +53,10 @@ def _run(arguments: Namespace) -> int:
     plan = _planned(arguments, sweep, store, make=True)
     _say(*plan.notes, *(f"left out: {g.row} on {g.column}: {g.reason}" for g in plan.gaps))
     if not plan.jobs:
-        raise ConfigurationError(f"Nothing of {plan.title} can be run.")
+        raise ConfigurationError(
+            f"Nothing of {plan.title} can be run: mend what was left out above, or choose other "
+            "rows."
+        )
     orders = orders_of(plan, store, retry_failed=arguments.retry_failed)
     estimates = Estimates(results_of(plan, store))
     # The longest first: at the end no process waits long for the last one.
@@ -123,7 +126,10 @@ def _report(arguments: Namespace) -> int:
     plan = _planned(arguments, _sweep(arguments), store, make=False)
     results = results_of(plan, store)
     if not results:
-        raise ConfigurationError(f"{store.folder} holds no result of {plan.title} yet.")
+        raise ConfigurationError(
+            f"{store.folder} holds no result of {plan.title} yet: run it first, or give the "
+            "folder that holds them."
+        )
     if len(results) < len(plan.jobs):
         _say(f"{len(plan.jobs) - len(results)} of {len(plan.jobs)} jobs have no result yet.")
     _write_report(results, arguments, store, plan.title)

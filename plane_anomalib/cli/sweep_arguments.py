@@ -62,7 +62,7 @@ def _add_selection(parser: ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--objects", metavar="ROOT", type=Path, nargs="+", default=[],
-        help="instead of the file's data, every folder in either official layout here",
+        help="instead of the file's data, every folder in a public layout here",
     )  # fmt: skip
     parser.add_argument(
         "--models", metavar="ROW", nargs="+", default=[], help="only these rows; * and ? allowed"
@@ -109,7 +109,9 @@ def ray_options(arguments: Namespace) -> dict[str, str]:
         if name.startswith("ray_") and value is not None
     }
     if given and arguments.executor != "ray":
-        raise ConfigurationError(f"--ray-{min(given)} goes with --executor ray.")
+        raise ConfigurationError(
+            f"--ray-{min(given)} goes with --executor ray: add that, or leave it out."
+        )
     return given
 
 

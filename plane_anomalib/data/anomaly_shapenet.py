@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from plane_anomalib.data.base import ValidationSplit
-from plane_anomalib.data.benchmark import SUFFIXES, BenchmarkDataModule
+from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.category_names import CATEGORIES_40, CATEGORIES_NEW
 from plane_anomalib.data.dataset import GeometrySource
-from plane_anomalib.data.layout import find_collections, list_categories, only_collection
+from plane_anomalib.data.layout import list_categories, only_collection
 from plane_anomalib.errors import ConfigurationError, DatasetError
 
 
@@ -40,6 +40,10 @@ class AnomalyShapeNet(BenchmarkDataModule):
     """
 
     common_pose = True
+    where_to_get: ClassVar[str] = (
+        "Unpack Anomaly-ShapeNet-v2.rar (dataset Chopper233/Anomaly-ShapeNet on the Hugging Face "
+        "hub) there."
+    )
     aliases: ClassVar[Mapping[str, str]] = {"phone0": "microphone0", "phone": "microphone0"}
 
     def __init__(
@@ -81,11 +85,7 @@ class AnomalyShapeNet(BenchmarkDataModule):
         return CATEGORIES_40 if self.subset == "40" else (*CATEGORIES_40, *CATEGORIES_NEW)
 
     def _category_folders(self) -> tuple[dict[str, Path], str | None]:
-        try:
-            found, pointed_at = find_collections(self.root, SUFFIXES)
-        except DatasetError as error:
-            msg = f"{error} {self._where_to_get()}".strip()
-            raise DatasetError(msg) from error
+        found, pointed_at = self._collections()
         new = [path for path in found if path.name.lower() == "new_pcd"]
         old = [path for path in found if path not in new]
         collections = [only_collection(old or found, "pcd", self.root)]
@@ -95,7 +95,7 @@ class AnomalyShapeNet(BenchmarkDataModule):
         folders: dict[str, Path] = {}
         for collection in collections:
             if collection.is_dir():
-                folders = {**list_categories(collection, SUFFIXES), **folders}
+                folders = {**list_categories(collection, self.layout), **folders}
         if self.subset == "40":
             folders = {k: v for k, v in folders.items() if k.lower() not in CATEGORIES_NEW}
             pointed_at = pointed_at if pointed_at in folders else None
@@ -103,9 +103,3 @@ class AnomalyShapeNet(BenchmarkDataModule):
             msg = f"{self.root} holds only categories of subset '52'; set subset to '52'."
             raise DatasetError(msg)
         return folders, pointed_at
-
-    def _where_to_get(self) -> str:
-        return (
-            "Unpack Anomaly-ShapeNet-v2.rar (dataset Chopper233/Anomaly-ShapeNet on the Hugging "
-            "Face hub) there."
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -173,7 +174,7 @@ class PointCloudDataModule(AnomalibDataModule):
             )
             setattr(self, f"{split}_data", data)
         if not len(self.train_data):
-            msg = f"{self.root} holds no training cloud."
+            msg = f"{self.root} holds no training cloud: put normal clouds into its train folder."
             raise DatasetError(msg)
         self.set_train_transform(self._train_transform)
 
@@ -207,7 +208,8 @@ class PointCloudDataModule(AnomalibDataModule):
     def _corrupt_validation(self) -> None:
         data = self.val_data
         data.samples = synthetic_rows(data.samples, self.val_variants)
-        data.reader = CloudReader()
+        # Good clouds as the dataset reads them; their corrupted draws have labels in any case.
+        data.reader = replace(self._reader(), point_truth=True)
 
     def _update_augmentations(self) -> None:
         """Leave the clouds alone; anomalib looks for an image `Resize` here."""

@@ -15,8 +15,8 @@ from anomalib.data import AnomalibDataset
 from numpy.typing import NDArray
 
 from plane_anomalib.data.cache import Arrays, CloudCache
-from plane_anomalib.data.io import read_labelled_points, read_points
-from plane_anomalib.data.labels import TOLERANCE, read_mask
+from plane_anomalib.data.io import CloudKind, read_labelled_points, read_points
+from plane_anomalib.data.labels import TOLERANCE, TruthForm, read_mask
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.data.sampler import Draw
 from plane_anomalib.data.validation import (
@@ -46,7 +46,13 @@ class SampleRow(Protocol):
 
 
 def sample_row(
-    path: Path, *, split: str, category: str, defect: str, mask: Path | None = None
+    path: Path,
+    *,
+    split: str,
+    category: str,
+    defect: str,
+    mask: Path | None = None,
+    labels: Path | None = None,
 ) -> dict[str, object]:
     """One row of a dataset's table.
 
@@ -56,6 +62,8 @@ def sample_row(
         category: The object's class.
         defect: "good" or the kind of defect.
         mask: The ground-truth file of an anomalous cloud.
+        labels: The file that says whether the cloud is anomalous, where names and folders do not;
+            it counts as part of the data.
     """
     return {
         "image_path": str(path),
@@ -64,6 +72,7 @@ def sample_row(
         "category": category,
         "defect": defect,
         "mask_path": "" if mask is None else str(mask),
+        "label_path": "" if labels is None else str(labels),
         "variant": NOT_SYNTHETIC,
     }
 
@@ -78,12 +87,16 @@ class CloudReader:
             differ between good and anomalous clouds and can give the label away.
         tolerance: See `plane_anomalib.data.labels.transfer_labels`.
         point_truth: Whether the dataset has point labels.
+        kind: What the files of clouds are taken for; see `plane_anomalib.data.io.read_points`.
+        truth_form: What ground-truth files hold; see `plane_anomalib.data.labels.read_mask`.
         unreliable: Stems whose truth is known to be broken: they fall back to the object's label.
     """
 
     geometry_source: GeometrySource = "pcd"
     tolerance: float = TOLERANCE
     point_truth: bool = True
+    kind: CloudKind = "auto"
+    truth_form: TruthForm = "labelled_points"
     unreliable: frozenset[str] = frozenset()
 
     def __call__(self, row: SampleRow) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
@@ -96,18 +109,20 @@ class CloudReader:
         try:
             if self.geometry_source == "gt" and row.mask_path:
                 return self._truth_as_geometry(Path(row.mask_path))
-            points = read_points(path).points
+            points = read_points(path, kind=self.kind).points
             return points, self._mask(row.mask_path, points)
         except PointCloudFileError as error:
             known = f"{path.parent.parent.name}/{path.stem}" in self.unreliable
             if not known or error.path != Path(row.mask_path):
                 raise
-            return read_points(path).points, None
+            return read_points(path, kind=self.kind).points, None
 
     def _truth_as_geometry(self, truth: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         cloud = read_labelled_points(truth)
         if cloud.labels is None or not cloud.labels.any():
-            raise PointCloudFileError(truth, "no point is labelled anomalous")
+            raise PointCloudFileError(
+                truth, "no point is labelled anomalous", "set geometry_source to pcd"
+            )
         return cloud.points, cloud.labels
 
     def _mask(self, truth: str, points: NDArray[np.float32]) -> NDArray[np.bool_] | None:
@@ -115,7 +130,7 @@ class CloudReader:
             return None
         if not truth:
             return np.zeros(len(points), np.bool_)
-        return read_mask(Path(truth), points, tolerance=self.tolerance)
+        return read_mask(Path(truth), points, tolerance=self.tolerance, form=self.truth_form)
 
 
 class PointCloudDataset(AnomalibDataset):

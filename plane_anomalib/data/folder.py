@@ -121,7 +121,7 @@ class PointCloudFolder(PointCloudDataModule):
     def _category_folders(self) -> dict[str, Path]:
         if not self.root.is_dir():
             what = "is a file, not a folder" if self.root.exists() else "does not exist"
-            msg = f"the root {self.root} {what}."
+            msg = f"the root {self.root} {what}; give the folder that holds train and test."
             raise DatasetError(msg)
         if child_directory(self.root, "train"):
             return {self.name: self.root}
@@ -138,11 +138,12 @@ class PointCloudFolder(PointCloudDataModule):
         normal = [*self._clouds(train)]
         for child in child_directories(train):
             if child.name.lower() not in NORMAL_NAMES:
-                msg = f"{child} lies in train, which may hold normal clouds only."
+                msg = f"{child} lies in train, which may hold normal clouds only; move it to test."
                 raise DatasetError(msg)
             normal += self._clouds(child)
         if not normal:
-            msg = f"{train} holds no cloud ({', '.join(sorted(_SUFFIXES))})."
+            known = ", ".join(sorted(_SUFFIXES))
+            msg = f"{train} holds no cloud; put normal ones there ({known})."
             raise DatasetError(msg)
         for path in normal:
             yield sample_row(path, split="train", category=category, defect="good")
@@ -176,7 +177,9 @@ class PointCloudFolder(PointCloudDataModule):
             )
         if len(fitting) > 1:
             listing = " and ".join(file.name for file in fitting)
-            raise PointCloudFileError(path, f"has more than one ground truth: {listing}")
+            raise PointCloudFileError(
+                path, f"has more than one ground truth: {listing}", "keep one of them"
+            )
         return fitting[0]
 
     def _clouds(self, directory: Path) -> list[Path]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from plane_anomalib.data.io import read_labelled_points
+from plane_anomalib.data.formats.text import read_column
+from plane_anomalib.data.io import read_labelled_points, read_points
 from plane_anomalib.errors import PointCloudFileError
 from plane_anomalib.geometry.neighbours import knn
+
+logger = logging.getLogger(__name__)
+
+TruthForm = Literal["labelled_points", "anomalous_points", "labels"]
+"""What a ground-truth file holds: see `read_mask`."""
 
 # Both benchmarks round the text's coordinates to about 1e-4 of the object; a point's spacing is
 # ten to fifty times the tolerance, so another cloud's labels do not pass.
@@ -67,20 +75,73 @@ def transfer_labels(
     near = tree.query(points, distance_upper_bound=np.nextafter(limit, np.inf))[0]
     mask = np.asarray(near, np.float32) <= distance
     if not mask.any():
-        raise PointCloudFileError(path, "none of its anomalous rows lies on the cloud")
+        raise PointCloudFileError(
+            path,
+            "none of its anomalous rows lies on the cloud",
+            "the file belongs to another cloud, or to another release of the dataset",
+        )
+    return mask
+
+
+def mark_nearest(
+    points: NDArray[np.float32],
+    anomalous: NDArray[np.float32],
+    *,
+    path: Path,
+    tolerance: float = TOLERANCE,
+) -> NDArray[np.bool_]:
+    """Label the point nearest to each of the anomalous ones, as MulSen-AD's own code does.
+
+    Args:
+        points: The cloud, `(N, 3)`.
+        anomalous: Coordinates of anomalous points alone, `(M, 3)`.
+        path: The ground-truth file, for messages.
+        tolerance: As in `transfer_labels`. Some rows may be farther away, with a warning.
+
+    Returns:
+        Labels in the order of `points`, `(N,)`.
+
+    Raises:
+        PointCloudFileError: No anomalous point lies on the cloud.
+    """
+    distance, nearest = (found[:, 0] for found in knn(points, anomalous, 1))
+    limit = tolerance * float(np.linalg.norm(np.ptp(points, axis=0)))
+    far = int((distance > limit).sum())
+    if far == len(anomalous):
+        raise PointCloudFileError(
+            path,
+            f"does not fit its cloud: the nearest of its {far} rows is {float(distance.min()):.4g} "
+            f"away, {limit:.4g} is allowed",
+            "the file belongs to another cloud, or to another release of the dataset",
+        )
+    if far:
+        logger.warning(
+            "%s: %d of %d rows lie up to %.4g off the cloud and label its nearest points.",
+            *(path, far, len(anomalous), float(distance.max())),
+        )
+    mask = np.zeros(len(points), np.bool_)
+    mask[nearest] = True
     return mask
 
 
 def read_mask(
-    path: Path, points: NDArray[np.float32], *, tolerance: float = TOLERANCE
+    path: Path,
+    points: NDArray[np.float32],
+    *,
+    tolerance: float = TOLERANCE,
+    form: TruthForm = "labelled_points",
 ) -> NDArray[np.bool_]:
     """Read the labels of a cloud from any file that can hold them.
 
     Args:
-        path: What `io.read_labelled_points` reads, in any order, or a `.npy` of the shape `(N,)`
-            with a label per point in the cloud's own order.
+        path: `"labelled_points"`: what `io.read_labelled_points` reads, in any order, or a `.npy`
+            of the shape `(N,)` with a label per point in the cloud's own order.
+            `"anomalous_points"`: text whose first columns are x y z of anomalous points alone, see
+            `mark_nearest`. `"labels"`: text with one number per point in the cloud's own order,
+            anomalous above 0.5.
         points: The cloud, `(N, 3)`.
         tolerance: See `transfer_labels`.
+        form: Which of these it is.
 
     Returns:
         Labels in the order of `points`, `(N,)`.
@@ -88,6 +149,11 @@ def read_mask(
     Raises:
         PointCloudFileError: The file cannot be read, holds no labels or does not fit the cloud.
     """
+    if form == "anomalous_points":
+        anomalous = read_points(path, kind="points").points
+        return mark_nearest(points, anomalous, path=path, tolerance=tolerance)
+    if form == "labels":
+        return _labels_in_order(path, (read_column(path) > 0.5).astype(np.float64), len(points))
     if path.suffix.lower() == ".npy" and (column := _read_column(path)) is not None:
         return _labels_in_order(path, column, len(points))
     truth = read_labelled_points(path)
@@ -108,7 +174,13 @@ def _read_column(path: Path) -> NDArray[np.float64] | None:
 def _labels_in_order(path: Path, labels: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
     if len(labels) != count:
         reason = f"has {len(labels)} labels for a cloud of {count} usable points"
-        raise PointCloudFileError(path, reason, "give rows of x, y, z, label instead")
+        raise PointCloudFileError(
+            path, reason, "one label per point is needed, in the cloud's order"
+        )
     if not (mask := labels > 0).any():
-        raise PointCloudFileError(path, "no point is labelled anomalous")
+        raise PointCloudFileError(
+            path,
+            "no point is labelled anomalous, yet its cloud is one of the anomalous",
+            "anomalous points need the label 1",
+        )
     return mask

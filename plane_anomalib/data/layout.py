@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from plane_anomalib.errors import DatasetError, PointCloudFileError
@@ -15,9 +16,33 @@ logger = logging.getLogger(__name__)
 NORMAL_NAMES = frozenset({"good", "positive", "normal"})
 TEMPLATE_NAMES = frozenset({"template", "prototype", "temp"})
 _SCAN_MODIFIERS = frozenset({"cut", "copy"})
-_SPLIT_FOLDERS = frozenset({"train", "test", "gt"})
+# Below a category: a root that is one of them points at the category above it.
+_INNER_FOLDERS = frozenset({"train", "test", "gt", "good", "pointcloud"})
 # Enough for <download folder>/Anomaly-ShapeNet-v2/dataset/pcd.
 _SEARCH_DEPTH = 3
+
+
+@dataclass(frozen=True)
+class CategoryLayout:
+    """How to tell a category's folder.
+
+    Attributes:
+        suffixes: Of its clouds, in lower case and with their dot.
+        places: Folders of clouds below it, in lower case; one of them that holds a cloud will do.
+    """
+
+    suffixes: frozenset[str]
+    places: tuple[str, ...] = ("train", "test")
+
+
+PCD_LAYOUT = CategoryLayout(frozenset({".pcd"}))
+"""Anomaly-ShapeNet's and Real3D-AD's."""
+
+MULSEN_LAYOUT = CategoryLayout(frozenset({".stl"}), ("pointcloud/train", "pointcloud/test/good"))
+"""MulSen-AD's."""
+
+MINISHIFT_LAYOUT = CategoryLayout(frozenset({".txt"}), ("train/good", "test/good"))
+"""MiniShift's."""
 
 
 def defect_from_stem(path: Path) -> str:
@@ -107,21 +132,30 @@ def list_files(directory: Path, suffixes: Collection[str], *, inside: Path) -> l
     return kept
 
 
-def is_category(directory: Path, suffixes: Collection[str]) -> bool:
-    """Whether a folder has a `train` or `test` folder with a cloud in it."""
+def is_category(directory: Path, layout: CategoryLayout) -> bool:
+    """Whether a folder has a cloud in one of the places of the layout."""
     return any(
-        child.name.lower() in {"train", "test"} and _holds_file(child, suffixes)
-        for child in child_directories(directory)
+        _holds_file(folder, layout.suffixes)
+        for place in layout.places
+        for folder in _descend(directory, place)
     )
 
 
-def find_collections(root: Path, suffixes: Collection[str]) -> tuple[list[Path], str | None]:
+def _descend(directory: Path, place: str) -> list[Path]:
+    """The folders at a place below a folder; several if names differ in case only."""
+    level = [directory]
+    for name in place.split("/"):
+        level = [c for folder in level for c in child_directories(folder) if c.name.lower() == name]
+    return level
+
+
+def find_collections(root: Path, layout: CategoryLayout) -> tuple[list[Path], str | None]:
     """Find the folders whose children are categories, near `root`.
 
     Args:
         root: The folder that the user gave: the collection itself, one of its categories or their
             `train`/`test`/`GT` folder (too low), or up to three levels above it (too high).
-        suffixes: The suffixes of clouds.
+        layout: What a category looks like.
 
     Returns:
         The collections of the highest level that has any, sorted, and the category pointed at if
@@ -137,18 +171,17 @@ def find_collections(root: Path, suffixes: Collection[str]) -> tuple[list[Path],
         msg = f"the dataset root {root} is a file, not a folder."
         raise DatasetError(msg)
     for folder in _at_and_above(root):
-        if is_category(folder, suffixes):
+        if is_category(folder, layout):
             return [folder.parent], folder.name
     level = [root]
     for _ in range(_SEARCH_DEPTH + 1):
-        if found := [
-            f for f in level if any(is_category(c, suffixes) for c in child_directories(f))
-        ]:
+        if found := [f for f in level if any(is_category(c, layout) for c in child_directories(f))]:
             return found, None
         level = [child for folder in level for child in child_directories(folder)]
     msg = (
-        f"no category with {'/'.join(sorted(suffixes))} clouds in its train or test folder was "
-        f"found in {root} or three levels below (it holds: {contents(root)})."
+        f"no category with {'/'.join(sorted(layout.suffixes))} clouds in its "
+        f"{' or '.join(layout.places)} folder was found in {root} or three levels below (it "
+        f"holds: {contents(root)})."
     )
     raise DatasetError(msg)
 
@@ -163,9 +196,9 @@ def contents(directory: Path) -> str:
     return (listing or "nothing") + links
 
 
-def list_categories(collection: Path, suffixes: Collection[str]) -> dict[str, Path]:
+def list_categories(collection: Path, layout: CategoryLayout) -> dict[str, Path]:
     """The category folders of a collection by name, sorted."""
-    return {c.name: c for c in child_directories(collection) if is_category(c, suffixes)}
+    return {c.name: c for c in child_directories(collection) if is_category(c, layout)}
 
 
 def only_collection(found: Iterable[Path], preferred: str, root: Path) -> Path:
@@ -188,8 +221,9 @@ def _at_and_above(root: Path) -> Iterator[Path]:
     # A relative root such as "." has no usable parent.
     absolute = Path(os.path.abspath(root))
     yield absolute
-    if absolute.name.lower() in _SPLIT_FOLDERS:
-        yield absolute.parent
+    while absolute.name.lower() in _INNER_FOLDERS:
+        absolute = absolute.parent
+        yield absolute
 
 
 def _holds_file(directory: Path, suffixes: Collection[str]) -> bool:

@@ -42,16 +42,16 @@ class PointCloudPredictDataset(Dataset[PointCloudItem]):
         self.category = category
         if self.path.is_file():
             if self.path.suffix.lower() not in SUFFIXES:
-                known = ", ".join(sorted(SUFFIXES))
+                known = f"supported: {', '.join(sorted(SUFFIXES))}"
                 raise PointCloudFileError(self.path, "is not a point cloud or mesh", known)
             self.files = [self.path]
         elif self.path.is_dir():
             self.files = clouds_below(self.path)
         else:
-            msg = f"{self.path} does not exist."
+            msg = f"{self.path} does not exist; give a cloud, a mesh or a folder of them."
             raise DatasetError(msg)
         if not self.files:
-            msg = f"{self.path} holds no cloud or mesh ({', '.join(sorted(SUFFIXES))})."
+            msg = f"{self.path} holds no cloud or mesh; supported: {', '.join(sorted(SUFFIXES))}."
             raise DatasetError(msg)
 
     def __len__(self) -> int:

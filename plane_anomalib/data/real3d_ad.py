@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from plane_anomalib.data.base import ValidationSplit
-from plane_anomalib.data.benchmark import SUFFIXES, BenchmarkDataModule
+from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.dataset import GeometrySource
-from plane_anomalib.data.layout import find_collections, list_categories, only_collection
-from plane_anomalib.errors import DatasetError
 
 CATEGORIES = (
     *("airplane", "candybar", "car", "chicken", "diamond", "duck", "fish", "gemstone"),
@@ -43,6 +41,8 @@ class Real3DAD(BenchmarkDataModule):
     """
 
     one_sided_tests = True
+    archive_folder: ClassVar[str] = "real3d-ad-pcd"
+    where_to_get: ClassVar[str] = "Unpack Real3D-AD-PCD.zip there."
     aliases: ClassVar[Mapping[str, str]] = {"candy": "candybar", "candy bar": "candybar"}
     unreliable: ClassVar[frozenset[str]] = frozenset(
         {
@@ -86,12 +86,3 @@ class Real3DAD(BenchmarkDataModule):
     def official_categories(self) -> tuple[str, ...]:
         """The published categories."""
         return CATEGORIES
-
-    def _category_folders(self) -> tuple[dict[str, Path], str | None]:
-        try:
-            found, pointed_at = find_collections(self.root, SUFFIXES)
-        except DatasetError as error:
-            msg = f"{error} Unpack Real3D-AD-PCD.zip there."
-            raise DatasetError(msg) from error
-        collection = only_collection(found, "real3d-ad-pcd", self.root)
-        return list_categories(collection, SUFFIXES), pointed_at

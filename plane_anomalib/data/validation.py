@@ -134,7 +134,10 @@ def draw_variant(
         mask = np.asarray(cloud.mask, np.bool_)
         if mask.any() and not mask.all():
             return np.asarray(cloud.points, np.float32), mask, cloud.kind
-    msg = f"the anomaly transform {transform!r} marked no region in {_ATTEMPTS} attempts."
+    msg = (
+        f"the anomaly transform {transform!r} marked no region in {_ATTEMPTS} attempts: give one "
+        "that marks points."
+    )
     raise ConfigurationError(msg)
 
 

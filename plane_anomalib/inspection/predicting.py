@@ -158,7 +158,7 @@ def _judge(detector: Judge, source: Source, folder: ResultsFolder, options: Opti
         data = read_points(source.path)
         digest = sha256_of(source.path)
         truth = None if source.truth is None else read_mask(source.truth, data.points)
-        found = _inspect(detector, data.points, options)
+        found = _inspect(detector, source, data.points, options)
     except Exception as error:
         return _failed(source, error)
     if folder.scale is None:
@@ -189,24 +189,42 @@ def _judge(detector: Judge, source: Source, folder: ResultsFolder, options: Opti
     )
 
 
-def _inspect(detector: Judge, points: NDArray[np.float32], options: Options) -> Judgement:
+def _inspect(
+    detector: Judge, source: Source, points: NDArray[np.float32], options: Options
+) -> Judgement:
     found = detector(points, category=options.category)
     if not np.isfinite(found.score):
         raise ConfigurationError(f"the model's score is {found.score}, which decides nothing.")
     compare = options.compare
     if compare is None:
         compare = found.decision == "anomaly" and _can_compare(detector)
-    return detector.compare(points, found) if compare else found
+    if not compare:
+        return found
+    try:
+        return detector.compare(points, found)
+    except Exception as error:
+        # An anomaly that was found must not get lost over what is only said beside it.
+        logger.warning(
+            "%s: is judged, but could not be compared with the good scans (%s)",
+            source.path,
+            _in_a_line(error),
+        )
+        return found
 
 
 def _failed(source: Source, error: Exception) -> FailedFile:
     """One cloud that a model cannot take must not end a night's run, whatever the model raises."""
-    text = " ".join(str(error).split())
+    text = _in_a_line(error)
     if not isinstance(error, PlaneAnomalibError):
         logger.debug("%s could not be judged.", source.path, exc_info=error)
-        text = f"could not be judged ({type(error).__name__}: {text})."
+        text = f"could not be judged ({text})."
     named = text if str(source.path) in text else f"{source.path}: {text}"
     return FailedFile(str(source.path), named)
+
+
+def _in_a_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, PlaneAnomalibError) else f"{type(error).__name__}: {text}"
 
 
 def _can_compare(detector: Judge) -> bool:

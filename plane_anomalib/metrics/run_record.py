@@ -127,7 +127,7 @@ def _data_files(tables: Iterable[Any], tested: Iterable[str]) -> list[Path]:
     """Every existing file of the run's data: clouds and ground truth."""
     names = {str(path) for path in tested if path}
     for samples in tables:
-        for column in ("image_path", "mask_path"):
+        for column in ("image_path", "mask_path", "label_path"):
             if column in samples:
                 names.update(value for value in samples[column] if isinstance(value, str) and value)
     return [path for name in sorted(names) if (path := Path(name)).is_file()]

@@ -17,6 +17,7 @@ from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.metrics.evaluator import PointCloudEvaluator
 from plane_anomalib.post_processing import PointCloudPostProcessor
+from plane_anomalib.registry import DATASETS
 from plane_anomalib.visualization.visualizer import PointCloudVisualizer
 
 CHECKPOINT_MODEL = "plane_anomalib_model"
@@ -73,8 +74,7 @@ class PointCloudMixin(LightningModule):
         if not isinstance(datamodule, PointCloudDataModule):
             raise ConfigurationError(
                 f"{type(self).__name__} needs point clouds, but the data are "
-                f"{type(datamodule).__name__}: choose --data AnomalyShapeNet, Real3DAD, "
-                "PointCloudFolder or ProceduralShapes."
+                f"{type(datamodule).__name__}: choose --data {', '.join(DATASETS.names)}."
             )
         return datamodule
 
@@ -104,7 +104,8 @@ class PointCloudMixin(LightningModule):
     def _scored(self, batch: PointCloudBatch) -> STEP_OUTPUT:
         if not isinstance(batch, PointCloudBatch):
             raise ConfigurationError(
-                f"{type(self).__name__} scores point clouds, not {type(batch).__name__}."
+                f"{type(self).__name__} scores point clouds, not {type(batch).__name__}: "
+                "choose a dataset of point clouds."
             )
         # In place: the evaluator reads the batch, not what a step returns.
         return batch.update(**self.score_batch(batch)._asdict())

@@ -65,7 +65,8 @@ class FittedMixin(PointCloudMixin):
         del args, kwargs
         if not isinstance(batch, PointCloudBatch):
             raise ConfigurationError(
-                f"{type(self).__name__} is fitted on point clouds, not {type(batch).__name__}."
+                f"{type(self).__name__} is fitted on point clouds, not {type(batch).__name__}: "
+                "choose a dataset of point clouds."
             )
         return torch.zeros((), requires_grad=True)
 

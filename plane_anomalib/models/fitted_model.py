@@ -64,7 +64,9 @@ class FittedModel(nn.Module):
         for category, given in clouds:
             normal = [as_points(cloud) for cloud in given]
             if not normal:
-                raise ConfigurationError(f"{category}: there is no normal cloud to fit on.")
+                raise ConfigurationError(
+                    f"{category}: there is no normal cloud to fit on: give training clouds."
+                )
             aligner = self.make_aligner()
             aligned = aligner.fit(normal)
             names.append(category)
@@ -182,7 +184,9 @@ class FittedModel(nn.Module):
             self.load_state_dict(state)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
-            raise WeightsError(f"{path}: not a file of this model ({reason}).") from error
+            raise WeightsError(
+                f"{path}: not a file of this model ({reason}); give one that its save wrote."
+            ) from error
 
     def get_extra_state(self) -> dict[str, Any]:
         """What is no tensor, as plain data."""

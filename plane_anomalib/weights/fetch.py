@@ -110,7 +110,7 @@ def record(entry: Entry, fetched: Fetched, converted_sha256: str = "") -> None:
 
 def _take(entry: Entry, path: Path, expected: str | None, *, keep: bool) -> tuple[Path, str]:
     if not path.is_file():
-        raise WeightsError(f"{path}: there is no such file.")
+        raise WeightsError(f"{path}: there is no such file; check the path.")
     found = sha256_of(path)
     require_hash(found, expected, str(path))
     target = store.original_path(entry)
@@ -120,7 +120,10 @@ def _take(entry: Entry, path: Path, expected: str | None, *, keep: bool) -> tupl
         with replaced(target) as temporary:
             shutil.copyfile(path, temporary)
     except OSError as error:
-        raise WeightsError(f"{target}: cannot be written ({error.strerror or error}).") from error
+        raise WeightsError(
+            f"{target}: cannot be written ({error.strerror or error}); check the disk and its "
+            "permissions."
+        ) from error
     return target, found
 
 

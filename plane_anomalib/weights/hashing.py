@@ -18,7 +18,10 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}).") from error
+        raise WeightsError(
+            f"{path}: cannot be read ({error.strerror or error}); check the path and its "
+            "permissions."
+        ) from error
 
 
 def require_hash(found: str, expected: str | None, what: str) -> None:

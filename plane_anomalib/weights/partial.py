@@ -142,7 +142,9 @@ class Partial:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._file.close()
-            raise WeightsError(f"{self.path}: another process is fetching it.") from error
+            raise WeightsError(
+                f"{self.path}: another process is fetching it; wait for that one."
+            ) from error
 
     def _noted_mark(self) -> str:
         """The version that the part on disk belongs to; "" if it cannot be continued."""

@@ -112,7 +112,10 @@ def write_pin(entry: Entry, pin: Pin) -> None:
         with replaced(path) as temporary:
             temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be written ({error.strerror or error}).") from error
+        raise WeightsError(
+            f"{path}: cannot be written ({error.strerror or error}); check the disk and its "
+            "permissions."
+        ) from error
 
 
 def _pins() -> dict[str, dict[str, Any]]:

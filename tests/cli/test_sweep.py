@@ -130,7 +130,7 @@ def test_what_is_wrong_is_said_before_torch_is_imported(typed: Typed, tmp_path: 
     for arguments, sentence in (
         (("run", "smoek"), "error: No sweep is called 'smoek' and there is no such file: did you"),
         (("plan", "wrong.yaml"), "error: wrong names no data: give --objects ROOT."),
-        (("merge", "nowhere"), "error: nowhere is no folder of results."),
+        (("merge", "nowhere"), "error: nowhere is no folder of results: name one that"),
     ):
         refused = typed("plane-anomalib", "sweep", *arguments, PYTHONPATH=paths)
         assert refused.returncode == 1

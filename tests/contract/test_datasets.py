@@ -16,7 +16,13 @@ from lightning.pytorch import LightningModule, Trainer
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.registry import BUILT_IN, DATASETS
-from tests.support.trees import folder_tree, real3d_tree, shapenet_tree
+from tests.support.trees import (
+    folder_tree,
+    minishift_tree,
+    mulsen_tree,
+    real3d_tree,
+    shapenet_tree,
+)
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "data"
 SHAPES = {"category": ["vase", "bowl0"], "num_points": 1000, "num_good": 1}
@@ -25,6 +31,8 @@ Builder = Callable[..., PointCloudDataModule]
 TREES: dict[str, Callable[[Path, np.random.Generator], object]] = {
     "AnomalyShapeNet": shapenet_tree,
     "Real3DAD": real3d_tree,
+    "MulSenAD": mulsen_tree,
+    "MiniShift": minishift_tree,
     "PointCloudFolder": folder_tree,
     "ProceduralShapes": lambda root, rng: None,
 }

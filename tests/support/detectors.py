@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 import plane_anomalib
 from plane_anomalib.data.folder import PointCloudFolder
 from plane_anomalib.data.io import write_points
-from plane_anomalib.inspection.card import GOOD_FOLDER, MODEL_FILE, DetectorCard, ScanCard
+from plane_anomalib.inspection.card import (
+    GOOD_FOLDER,
+    MODEL_FILE,
+    DetectorCard,
+    DetectorError,
+    ScanCard,
+)
 from plane_anomalib.inspection.regions import anomalous_regions
 from plane_anomalib.inspection.result import Inspection, Threshold
 from plane_anomalib.models.btf import BTF
@@ -96,7 +102,8 @@ def a_card(
 class HeightJudge:
     """Scores a point by its height: what is right can be seen from the cloud alone.
 
-    `stop_at` presses Ctrl-C at that cloud (counted from 1), `fail_at` raises what no model should.
+    `stop_at` presses Ctrl-C at that cloud (counted from 1), `fail_at` raises what no model should,
+    and with `compare_fails` the good scans are damaged.
     """
 
     run: Path = Path("run")
@@ -110,6 +117,7 @@ class HeightJudge:
     fail_at: int = 0
     judged: int = 0
     compared: int = 0
+    compare_fails: bool = False
 
     def __call__(self, points: Cloud, *, category: str | None = None) -> Inspection[Cloud]:
         self.judged += 1
@@ -125,4 +133,6 @@ class HeightJudge:
 
     def compare(self, points: Cloud, inspection: Inspection[Cloud]) -> Inspection[Cloud]:
         self.compared += 1
+        if self.compare_fails:
+            raise DetectorError("good/good1.npz: cannot be read; train again.")
         return replace(inspection, nearest_good="good1")

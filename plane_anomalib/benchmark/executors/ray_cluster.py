@@ -154,7 +154,10 @@ def check_fits(ray: Any, wanted: Mapping[str, float], address: str) -> None:
         for name, amount in wanted.items()
     )
     if address == "local":
-        raise ClusterError(f"This machine has not the {what} that each job is to have.")
+        raise ClusterError(
+            f"This machine has not the {what} that each job is to have: ask for less, or give "
+            "--ray-address of a cluster."
+        )
     logger.warning("No node of the Ray cluster has %s: the jobs wait for one that has.", what)
 
 

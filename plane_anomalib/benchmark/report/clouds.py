@@ -142,7 +142,10 @@ def _load(folder: Path, pick: _Pick) -> ShownCloud:
     file = (home / saved.file).resolve()
     # A result may come from elsewhere: it opens nothing outside its own folder.
     if file.parent != home:
-        raise ResultsError(f"{saved.file!r} of job {pick.result.job_id} is not in its folder.")
+        raise ResultsError(
+            f"{saved.file!r} of job {pick.result.job_id} is not in its folder: delete the job's "
+            "folder to run it again."
+        )
     try:
         with np.load(file, allow_pickle=False) as arrays:
             points = np.asarray(arrays["points"], dtype=np.float32)
@@ -150,14 +153,17 @@ def _load(folder: Path, pick: _Pick) -> ShownCloud:
             truth = np.asarray(arrays["truth"], dtype=bool) if "truth" in arrays else None
     except Exception as error:  # a damaged archive fails in many ways
         name = f"{pick.result.job_id}/{saved.file}"
-        raise ResultsError(f"{name} cannot be read ({type(error).__name__}: {error}).") from error
+        raise ResultsError(
+            f"{name} cannot be read ({type(error).__name__}: {error}): delete the job's folder to "
+            "run it again."
+        ) from error
     count = len(points)
     fits = points.shape == (count, 3) and scores.shape == (count,) and count > 0
     fits = fits and (truth is None or truth.shape == (count,))
     if not fits or not np.isfinite(points).all():
         raise ResultsError(
             f"{pick.result.job_id}/{saved.file} holds no cloud: points {points.shape}, scores "
-            f"{scores.shape}."
+            f"{scores.shape}; delete the job's folder to run it again."
         )
     name = PurePosixPath(saved.path).name
     return ShownCloud(name, points, saved.category, path=saved.path, scores=scores, truth=truth)

@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plane_anomalib.data.formats.common import (
+    HEADER_HINT,
     TRUNCATED_HINT,
+    Ceiling,
     Columns,
     RawCloud,
     atomic_writer,
@@ -59,14 +61,14 @@ class PcdHeader:
         return tuple(size * count for size, count in zip(self.sizes, self.counts, strict=True))
 
 
-def read_pcd(path: Path) -> RawCloud:
+def read_pcd(path: Path, ceiling: Ceiling) -> RawCloud:
     """Read x, y, z and the label field of a PCD file of any encoding.
 
     Other fields of any width and count are skipped; an organised cloud (HEIGHT above 1) is read
     row by row.
 
     Raises:
-        PointCloudFileError: The header is wrong, or the data is not what the header says.
+        PointCloudFileError: The header is wrong, the data is not what it says, or too large.
     """
     size = path.stat().st_size
     with path.open("rb") as handle:
@@ -75,6 +77,7 @@ def read_pcd(path: Path) -> RawCloud:
         wanted = [*xyz] if label is None else [*xyz, label]
         if header.points == 0:
             return RawCloud(np.empty((0, 3), np.float32))
+        ceiling.check(path, header.points, header.points * sum(header.widths))
         columns = _READERS[header.encoding](path, handle, header, wanted, size - header.offset)
     return RawCloud(np.stack(columns[:3], axis=1), columns[3] if len(columns) > 3 else None)
 
@@ -86,13 +89,15 @@ def _read_header(path: Path, handle: BinaryIO) -> PcdHeader:
         raw = handle.readline(4096)
         lines += 1
         if not raw or handle.tell() > _LONGEST_HEADER:
-            raise PointCloudFileError(path, "has no DATA line: it is no PCD file or its head only")
+            raise PointCloudFileError(
+                path, "has no DATA line: it is no PCD file or its head only", TRUNCATED_HINT
+            )
         words = raw.decode("latin-1").split("#", 1)[0].split()
         if words:
             entries[words[0].upper()] = words[1:]
     for name in ("FIELDS", "SIZE", "TYPE", "POINTS"):
         if not entries.get(name):
-            raise PointCloudFileError(path, f"has no {name} line in its header")
+            raise PointCloudFileError(path, f"has no {name} line in its header", HEADER_HINT)
     fields = tuple(entries["FIELDS"])
     header = PcdHeader(
         fields=fields,
@@ -111,7 +116,9 @@ def _read_header(path: Path, handle: BinaryIO) -> PcdHeader:
 def _integers(path: Path, name: str, words: list[str]) -> tuple[int, ...]:
     if not all(word.isascii() and word.isdigit() for word in words):
         raise PointCloudFileError(
-            path, f"its header line {name} has {' '.join(words)[:60]!r}, not whole numbers"
+            path,
+            f"its header line {name} has {' '.join(words)[:60]!r}, not whole numbers",
+            HEADER_HINT,
         )
     return tuple(int(word) for word in words)
 
@@ -120,7 +127,9 @@ def _check_header(path: Path, header: PcdHeader, entries: dict[str, list[str]]) 
     lengths = {len(header.fields), len(header.sizes), len(header.types), len(header.counts)}
     if len(lengths) > 1 or 0 in header.widths:
         raise PointCloudFileError(
-            path, "its header lines FIELDS, SIZE, TYPE and COUNT do not fit each other"
+            path,
+            "its header lines FIELDS, SIZE, TYPE and COUNT do not fit each other",
+            HEADER_HINT,
         )
     if header.encoding not in _READERS:
         raise PointCloudFileError(
@@ -131,7 +140,9 @@ def _check_header(path: Path, header: PcdHeader, entries: dict[str, list[str]]) 
         height = _integers(path, "HEIGHT", entries["HEIGHT"][:1])[0]
         if width * height != header.points:
             raise PointCloudFileError(
-                path, f"WIDTH x HEIGHT is {width * height}, but POINTS is {header.points}"
+                path,
+                f"WIDTH x HEIGHT is {width * height}, but POINTS is {header.points}",
+                HEADER_HINT,
             )
 
 
@@ -141,7 +152,9 @@ def _dtype(path: Path, header: PcdHeader, index: int) -> str:
         return _DTYPES[kind][size]
     except KeyError:
         raise PointCloudFileError(
-            path, f"field {header.fields[index]!r} has the unknown type {kind}{size}"
+            path,
+            f"field {header.fields[index]!r} has the unknown type {kind}{size}",
+            HEADER_HINT,
         ) from None
 
 

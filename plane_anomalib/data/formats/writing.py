@@ -57,7 +57,9 @@ def write_points(
     columns = _columns(suffix, points, labels, fields or {}, colors)
     if suffix == ".pcd":
         if encoding not in ("binary", "ascii", "binary_compressed"):
-            raise ConfigurationError(f"encoding {encoding!r} is unknown for .pcd.")
+            raise ConfigurationError(
+                f"encoding {encoding!r} is unknown for .pcd: binary, ascii or binary_compressed."
+            )
         write_pcd(path, columns, encoding)
     elif suffix == ".ply":
         if encoding == "binary_compressed" or encoding not in ("binary", "ascii"):
@@ -105,7 +107,9 @@ def _columns(
     for name, values in fields.items():
         reserved = name in columns or name == "points" or name == "label"
         if not _FIELD_NAME.fullmatch(name) or reserved:
-            raise ConfigurationError(f"{name!r} cannot be the name of a field.")
+            raise ConfigurationError(
+                f"{name!r} cannot be the name of a field: it is taken, or not letters, digits, _."
+            )
         columns[name] = _storable(name, np.asarray(values), len(array))
     return columns
 
@@ -113,7 +117,9 @@ def _columns(
 def _labels(labels: npt.ArrayLike, count: int) -> npt.NDArray[np.uint8]:
     array = _storable("labels", np.asarray(labels), count)
     if not np.isin(array, (0, 1)).all():
-        raise ConfigurationError("labels has values other than 0 and 1.")
+        raise ConfigurationError(
+            "labels has values other than 0 and 1: give 1 for anomalous points."
+        )
     return array.astype(np.uint8)
 
 

@@ -70,7 +70,7 @@ def in_place(home: Path, name: str) -> Iterator[Path]:
         except OSError as error:
             # Another process that made the same was faster.
             if not (home / name).is_dir():
-                msg = f"{home / name} cannot be written: {error}."
+                msg = f"{home / name} cannot be written: {error}; give another root."
                 raise DatasetError(msg) from error
 
 
@@ -85,5 +85,5 @@ def _start(home: Path, manifest: Mapping[str, object]) -> None:
             os.rename(made, home)
     except OSError as error:
         if is_empty(home):
-            msg = f"the data cannot be written to {home}: {error}."
+            msg = f"the data cannot be written to {home}: {error}; give another root."
             raise DatasetError(msg) from error

@@ -243,7 +243,10 @@ class Plane(PointCloudMixin, AnomalibModule):
         del args, kwargs
         h = self.hparams
         if batch.features is None or batch.gt_mask is None:
-            raise ConfigurationError("PLANE trains on views that its own transform made.")
+            raise ConfigurationError(
+                "PLANE trains on views that its own transform made: leave the datamodule's "
+                "training transform to it."
+            )
         points = batch.points.view(batch.batch_size, -1, 3)
         # Not -1 for the number of points: there may be no channels.
         features = batch.features.view(*points.shape[:2], batch.features.shape[-1])
@@ -334,7 +337,9 @@ class Plane(PointCloudMixin, AnomalibModule):
         """
         super().on_load_checkpoint(checkpoint)
         if "plane_categories" not in checkpoint:
-            raise ConfigurationError("The checkpoint is not one of Plane.")
+            raise ConfigurationError(
+                "The checkpoint is not one of Plane: give --ckpt_path of a run of Plane."
+            )
         resumed = self._trainer is not None and self.trainer.training
         backbone = self.model.backbone.state_dict()
         check_arguments(checkpoint, self.hparams, backbone, resumed=resumed)

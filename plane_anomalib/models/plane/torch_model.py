@@ -244,7 +244,8 @@ class PlaneModel(nn.Module):
         if self.settings.unknown_category == "error":
             raise ConfigurationError(
                 f"The model was not trained on the category {category!r}, only on "
-                f"{', '.join(self.categories) or 'none'}."
+                f"{', '.join(self.categories) or 'none'}: train it on that one too, or set "
+                "unknown_category to mean."
             )
         if category not in self._warned:
             self._warned.add(category)
@@ -312,5 +313,6 @@ def _check_layers(layers: Sequence[int], num_blocks: int) -> None:
     wrong = [layer for layer in layers if not 0 <= layer < num_blocks]
     if wrong or not layers:
         raise ConfigurationError(
-            f"layers={list(layers)} cannot be read: the backbone has blocks 0 to {num_blocks - 1}."
+            f"layers={list(layers)} cannot be read: the backbone has blocks 0 to "
+            f"{num_blocks - 1}, name some of them."
         )

@@ -131,7 +131,9 @@ class TemplateResidualDetector(CloudDetector):
             ConfigurationError: There is no cloud, or one is empty or not (N, 3).
         """
         if not len(clouds):
-            raise ConfigurationError("TemplateResidual needs at least one normal cloud to fit.")
+            raise ConfigurationError(
+                "TemplateResidual needs at least one normal cloud to fit: give training clouds."
+            )
         with one_blas_thread():
             self._fit(clouds)
 

@@ -280,7 +280,8 @@ def test_an_address_without_a_cluster_is_said_at_once(tmp_path: Path, notes: Pat
 def test_what_is_for_ray_alone_goes_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="1"):
         commands.run(["sweep", "run", "smoke", "--ray-gpus", "0.5"])
-    assert capsys.readouterr().err == "error: --ray-gpus goes with --executor ray.\n"
+    expected = "error: --ray-gpus goes with --executor ray: add that, or leave it out.\n"
+    assert capsys.readouterr().err == expected
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

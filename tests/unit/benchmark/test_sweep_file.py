@@ -105,18 +105,27 @@ def test_roots_are_given_by_column_or_dataset(tmp_path: Path) -> None:
         with_roots(sweep, ["ASN"])
 
 
-def test_folders_in_either_layout_become_columns(tmp_path: Path) -> None:
+def test_folders_in_any_public_layout_become_columns(tmp_path: Path) -> None:
     for place, truth in (("all/one", "GT"), ("all/two", "gt"), ("three", "gt")):
         for part in ("train", "test", truth):
             (tmp_path / place / "car" / part).mkdir(parents=True)
         (tmp_path / place / "car" / "train" / "1_template.pcd").touch()
     (tmp_path / "all" / "notes").mkdir()
+    for place in ("four/nut/Pointcloud/train/0.stl", "five/nut/train/good/0.txt"):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).touch()
+    own = tmp_path / "own" / "nut" / "train" / "good"
+    own.mkdir(parents=True)
+    (own / "0.txt").touch()
+    (tmp_path / "five" / "nut" / "gt").mkdir()
+    scans = columns_of([tmp_path / "four", tmp_path / "five"])
+    assert [(c.column, c.dataset) for c in scans] == [("four", "MulSenAD"), ("five", "MiniShift")]
     found = columns_of([tmp_path / "all", tmp_path / "three"])
     assert [(c.column, c.dataset) for c in found] == [
         ("one", "AnomalyShapeNet"), ("two", "Real3DAD"), ("three", "Real3DAD")
     ]  # fmt: skip
     assert found[0].arguments["root"] == str(tmp_path / "all" / "one")
-    for wrong in (tmp_path / "all" / "notes", tmp_path / "nowhere"):
+    for wrong in (tmp_path / "all" / "notes", tmp_path / "own", tmp_path / "nowhere"):
         with pytest.raises(DatasetError):
             columns_of([wrong])
     with pytest.raises(DatasetError, match="one name"):

@@ -1,5 +1,6 @@
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from plane_anomalib.data import dataset as dataset_module
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.cache import CloudCache
+from plane_anomalib.data.io import PointCloudData
 from plane_anomalib.data.point_cloud import PointCloudItem
 from plane_anomalib.errors import ConfigurationError
 from tests.support.trees import shapenet_tree
@@ -77,9 +79,12 @@ def test_changing_an_item_does_not_change_the_cached_cloud(root: Path) -> None:
 def test_training_clouds_are_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
     original = dataset_module.read_points
-    monkeypatch.setattr(
-        dataset_module, "read_points", lambda path: (read.append(path), original(path))[1]
-    )
+
+    def counted(path: Path, **options: Any) -> PointCloudData:
+        read.append(path)
+        return original(path, **options)
+
+    monkeypatch.setattr(dataset_module, "read_points", counted)
     epochs(loaded(root, num_workers=0), count=3)
     assert len(read) == len(set(read)) == 6
 

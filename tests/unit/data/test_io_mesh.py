@@ -51,6 +51,19 @@ def test_a_ply_is_a_mesh_when_it_has_faces_unless_points_are_asked_for(tmp_path)
         read_points(tmp_path / "cloud.ply", kind="mesh")
 
 
+@pytest.mark.parametrize("suffix", sorted(MESH_SUFFIXES))
+def test_vertices_are_taken_once_each(suffix, tmp_path):
+    vertices = read_points(box(tmp_path, suffix), kind="vertices").points
+    assert len(vertices) == len(set(map(tuple, vertices.tolist()))) == 8
+    assert set(map(tuple, np.abs(vertices).tolist())) == {(0.5, 1.0, 2.0)}
+
+
+def test_vertices_need_a_mesh(tmp_path):
+    write_points(tmp_path / "cloud.xyz", np.zeros((3, 3), np.float32))
+    with pytest.raises(PointCloudFileError, match=r"suffix '\.xyz', which is not supported here"):
+        read_points(tmp_path / "cloud.xyz", kind="vertices")
+
+
 def test_polygons_groups_and_negative_indices_of_obj(tmp_path):
     (tmp_path / "a.obj").write_text(
         "o one\nv 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\ng top\nusemtl a\nf 1 2 3 4\n"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from plane_anomalib.data.labels import read_mask, transfer_labels
+from plane_anomalib.data.labels import mark_nearest, read_mask, transfer_labels
 from plane_anomalib.errors import PointCloudFileError
 from tests.support.trees import dent, surface, write_pcd, write_truth
 
@@ -75,6 +75,22 @@ def test_truth_whose_anomalous_rows_lie_elsewhere_is_refused() -> None:
     truth = np.concatenate([points, [[9, 9, 9]]]).astype(np.float32)
     with pytest.raises(PointCloudFileError, match="none of its anomalous rows lies on the cloud"):
         transfer_labels(points, truth, np.arange(201) == 200, path=TRUTH)
+
+
+def test_rows_off_the_cloud_label_its_nearest_points_with_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    points = np.eye(3, dtype=np.float32)
+    rows = np.array([[1, 0, 0], [1, 0, 0], [0, 1.2, 0]], np.float32)
+    mask = mark_nearest(points, rows, path=TRUTH)
+    assert mask.tolist() == [True, True, False]
+    assert "truth.txt: 1 of 3 rows lie up to 0.2 off the cloud" in caplog.text
+
+
+def test_rows_that_are_all_off_the_cloud_are_refused() -> None:
+    points = np.eye(3, dtype=np.float32)
+    with pytest.raises(PointCloudFileError, match=r"nearest of its 3 rows is 1 away, 0\.0017"):
+        mark_nearest(points, points * 2, path=TRUTH)
 
 
 @pytest.mark.parametrize("kind", ["comma.txt", "blank.txt", "rows.npy", "column.npy"])

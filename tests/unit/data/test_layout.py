@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plane_anomalib.data.layout import PCD_LAYOUT as PCD
 from plane_anomalib.data.layout import (
     child_directory,
     defect_from_stem,
@@ -14,8 +15,6 @@ from plane_anomalib.data.layout import (
 )
 from plane_anomalib.errors import DatasetError, PointCloudFileError
 from tests.support.trees import shapenet_tree, surface, write_pcd
-
-PCD = frozenset({".pcd"})
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def test_listing_is_sorted_and_without_hidden_files(tmp_path: Path) -> None:
     for name in ("b_good.pcd", "a_good.PCD", "._a_good.pcd", "notes.txt"):
         write_pcd(tmp_path / name, points)
     (tmp_path / "folder.pcd").mkdir()
-    names = [path.name for path in list_files(tmp_path, PCD, inside=tmp_path)]
+    names = [path.name for path in list_files(tmp_path, PCD.suffixes, inside=tmp_path)]
     assert names == ["a_good.PCD", "b_good.pcd"]
 
 
@@ -135,7 +134,7 @@ def test_links_out_of_the_root_are_not_followed(tmp_path: Path, rng: np.random.G
     os.symlink(secret, train / "secret_good.pcd")
     os.symlink(train / "cap0_template0.pcd", train / "cap0_template9.pcd")
     assert list(list_categories(root, PCD)) == ["cap0"]
-    names = [path.name for path in list_files(train, PCD, inside=root)]
+    names = [path.name for path in list_files(train, PCD.suffixes, inside=root)]
     assert names == ["cap0_template0.pcd", "cap0_template9.pcd"]
 
 

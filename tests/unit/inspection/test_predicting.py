@@ -255,6 +255,17 @@ def test_by_default_only_anomalous_clouds_are_compared(
     assert (judge.judged, judge.compared) == (3, len(compared))
 
 
+def test_an_anomaly_is_told_also_if_the_good_scans_are_damaged(
+    scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = a_card(scans=[ScanCard("good1", "good1.ply", 500, 0.05, 2.0)])
+    judge = HeightJudge(card=card, compare_fails=True)
+    summary = predict(judge, sources(scans), tmp_path / "out")
+    assert [c.decision for c in summary.clouds] == ["normal", "anomaly", "normal"]
+    assert summary.failed == []
+    assert "s1.ply: is judged, but could not be compared with the good scans (good/" in caplog.text
+
+
 def test_without_good_scans_a_comparison_is_refused_before_anything_is_judged(
     scans: Path, tmp_path: Path
 ) -> None:
@@ -284,6 +295,9 @@ def test_a_thousand_clouds_do_not_grow_memory(tmp_path: Path) -> None:
         if len(memory) in (100, 999):
             gc.collect()
         memory.append(process.memory_info().rss)
+        assert isinstance(entry, CloudSummary)
+        for written in entry.files.values():  # 170 MB otherwise
+            (tmp_path / "out" / written).unlink()
 
     judge = HeightJudge(point_threshold=None)
     summary = predict(judge, given, tmp_path / "out", tell=look)

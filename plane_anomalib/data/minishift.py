@@ -1,0 +1,165 @@
+"""MiniShift: clouds of half a million points with subtle synthetic defects in three sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from plane_anomalib.data.base import ValidationSplit
+from plane_anomalib.data.benchmark import BenchmarkDataModule
+from plane_anomalib.data.dataset import CloudReader, sample_row
+from plane_anomalib.data.layout import (
+    MINISHIFT_LAYOUT,
+    CategoryLayout,
+    child_directories,
+    child_directory,
+    contents,
+    list_files,
+)
+from plane_anomalib.errors import ConfigurationError, DatasetError, PointCloudFileError
+
+CATEGORIES = (
+    *("button_cell", "capsule", "cube", "flat_pad", "light", "nut", "piggy"),
+    *("plastic_cylinder", "screen", "screw", "spring_pad", "toothbrush"),
+)
+LEVELS = ("easy", "medium", "hard")
+
+
+class MiniShift(BenchmarkDataModule):
+    """The MiniShift dataset (2,577 clouds of 12 categories; under 1% of a cloud is anomalous).
+
+    Folders: `<root>/<category>/train/good/*.txt`, `test/good/*.txt`,
+    `test/<defect>/<easy|medium|hard>/*.txt` and, below `gt`, a file of the same place and name for
+    each anomalous test cloud. The root may be up to three levels above or a category itself.
+    Clouds are text, x y z per row; ground truth is text, one number per point in the cloud's order,
+    anomalous above 0.5. Units and poses are not published, so no common pose is assumed.
+
+    The layout is that of the loader which the authors' code (github.com/hustCYQ/MiniShift-Simple3D,
+    `data/MiniShiftAD.py`) reads the data with. Y. Cheng, Y. Sun, H. Zhang, W. Shen and Y. Cao,
+    "Towards High-Resolution 3D Anomaly Detection", AAAI 2026, arXiv 2507.07435. Terms of use: see
+    the dataset's own page.
+
+    Args:
+        root: The dataset's folder.
+        category: `"all"`, a name, names separated by commas, or a list.
+        level: Which anomalous test clouds: `"all"`, `"easy"`, `"medium"` or `"hard"`; the good ones
+            are always there.
+        train_batch_size: Clouds per training batch.
+        eval_batch_size: Clouds per evaluation batch.
+        num_workers: Loader processes.
+        val_split_mode: See `PointCloudDataModule`.
+        val_split_ratio: Share of each category's training clouds held out for validation.
+        val_variants: Draws per held-out cloud and label.
+        samples_per_epoch: Training clouds per epoch.
+        seed: Of the order, the split and the synthetic anomalies.
+
+    Raises:
+        ConfigurationError: An argument has a value that cannot work.
+    """
+
+    layout: ClassVar[CategoryLayout] = MINISHIFT_LAYOUT
+    archive_folder: ClassVar[str] = "minishiftad"
+    where_to_get: ClassVar[str] = (
+        "Unpack MiniShift (dataset ChengYuQi99/MiniShift on the Hugging Face hub) there: "
+        "<category>/train/good/*.txt and so on."
+    )
+
+    def __init__(
+        self,
+        root: Path | str = "./datasets/MiniShift",
+        category: str | list[str] = "all",
+        level: Literal["all", "easy", "medium", "hard"] = "all",
+        train_batch_size: int = 4,
+        eval_batch_size: int = 1,
+        num_workers: int = 0,
+        val_split_mode: ValidationSplit = "synthetic",
+        val_split_ratio: float = 0.25,
+        val_variants: int | None = None,
+        samples_per_epoch: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.level = str(level).lower()
+        if self.level not in {"all", *LEVELS}:
+            msg = f"level must be 'all', 'easy', 'medium' or 'hard', not {level!r}."
+            raise ConfigurationError(msg)
+        super().__init__(
+            root,
+            category,
+            train_batch_size=train_batch_size,
+            eval_batch_size=eval_batch_size,
+            num_workers=num_workers,
+            val_split_mode=val_split_mode,
+            val_split_ratio=val_split_ratio,
+            val_variants=val_variants,
+            samples_per_epoch=samples_per_epoch,
+            seed=seed,
+        )
+
+    @property
+    def official_categories(self) -> tuple[str, ...]:
+        """The published categories."""
+        return CATEGORIES
+
+    def _reader(self) -> CloudReader:
+        return CloudReader(truth_form="labels")
+
+    def _category_rows(self, category: str, folder: Path) -> Iterator[dict[str, object]]:
+        for split in ("train", "test"):
+            for path in _good(folder, split):
+                yield sample_row(path, split=split, category=category, defect="good")
+        test = child_directory(folder, "test") or folder
+        for defect in child_directories(test):
+            if defect.name.lower() != "good":
+                yield from self._anomalous(category, folder, defect)
+
+    def _anomalous(self, category: str, folder: Path, defect: Path) -> Iterator[dict[str, object]]:
+        suffixes = self.layout.suffixes
+        if loose := list_files(defect, suffixes, inside=folder):
+            raise PointCloudFileError(
+                loose[0],
+                f"lies in {defect} itself, where MiniShift has folders easy, medium and hard",
+                "unpack the dataset again, or use PointCloudFolder for another one",
+            )
+        held = [level for level in LEVELS if child_directory(defect, level)]
+        if not held:
+            msg = (
+                f"{defect} has no folder easy, medium or hard (it holds: {contents(defect)}); "
+                "unpack the dataset again, or take the folder out of test."
+            )
+            raise DatasetError(msg)
+        for level in held if self.level == "all" else [self.level]:
+            for path in list_files(
+                child_directory(defect, level) or defect / level, suffixes, inside=folder
+            ):
+                mask = _truth(path, folder, (defect.name, level))
+                yield sample_row(
+                    path, split="test", category=category, defect=defect.name, mask=mask
+                )
+
+
+def _good(folder: Path, split: str) -> list[Path]:
+    parent = child_directory(folder, split)
+    good = parent and child_directory(parent, "good")
+    files = list_files(good, MINISHIFT_LAYOUT.suffixes, inside=folder) if good else []
+    if not files:
+        msg = f"{folder} has no usable .txt cloud in {split}/good; unpack the category again."
+        raise DatasetError(msg)
+    return files
+
+
+def _truth(path: Path, folder: Path, place: tuple[str, str]) -> Path:
+    """The ground truth of a cloud: the same place and name below `gt`."""
+    truth: Path | None = folder
+    for name in ("gt", *place):
+        truth = truth and child_directory(truth, name.lower())
+    files = list_files(truth, MINISHIFT_LAYOUT.suffixes, inside=folder) if truth else []
+    fitting = [file for file in files if file.name == path.name]
+    if not fitting:
+        expected = folder.joinpath("gt", *place, path.name)
+        raise PointCloudFileError(
+            path,
+            f"anomalous, but its ground truth {expected} is missing",
+            "unpack the category's gt folder too",
+        )
+    return fitting[0]
