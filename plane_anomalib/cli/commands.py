@@ -7,7 +7,17 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from plane_anomalib.cli import data, inspect_predict, serving, sweep, sweep_arguments, weights
+from plane_anomalib.cli import (
+    data,
+    inspect_predict,
+    inspect_train,
+    inspect_view,
+    quickstart,
+    serving,
+    sweep,
+    sweep_arguments,
+    weights,
+)
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.pretraining import command as pretrain
@@ -22,11 +32,14 @@ COMMANDS = {
     "data": "Make a benchmark from closed meshes, with defects and their point labels.",
     "pretrain": pretrain.DESCRIPTION,
     "sweep": sweep_arguments.DESCRIPTION,
+    "view": inspect_view.DESCRIPTION,
+    "quickstart": quickstart.DESCRIPTION,
     "serve": serving.DESCRIPTION,
 }
 """Name to one line of help."""
 
 PATH_COMMANDS = {
+    "train": inspect_train.DESCRIPTION,
     "predict": inspect_predict.DESCRIPTION,
 }
 """Names that are anomalib's as well: ours where a path follows, anomalib's where an option does."""
@@ -91,7 +104,10 @@ def _parser() -> ArgumentParser:
     data.add_arguments(made["data"])
     pretrain.add_arguments(made["pretrain"])
     sweep_arguments.add_arguments(made["sweep"])
+    inspect_train.add_arguments(made["train"])
     inspect_predict.add_arguments(made["predict"])
+    quickstart.add_arguments(made["quickstart"])
+    inspect_view.add_arguments(made["view"])
     serving.add_arguments(made["serve"])
     return parser
 
@@ -151,6 +167,9 @@ _RUN = {
     "data": data.run,
     "pretrain": pretrain.run,
     "sweep": sweep.run,
+    "train": inspect_train.run,
     "predict": inspect_predict.run,
+    "quickstart": quickstart.run,
+    "view": inspect_view.run,
     "serve": serving.run,
 }

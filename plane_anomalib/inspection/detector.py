@@ -138,9 +138,9 @@ class Detector:
     @cached_property
     def good_scans(self) -> GoodScans:
         """The (thinned) good scans of a detector's folder; none for a checkpoint alone."""
-        files = sorted((self.run / GOOD_FOLDER).glob("*.npz")) if self.card is not None else []
-        common = self.card is not None and self.card.common_pose
-        return GoodScans({file.stem: _good_points(file) for file in files}, common_pose=common)
+        if self.card is None:
+            return GoodScans({})
+        return GoodScans.read(self.run / GOOD_FOLDER, common_pose=self.card.common_pose)
 
     def _inspection(
         self, cloud: FloatArray, scores: Tensor, score: float
@@ -225,11 +225,3 @@ def _as_cloud(points: Any) -> FloatArray:
             "leave them out."
         )
     return cloud
-
-
-def _good_points(file: Path) -> FloatArray:
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return as_points(arrays["points"])
-    except (OSError, ValueError, KeyError) as error:
-        raise DetectorError(f"{file}: cannot be read ({error}); train again.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.geometry.rigid import RigidTransform
 from plane_anomalib.geometry.sampling import random_subsample
 from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.models.template_residual.placement import place
 
 _PROBED = 6_000
@@ -59,6 +61,20 @@ class GoodScans:
         self.scans = dict(scans)
         self.common_pose = common_pose
         self.seed = seed
+
+    @classmethod
+    def read(cls, folder: Path, *, common_pose: bool = False) -> GoodScans:
+        """Read the `.npz` files of a folder; of none, or no folder, there are no scans.
+
+        Args:
+            folder: Where they lie.
+            common_pose: Whether they lie the same way.
+
+        Raises:
+            DetectorError: A file is damaged.
+        """
+        files = sorted(folder.glob("*.npz"))
+        return cls({file.stem: _points(file) for file in files}, common_pose=common_pose)
 
     def nearest(self, cloud: FloatArray) -> NearestScan | None:
         """Lay a cloud onto the good scans and take the one it is nearest to.
@@ -106,6 +122,14 @@ class GoodScans:
                 good.from_first = onto_first.inverse()
             goods.append(good)
         return goods
+
+
+def _points(file: Path) -> FloatArray:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return as_points(arrays["points"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DetectorError(f"{file}: cannot be read ({error}); train again.") from error
 
 
 class _Good:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +25,14 @@ from plane_anomalib.visualization.packing import (
     score_limits,
 )
 from plane_anomalib.visualization.shown import ShownCloud
+from plane_anomalib.visualization.web_page import filled
 
 if TYPE_CHECKING:
     from plane_anomalib.results import RunResult
 
 _FORMAT = 1
-_SCRIPTS = ("viewer.js", "plots.js", "report.js")
+_STYLES = ("base.css", "report.css")
+_SCRIPTS = ("unpack.js", "viewer.js", "plots.js", "report.js")
 
 
 @dataclass(frozen=True)
@@ -124,18 +125,8 @@ def write_report(
 
 
 def _page(title: str, subtitle: str, data: Mapping[str, Any]) -> str:
-    folder = resources.files("plane_anomalib.visualization") / "web"
-    parts = {
-        "TITLE": escape(title),
-        "SUBTITLE": escape(subtitle),
-        "STYLE": (folder / "report.css").read_text("utf-8"),
-        "SCRIPT": "\n".join((folder / name).read_text("utf-8") for name in _SCRIPTS),
-        "DATA": json_for_page(data),
-    }
-    page = (folder / "report.html").read_text("utf-8")
-    pieces = page.split("@@")
-    # Odd pieces are the names between the marks; text put in is never searched for marks.
-    return "".join(parts[piece] if i % 2 else piece for i, piece in enumerate(pieces))
+    parts = {"TITLE": escape(title), "SUBTITLE": escape(subtitle), "DATA": json_for_page(data)}
+    return filled("report.html", parts, styles=_STYLES, scripts=_SCRIPTS)
 
 
 def _table(metrics: MetricTable) -> dict[str, Any]:

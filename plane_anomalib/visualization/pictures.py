@@ -287,6 +287,28 @@ def _tile(
     draw.text((middle, foot + 24), facts, theme.faint, _font(11), anchor="mm")
 
 
+def thumbnail(cloud: ShownCloud, scale: ScoreScale, *, size: int = 320) -> Image:
+    """Draw a cloud's map, small and alone, on a transparent ground.
+
+    Args:
+        cloud: At least one point; without scores its surface is drawn.
+        scale: The run's score colours.
+        size: Side in pixels.
+    """
+    from PIL import Image
+
+    # A small picture shows no more than so many points; a coarser set is drawn faster.
+    few = cloud.thinned(size * size // 8)
+    rendering = render(few, _rotation(cloud, scale), size)
+    values = panel_colours(few, "score", scale)
+    if values is None:
+        values = palette.mask_colours(np.zeros(len(few.points), dtype=bool), palette.DEFECT)
+    picture = Image.fromarray(rendering.paint(values, palette.NEUTRAL))
+    seen = (rendering.index >= 0).reshape(size, 2, size, 2).mean((1, 3))
+    picture.putalpha(Image.fromarray(np.round(255 * seen).astype(np.uint8)))
+    return picture
+
+
 def save_png(picture: Image, path: str | Path) -> Path:
     """Write a picture, whole or not at all.
 

@@ -29,8 +29,11 @@ def to_html(report: Report, results_folder: Path | None) -> str:
     cards = cloud_cards(report.board, results_folder)
     maps, problems = prompt_maps(report.board, results_folder) if results_folder else ([], [])
     own = resources.files("plane_anomalib.benchmark.report") / "web"
-    viewer = resources.files("plane_anomalib.visualization") / "web" / "viewer.js"
-    scripts = [viewer, own / "sort.js", own / "clouds.js"]
+    shared = resources.files("plane_anomalib.visualization") / "web"
+    scripts = [
+        *(shared / name for name in ("unpack.js", "viewer.js")),
+        *(own / name for name in ("sort.js", "clouds.js")),
+    ]
     environment = Environment(
         loader=DictLoader({name: (own / name).read_text("utf-8") for name in _TEMPLATES}),
         autoescape=True,

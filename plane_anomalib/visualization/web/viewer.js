@@ -3,85 +3,29 @@
 // two-dimensional canvas. What is seen at each pixel is found once for all panes, which differ in
 // colour only.
 
-function decode(text, Type) {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  if (Type === Uint8Array) return bytes;
-  if (Type === Int8Array) return new Int8Array(bytes.buffer);
-  const view = new DataView(bytes.buffer);
-  const values = new Uint16Array(bytes.length / 2);
-  for (let i = 0; i < values.length; i++) values[i] = view.getUint16(2 * i, true);
-  return values;
-}
-
-function decodeBits(text, count) {
-  if (text === null) return null;
-  const bytes = decode(text, Uint8Array);
-  const bits = new Uint8Array(count);
-  for (let i = 0; i < count; i++) bits[i] = (bytes[i >> 3] >> (i & 7)) & 1;
-  return bits;
-}
-
-// Numbers of one cloud; coordinates are centred, in the object's units.
-function unpackCloud(packed, scores) {
-  const count = packed.shown;
-  const codes = decode(packed.points, Uint16Array);
-  const low = [65535, 65535, 65535], high = [0, 0, 0];
-  for (let i = 0; i < codes.length; i++) {
-    const axis = i % 3;
-    if (codes[i] < low[axis]) low[axis] = codes[i];
-    if (codes[i] > high[axis]) high[axis] = codes[i];
-  }
-  const points = new Float32Array(codes.length);
-  const middle = low.map((value, axis) => (value + high[axis]) / 2);
-  let radius = 0;
-  for (let i = 0; i < codes.length; i += 3) {
-    let square = 0;
-    for (let axis = 0; axis < 3; axis++) {
-      const value = (codes[i + axis] - middle[axis]) * packed.step;
-      points[i + axis] = value;
-      square += value * value;
-    }
-    radius = Math.max(radius, square);
-  }
-  let values = null;
-  if (packed.pointScores !== null) {
-    const levels = decode(packed.pointScores, Uint16Array);
-    values = new Float32Array(count);
-    for (let i = 0; i < count; i++) {
-      values[i] = levels[i] === 65535 ? NaN : scores.low + levels[i] * scores.step;
-    }
-  }
-  return {
-    count, points, scores: values,
-    centre: middle.map((value, axis) => packed.origin[axis] + value * packed.step),
-    radius: Math.sqrt(radius) || 1,
-    normals: decode(packed.normals, Int8Array),
-    truth: decodeBits(packed.truth, count),
-    predicted: decodeBits(packed.predicted, count),
-    spacing: packed.spacing,
-    rotation: packed.rotation,
-  };
-}
-
 const LIGHT = [-0.42, 0.55, 0.72].map((v) => v / Math.hypot(0.42, 0.55, 0.72));
 
 class CloudViewer {
   // wheelWhenFocused: on a page that scrolls, the wheel zooms only after a click on the canvas.
-  constructor(canvas, onHover, onTurn, { wheelWhenFocused = false } = {}) {
+  // onPick: called with what was clicked or tapped, as by pick(), or null beside the cloud.
+  // overlay: called after every drawing with the context, in CSS pixels, to draw more.
+  constructor(canvas, onHover, onTurn, options = {}) {
+    const { wheelWhenFocused = false, onPick = () => {}, overlay = () => {} } = options;
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.buffer = document.createElement("canvas");
     this.onHover = onHover;
     this.onTurn = onTurn;
     this.wheelWhenFocused = wheelWhenFocused;
+    this.onPick = onPick;
+    this.overlay = overlay;
     this.cloud = null;
     this.panes = [];
+    this.side = 0;
     this.pointers = new Map();
     this.fine = true;
     this.pending = 0;
-    this.slow = false;
+    this.coarseness = 0;
     this.reset();
     this.listen();
     new ResizeObserver(() => this.redraw()).observe(canvas);
@@ -127,6 +71,7 @@ class CloudViewer {
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+      this.pressed = this.pointers.size === 1 ? [event.clientX, event.clientY] : null;
       canvas.classList.add("dragging");
       this.onHover(null);
     });
@@ -135,9 +80,16 @@ class CloudViewer {
       if (!this.pointers.size) {
         canvas.classList.remove("dragging");
         this.fine = true;
+        this.onTurn();
         this.redraw();
       }
     };
+    canvas.addEventListener("pointerup", (event) => {
+      // What hardly moved was a click; the second finger of a pinch makes none.
+      if (this.pressed && this.pressed.every((at, k) =>
+        Math.abs(at - [event.clientX, event.clientY][k]) < 5)) this.onPick(this.pick(event));
+      this.pressed = null;
+    });
     canvas.addEventListener("pointerup", release);
     canvas.addEventListener("pointercancel", release);
     canvas.addEventListener("pointerleave", () => this.onHover(null));
@@ -147,7 +99,7 @@ class CloudViewer {
       event.preventDefault();
       this.magnify(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)));
     }, { passive: false });
-    canvas.addEventListener("dblclick", () => { this.reset(); this.redraw(); });
+    canvas.addEventListener("dblclick", () => { this.reset(); this.onTurn(); this.redraw(); });
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -215,12 +167,17 @@ class CloudViewer {
     this.canvas.width = Math.round(width * ratio);
     this.canvas.height = Math.round(height * ratio);
     const { columns, rows } = this.grid(width, height);
-    const cell = [width / columns, height / rows];
-    // Twice as fine as the screen smooths edges; while turning, a slow machine draws coarser.
-    let fineness = this.fine || !this.slow ? 2 : 1;
+    const cell = [width / columns, height / rows], side = Math.min(...cell);
+    // What is in the middle stays there when panes become larger or smaller.
+    if (this.side) this.shift = this.shift.map((value) => value * side / this.side);
+    this.side = side;
+    // Twice as fine as the screen smooths edges; while turning, a slow machine draws coarser, and
+    // then fewer points.
+    const coarse = this.fine ? 0 : this.coarseness;
+    let fineness = coarse ? 1 : 2;
     while (fineness > 1 && cell[0] * cell[1] * fineness * fineness > 4e6) fineness -= 0.5;
     const w = Math.round(cell[0] * fineness), h = Math.round(cell[1] * fineness);
-    this.rasterise(w, h, fineness);
+    this.rasterise(w, h, fineness, coarse > 1 ? 3 : 1);
     if (this.buffer.width !== w || this.buffer.height !== h) {
       this.buffer.width = w;
       this.buffer.height = h;
@@ -236,12 +193,27 @@ class CloudViewer {
       this.context.drawImage(this.buffer, left, top, cell[0] * ratio, cell[1] * ratio);
     });
     this.layout = { columns, cell, fineness, w, h };
+    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.overlay(this.context);
     const spent = performance.now() - started;
-    if (fineness === 2) this.slow = spent > 40;
+    if (spent > 40 && coarse === this.coarseness) this.coarseness = Math.min(2, coarse + 1);
+    else if (spent < 8 && coarse) this.coarseness = coarse - 1;
     this.lastDraw = spent;
   }
 
-  rasterise(w, h, fineness) {
+  // Pixels of a pane for each unit of the object, and where a point (centred) is in a pane.
+  unit() {
+    const { cell } = this.layout;
+    return 0.47 * Math.min(cell[0], cell[1]) / this.cloud.radius * this.zoom;
+  }
+
+  project(point) {
+    const { cell } = this.layout, r = this.rotation, unit = this.unit();
+    const along = (k) => r[3 * k] * point[0] + r[3 * k + 1] * point[1] + r[3 * k + 2] * point[2];
+    return [cell[0] / 2 + this.shift[0] + along(0) * unit, cell[1] / 2 - this.shift[1] - along(1) * unit];
+  }
+
+  rasterise(w, h, fineness, stride) {
     const { points, normals, count, radius: extent, spacing } = this.cloud;
     const size = w * h;
     if (!this.index || this.index.length !== size) {
@@ -253,15 +225,17 @@ class CloudViewer {
     index.fill(-1);
     depth.fill(-1e30);
     const scale = 0.47 * Math.min(w, h) / extent * this.zoom;
-    const reach = Math.min(14 * fineness, Math.max(0.75 * fineness, 2.3 * spacing * scale));
+    const wide = 2.3 * spacing * Math.sqrt(stride) * scale;
+    const reach = Math.min(14 * fineness, Math.max(0.75 * fineness, wide));
     const disc = this.disc(reach, w, spacing);
     const border = Math.ceil(reach);
     const midX = w / 2 + this.shift[0] * fineness, midY = h / 2 - this.shift[1] * fineness;
-    for (let i = 0, j = 0; i < count; i++, j += 3) {
+    for (let i = 0, j = 0; i < count; i += stride, j += 3 * stride) {
       const x = points[j], y = points[j + 1], z = points[j + 2];
       const column = Math.round(midX + (r[0] * x + r[1] * y + r[2] * z) * scale);
       const row = Math.round(midY - (r[3] * x + r[4] * y + r[5] * z) * scale);
-      if (column < border || row < border || column >= w - border || row >= h - border) continue;
+      if (column < -border || row < -border || column >= w + border || row >= h + border) continue;
+      const inside = column >= border && row >= border && column < w - border && row < h - border;
       const near = r[6] * x + r[7] * y + r[8] * z;
       const a = normals[j], b = normals[j + 1], c = normals[j + 2];
       const nx = r[0] * a + r[1] * b + r[2] * c, ny = r[3] * a + r[4] * b + r[5] * c;
@@ -271,6 +245,10 @@ class CloudViewer {
       const base = row * w + column;
       for (let k = 0; k < disc.length; k++) {
         const pixel = base + disc.offset[k], here = near - disc.drop[k];
+        if (!inside) {
+          const right = column + disc.dx[k], low = row + disc.dy[k];
+          if (right < 0 || low < 0 || right >= w || low >= h) continue;
+        }
         if (here > depth[pixel]) {
           depth[pixel] = here;
           index[pixel] = i;
@@ -282,39 +260,52 @@ class CloudViewer {
 
   // Discs are domes: where two overlap, each pixel goes to the nearer centre.
   disc(reach, width, spacing) {
-    const offset = [], drop = [], steps = Math.ceil(reach), square = reach * reach;
+    const offset = [], drop = [], across = [], down = [], steps = Math.ceil(reach), square = reach * reach;
     for (let dy = -steps; dy <= steps; dy++) {
       for (let dx = -steps; dx <= steps; dx++) {
         const away = dx * dx + dy * dy;
         if (away <= square) {
           offset.push(dy * width + dx);
+          across.push(dx);
+          down.push(dy);
           drop.push(away / square * spacing * 0.6);
         }
       }
     }
-    return { offset: Int32Array.from(offset), drop: Float32Array.from(drop), length: drop.length };
+    return {
+      offset: Int32Array.from(offset), drop: Float32Array.from(drop), length: drop.length,
+      dx: across, dy: down,
+    };
   }
 
   // Darken what lies behind its surroundings: creases and silhouettes (eye-dome lighting).
   darken(w, h, scale, fineness) {
-    const { index, depth } = this;
+    const { index } = this;
     if (!this.light || this.light.length !== index.length) this.light = new Float32Array(index.length);
+    this.light.fill(0);
     const light = this.light, near = Math.max(1, Math.round(2 * fineness));
-    const far = near * 4, unit = scale / Math.min(w, h);
-    for (let row = 0; row < h; row++) {
-      for (let column = 0, p = row * w; column < w; column++, p++) {
+    const unit = scale / Math.min(w, h);
+    this.gather(w, h, near, 2.1, unit);
+    this.gather(w, h, near * 4, 0.9, unit);
+    for (let p = 0; p < index.length; p++) {
+      if (index[p] >= 0) light[p] = this.shade[index[p]] * (1 - Math.min(0.45, light[p]));
+    }
+  }
+
+  // Adds to `light` how far the pixels `step` away stand out before each one.
+  gather(w, h, step, strength, unit) {
+    const { index, depth, light } = this, down = step * w;
+    for (let row = 0, p = 0; row < h; row++) {
+      const above = row >= step, below = row < h - step;
+      for (let column = 0; column < w; column++, p++) {
         if (index[p] < 0) continue;
-        let dark = 0;
-        for (const [step, strength] of [[near, 0.7], [far, 0.3]]) {
-          const here = depth[p];
-          let sum = 0;
-          if (column >= step) sum += Math.min(0.1, Math.max(0, (depth[p - step] - here) * unit - 0.004));
-          if (column < w - step) sum += Math.min(0.1, Math.max(0, (depth[p + step] - here) * unit - 0.004));
-          if (row >= step) sum += Math.min(0.1, Math.max(0, (depth[p - step * w] - here) * unit - 0.004));
-          if (row < h - step) sum += Math.min(0.1, Math.max(0, (depth[p + step * w] - here) * unit - 0.004));
-          dark += sum * strength * 3;
-        }
-        light[p] = this.shade[index[p]] * (1 - Math.min(0.45, dark));
+        const here = depth[p] + 0.004 / unit, most = 0.1 / unit;
+        let sum = 0, gap = 0;
+        if (column >= step && (gap = depth[p - step] - here) > 0) sum += gap < most ? gap : most;
+        if (column < w - step && (gap = depth[p + step] - here) > 0) sum += gap < most ? gap : most;
+        if (above && (gap = depth[p - down] - here) > 0) sum += gap < most ? gap : most;
+        if (below && (gap = depth[p + down] - here) > 0) sum += gap < most ? gap : most;
+        light[p] += sum * unit * strength;
       }
     }
   }

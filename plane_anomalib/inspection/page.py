@@ -1,0 +1,256 @@
+"""One cloud as a page: its map, regions and good scan, to be looked at without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.inspection.comparison import LaidScan
+from plane_anomalib.inspection.judged_cloud import JudgedCloud
+from plane_anomalib.inspection.result import Decision, Region, Threshold
+from plane_anomalib.visualization.colours import ScoreScale
+from plane_anomalib.visualization.packing import (
+    finite,
+    json_for_page,
+    packed,
+    packed_cloud,
+    packed_palette,
+    packed_scale,
+    packed_steps,
+    score_limits,
+)
+from plane_anomalib.visualization.raster import best_rotation
+from plane_anomalib.visualization.shown import ShownCloud, even_subset, seed_of
+from plane_anomalib.visualization.web_page import filled
+
+STOPS = 1000
+"""Steps of the threshold slider."""
+_STYLES = ("base.css", "inspect.css")
+_SCRIPTS = ("unpack.js", "viewer.js", "camera.js", "plots.js", "inspect_panels.js", "inspect.js")
+_ANOMALOUS_SHARE = 1 / 3
+_VIEWS_OF_REGIONS = 16
+_NO_REGION = 65535
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What a page is about.
+
+    Attributes:
+        name: Of the cloud.
+        path: Its file, as it was given.
+        cloud: Points and scores.
+        score: Of the object, `None` where it is not known.
+        decision: `None` without a threshold.
+        threshold: Of objects.
+        point_threshold: Of points.
+        regions: Anomalous parts, in the order of `cloud.region`.
+        units: Unit of length in words, "" where it is not known.
+        model: Registered name, "" where it is not known.
+    """
+
+    name: str
+    path: str
+    cloud: JudgedCloud
+    score: float | None = None
+    decision: Decision | None = None
+    threshold: Threshold | None = None
+    point_threshold: Threshold | None = None
+    regions: Sequence[Region] = ()
+    units: str = ""
+    model: str = ""
+
+    @property
+    def marked(self) -> NDArray[np.bool_]:
+        """`(N,) bool`: what the detector calls anomalous."""
+        if self.point_threshold is None:
+            return self.cloud.region >= 0
+        return self.cloud.scores.astype(np.float64) >= self.point_threshold.value
+
+    def verdict(self) -> str:
+        """Score against threshold, and the threshold's origin, in words."""
+        if self.score is None:
+            return "Object score and decision are not known: the file was opened alone."
+        if self.threshold is None:
+            return f"Object score {self.score:.4g}; the detector has no threshold to hold it to."
+        above = "at or above" if self.decision == "anomaly" else "below"
+        return (
+            f"Object score {self.score:.4g} is {above} the threshold "
+            f"{self.threshold.value:.4g} ({self.threshold.origin})."
+        )
+
+
+def shown_indices(subject: Subject, num: int) -> NDArray[np.int64]:
+    """Choose the points to show: evenly spread, anomalous ones kept before others.
+
+    Args:
+        subject: The cloud.
+        num: The most points.
+
+    Returns:
+        Ascending indices, at most `num`.
+    """
+    points = subject.cloud.points
+    if len(points) <= num:
+        return np.arange(len(points))
+    seed = seed_of(subject.path or subject.name)
+    special = subject.marked | (subject.cloud.region >= 0)
+    if subject.cloud.truth is not None:
+        special |= subject.cloud.truth
+    special_at, rest_at = np.flatnonzero(special), np.flatnonzero(~special)
+    room = min(len(special_at), max(int(num * _ANOMALOUS_SHARE), num - len(rest_at)))
+    kept = special_at[even_subset(points[special_at], room, seed=seed)]
+    others = rest_at[even_subset(points[rest_at], num - len(kept), seed=seed)]
+    return np.sort(np.concatenate([kept, others]))
+
+
+def shown_cloud(subject: Subject, chosen: NDArray[np.int64]) -> ShownCloud:
+    """The chosen points of a cloud, to be drawn.
+
+    Args:
+        subject: The cloud.
+        chosen: `(M,)`, which points.
+    """
+    cloud = subject.cloud
+    return ShownCloud(
+        subject.name,
+        cloud.points[chosen],
+        path=subject.path,
+        scores=cloud.scores[chosen],
+        truth=None if cloud.truth is None else cloud.truth[chosen],
+        predicted=subject.marked[chosen],
+        score=subject.score,
+        called_anomalous=None if subject.decision is None else subject.decision == "anomaly",
+        num_points=len(cloud.points),
+    )
+
+
+def cloud_page(
+    subject: Subject,
+    shown: ShownCloud,
+    chosen: NDArray[np.int64],
+    scale: ScoreScale,
+    good: LaidScan | str,
+    *,
+    index: str | None = None,
+) -> str:
+    """The page of one cloud.
+
+    Args:
+        subject: The cloud.
+        shown: Its points that are shown, with the rotation to show them in.
+        chosen: `(M,)`, their indices in the input.
+        scale: Score colours.
+        good: The good scan beside it, or a sentence why there is none.
+        index: Address of the list of all clouds, where there is one.
+    """
+    limits = score_limits([shown])
+    data = {
+        "name": subject.name,
+        "scale": packed_scale(scale),
+        **packed_palette(),
+        "scores": packed_steps(*limits),
+        "cloud": packed_cloud(shown, *limits),
+        "indices": packed(chosen.astype(np.uint32)),
+        "regionOf": packed(_region_codes(subject.cloud.region[chosen])),
+        "slider": slider(subject, scale),
+        "regions": [_region(subject, shown, chosen, i) for i in range(len(subject.regions))],
+        "pointThreshold": _threshold(subject.point_threshold),
+        "good": None if isinstance(good, str) else _good(good, len(shown.points)),
+        "goodNote": good if isinstance(good, str) else f"{good.name}: {good.note}",
+        "units": subject.units,
+    }
+    parts = {
+        "TITLE": escape(subject.name),
+        "BADGE": _badge(subject.decision),
+        "VERDICT": escape(subject.verdict()),
+        "FACTS": escape(_facts(subject)),
+        "INDEX": "" if index is None else f'<a href="{escape(index)}">All clouds</a>',
+        "DATA": json_for_page(data),
+    }
+    return filled("inspect.html", parts, styles=_STYLES, scripts=_SCRIPTS)
+
+
+def slider(subject: Subject, scale: ScoreScale) -> dict[str, Any]:
+    """The range of the threshold slider, and how many of all points are above each of its stops.
+
+    The counts are of the whole cloud, which the page does not hold.
+
+    Args:
+        subject: The cloud.
+        scale: Score colours, the range where nothing else gives one.
+    """
+    scores = subject.cloud.scores.astype(np.float64)
+    known = np.sort(scores[np.isfinite(scores)])
+    own = subject.point_threshold
+    ends = [*known[:1].tolist(), *known[-1:].tolist(), *([] if own is None else [own.value])]
+    low, high = (min(ends), max(ends)) if ends else (scale.low, scale.high)
+    high = high if high > low else low + 1.0
+    stops = low + (high - low) * np.arange(STOPS + 1) / STOPS
+    return {
+        "low": low,
+        "high": high,
+        "stops": STOPS,
+        "counts": packed(_above(known, stops).astype(np.uint32)),
+        "ownCount": None if own is None else int(_above(known, np.array([own.value]))[0]),
+    }
+
+
+def _above(ascending: NDArray[np.float64], stops: NDArray[np.float64]) -> NDArray[np.int64]:
+    return len(ascending) - np.searchsorted(ascending, stops, side="left")
+
+
+def _region_codes(region: NDArray[np.int32]) -> NDArray[np.uint16]:
+    inside = (region >= 0) & (region < _NO_REGION)
+    return np.where(inside, region, _NO_REGION).astype(np.uint16)
+
+
+def _threshold(threshold: Threshold | None) -> dict[str, Any] | None:
+    return None if threshold is None else {"value": threshold.value, "origin": threshold.origin}
+
+
+def _region(
+    subject: Subject, shown: ShownCloud, chosen: NDArray[np.int64], number: int
+) -> dict[str, Any]:
+    region = subject.regions[number]
+    rotation = None
+    # Finding a view takes a tenth of a second; the many specks at the end of the list do without.
+    if number < _VIEWS_OF_REGIONS:
+        inside = subject.cloud.region[chosen] == number
+        rotation = best_rotation(shown, inside.astype(np.float32)).ravel().tolist()
+    return {
+        "centre": list(region.centre),
+        "size": list(region.size),
+        "diameter": region.diameter,
+        "points": region.num_points,
+        "share": region.share,
+        "peak": finite(region.peak),
+        "height": finite(region.height),
+        "rotation": rotation,
+    }
+
+
+def _good(good: LaidScan, num: int) -> dict[str, Any]:
+    thinned = ShownCloud(good.name, good.points).thinned(num)
+    return packed_cloud(replace(thinned, rotation=np.eye(3, dtype=np.float32)), 0.0, 1.0)
+
+
+def _badge(decision: Decision | None) -> str:
+    words = {"anomaly": "Anomaly", "normal": "Normal", None: "No decision"}
+    return f'<span class="badge {decision or "open"}">{words[decision]}</span>'
+
+
+def _facts(subject: Subject) -> str:
+    cloud = subject.cloud
+    size = " x ".join(f"{side:.4g}" for side in np.ptp(cloud.points, axis=0).tolist())
+    facts = [subject.path, f"{len(cloud.points):,} points", f"box {size}"]
+    if subject.units:
+        facts[-1] += f" ({subject.units})"
+    if subject.model:
+        facts.append(f"judged by {subject.model}")
+    return ", ".join(fact for fact in facts if fact)

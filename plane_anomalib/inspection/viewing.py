@@ -1,0 +1,262 @@
+"""Turn what `predict` wrote into pages and pictures.
+
+OUT/view/index.html              all clouds, anomalous ones first
+OUT/view/<name>.html             one cloud, to turn, threshold and pick points of
+OUT/view/<name>.png              the same without a browser, for papers
+OUT/view/thumbnails/<name>.png   for the index
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.atomic import replaced
+from plane_anomalib.data.io import POINT_SUFFIXES
+from plane_anomalib.data.labels import read_mask
+from plane_anomalib.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.inspection.comparison import Comparison
+from plane_anomalib.inspection.index_page import IndexEntry, index_page
+from plane_anomalib.inspection.judged_cloud import JudgedCloud
+from plane_anomalib.inspection.page import Subject, cloud_page, shown_cloud, shown_indices
+from plane_anomalib.inspection.rerun_export import RerunFile, no_rerun_file
+from plane_anomalib.inspection.summary import SUMMARY_FILE, CloudSummary, FailedFile, Summary
+from plane_anomalib.visualization.colours import ScoreScale
+from plane_anomalib.visualization.files import unique_stems
+from plane_anomalib.visualization.pictures import (
+    Panel,
+    cloud_picture,
+    save_png,
+    thumbnail,
+    what_matters,
+)
+from plane_anomalib.visualization.raster import best_rotation, view_rotation
+
+VIEW_FOLDER = "view"
+THUMBNAILS = "thumbnails"
+_LEAST_SIZE, _LARGEST_SIZE = 64, 4096
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """How clouds are shown.
+
+    Attributes:
+        num_points: The most points of a page and a picture.
+        view: Azimuth and elevation in degrees of the first view and the pictures; `None` looks at
+            what matters in each cloud.
+        scale: The scores of the coldest and the hottest colour, the same for all clouds; `None`
+            takes the results' own.
+        size: Side of a picture's panel in pixels.
+        run: The detector's folder; `None` takes the one that the results name.
+        truth: A folder with a ground-truth file for clouds of the same stem; `None` takes what
+            the results hold.
+        rerun: A `.rrd` file to write as well.
+
+    Raises:
+        ConfigurationError: A value cannot work.
+    """
+
+    num_points: int = 60_000
+    view: tuple[float, float] | None = None
+    scale: tuple[float, float] | None = None
+    size: int = 480
+    run: Path | None = None
+    truth: Path | None = None
+    rerun: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_points < 1:
+            raise ConfigurationError(f"--points is {self.num_points}; at least 1 is needed.")
+        if not _LEAST_SIZE <= self.size <= _LARGEST_SIZE:
+            raise ConfigurationError(
+                f"--size is {self.size}; a panel has {_LEAST_SIZE} to {_LARGEST_SIZE} pixels."
+            )
+        numbers = [*(self.view or ()), *(self.scale or ())]
+        if not np.isfinite(numbers).all():
+            raise ConfigurationError("--view and --scale take finite numbers.")
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            low, high = self.scale
+            raise ConfigurationError(f"--scale {low:g} {high:g}: LOW must be below HIGH.")
+        if self.truth is not None and not self.truth.is_dir():
+            raise ConfigurationError(f"--truth {self.truth}: there is no such folder.")
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """What was written.
+
+    Attributes:
+        index: The list of all clouds; `None` for a single file.
+        pages: A page for each cloud.
+        failed: Clouds that could not be shown.
+    """
+
+    index: Path | None
+    pages: list[Path]
+    failed: list[FailedFile]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One cloud to show: its file, the stem of what is written, and what is known of it."""
+
+    file: Path
+    stem: str
+    name: str
+    known: CloudSummary | None
+
+
+def view(
+    source: Path,
+    options: ViewOptions | None = None,
+    *,
+    out: Path | None = None,
+    report: Callable[[str], None] = lambda line: None,
+) -> Viewed:
+    """Write pages and pictures.
+
+    Args:
+        source: A folder that `predict` wrote, or one `.npz` of it.
+        options: How.
+        out: Where to; by default `view` in the folder of results, or beside a file that no folder
+            of results knows.
+        report: Called with a line after each cloud.
+
+    Returns:
+        What was written. A cloud that cannot be shown is told there, and the others are shown.
+
+    Raises:
+        PlaneAnomalibError: There are no such results, or an option cannot work.
+    """
+    options = options or ViewOptions()
+    alone = source.suffix.lower() == ".npz" and not source.is_dir()
+    home = source.parent.parent if alone else source
+    summary = None
+    if not alone or (home / SUMMARY_FILE).is_file():
+        summary = Summary.read(home)
+    jobs = _jobs(home, summary) if summary is not None else []
+    if alone:
+        jobs = [job for job in jobs if job.file.resolve() == source.resolve()]
+        if not jobs:
+            summary, home = None, source.parent
+            jobs = [_Job(source, source.stem, source.stem, None)]
+    folder = out or (home if alone and summary is None else home / VIEW_FOLDER)
+    writer = _Writer(folder, options, summary, listed=not alone)
+    with RerunFile(options.rerun) if options.rerun is not None else no_rerun_file() as recording:
+        entries = list(writer.write_all(jobs, recording, report))
+    index = None
+    if not alone and summary is not None:
+        index = folder / "index.html"
+        text = index_page(summary, entries, [*summary.failed, *writer.failed])
+        with replaced(index) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return Viewed(index, [folder / entry.page for entry in entries], writer.failed)
+
+
+def _jobs(home: Path, summary: Summary) -> list[_Job]:
+    # "index" is taken by the list itself.
+    stems = unique_stems(["index", *(cloud.name for cloud in summary.clouds)])[1:]
+    return [
+        _Job(home / cloud.files["npz"], stem, cloud.name, cloud)
+        for stem, cloud in zip(stems, summary.clouds, strict=True)
+        if "npz" in cloud.files
+    ]
+
+
+class _Writer:
+    """Shows one cloud after the other; only what the index needs of them stays in memory."""
+
+    def __init__(
+        self, folder: Path, options: ViewOptions, summary: Summary | None, *, listed: bool
+    ) -> None:
+        self.folder, self.options, self.summary, self.listed = folder, options, summary, listed
+        self.failed: list[FailedFile] = []
+        detector = None if summary is None else summary.detector
+        run = options.run or (None if detector is None else Path(detector.run))
+        # A folder that is named by hand is believed to be the right one.
+        trusted = detector is None or options.run is not None
+        self.comparison = Comparison(run, None if trusted else detector.weights_hash)
+
+    def write_all(
+        self, jobs: Sequence[_Job], recording: RerunFile | None, report: Callable[[str], None]
+    ) -> Iterator[IndexEntry]:
+        for number, job in enumerate(jobs, 1):
+            try:
+                entry = self._write(job, recording)
+            except PlaneAnomalibError as error:
+                self.failed.append(FailedFile(str(job.file), str(error)))
+                report(f"[{number}/{len(jobs)}] {job.name}: not shown: {error}")
+                continue
+            report(f"[{number}/{len(jobs)}] {job.name}: {self.folder / entry.page}")
+            yield entry
+
+    def _write(self, job: _Job, recording: RerunFile | None) -> IndexEntry:
+        subject = self._subject(job)
+        scale = self._scale(subject)
+        chosen = shown_indices(subject, self.options.num_points)
+        shown = shown_cloud(subject, chosen)
+        if self.options.view is None:
+            rotation = best_rotation(shown, what_matters(shown, scale))
+        else:
+            rotation = view_rotation(*self.options.view)
+        shown = replace(shown, rotation=rotation)
+        named = None if job.known is None else job.known.nearest_good
+        good = self.comparison.beside(subject.cloud.points, named)
+        index = "index.html" if self.listed else None
+        text = cloud_page(subject, shown, chosen, scale, good, index=index)
+        page = self.folder / f"{job.stem}.html"
+        with replaced(page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        panels: tuple[Panel, ...] = ("input", "truth", "score")
+        picture = cloud_picture(shown, scale, panels=panels, size=self.options.size)
+        save_png(picture, self.folder / f"{job.stem}.png")
+        small = f"{THUMBNAILS}/{job.stem}.png"
+        if self.listed:
+            save_png(thumbnail(shown, scale), self.folder / small)
+        if recording is not None:
+            recording.add(subject, scale, good)
+        return IndexEntry(job.name, page.name, small, job.known)
+
+    def _subject(self, job: _Job) -> Subject:
+        cloud = JudgedCloud.read(job.file)
+        if self.summary is None or job.known is None:
+            return Subject(job.name, job.file.name, self._with_truth(cloud, job.name))
+        known, detector = job.known, self.summary.detector
+        return Subject(
+            known.name,
+            known.path,
+            self._with_truth(cloud, Path(known.path).stem),
+            score=known.score,
+            decision=known.decision,
+            threshold=detector.threshold,
+            point_threshold=detector.point_threshold,
+            regions=known.regions,
+            units=detector.units,
+            model=detector.model,
+        )
+
+    def _with_truth(self, cloud: JudgedCloud, stem: str) -> JudgedCloud:
+        if self.options.truth is None:
+            return cloud
+        suffixes = sorted(POINT_SUFFIXES)
+        files = [self.options.truth / f"{stem}{suffix}" for suffix in suffixes]
+        file = next((file for file in files if file.is_file()), None)
+        return cloud if file is None else replace(cloud, truth=read_mask(file, cloud.points))
+
+    def _scale(self, subject: Subject) -> ScoreScale:
+        own = subject.point_threshold
+        value = None if own is None else own.value
+        if self.options.scale is not None:
+            low, high = self.options.scale
+            inside = value is not None and low < value < high
+            centre = value if value is not None and inside else (low + high) / 2
+            return ScoreScale(low, centre, high, value if inside else None)
+        if self.summary is not None and self.summary.scale is not None:
+            return self.summary.scale
+        scores: NDArray[np.float32] = subject.cloud.scores
+        return ScoreScale.fit([scores], value)

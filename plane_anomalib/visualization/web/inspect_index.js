@@ -1,0 +1,29 @@
+"use strict";
+(function () {
+  const get = (id) => document.getElementById(id);
+  const items = [...get("clouds").children];
+
+  function filter() {
+    const words = get("search").value.toLowerCase().trim(), decision = get("decision").value;
+    let matches = 0;
+    for (const item of items) {
+      const fits = item.dataset.name.includes(words)
+        && (decision === "" || item.dataset.decision === decision);
+      item.hidden = !fits;
+      matches += fits;
+    }
+    get("matches").textContent = matches < items.length ? `${matches} of ${items.length}` : "";
+    get("none").hidden = matches > 0;
+  }
+
+  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
+  const setTheme = (dark) => document.documentElement.classList.toggle("dark", dark);
+  scheme.addEventListener("change", () => setTheme(scheme.matches));
+  get("theme").addEventListener("click", () => {
+    setTheme(!document.documentElement.classList.contains("dark"));
+  });
+  get("search").addEventListener("input", filter);
+  get("decision").addEventListener("change", filter);
+  setTheme(scheme.matches);
+  filter();
+}());
