@@ -1,9 +1,10 @@
-"""Files that are whole or not there: written beside their place, then renamed."""
+"""Files and folders that are whole or not there: written beside their place, then renamed."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,3 +30,35 @@ def replaced(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(path: str | Path) -> Iterator[Path]:
+    """Give a new folder to fill; move it to `path` when all went well.
+
+    What lies at `path` goes with everything in it, the moment before: whoever calls this has
+    asked whether it may.
+
+    Args:
+        path: The folder to make or replace.
+
+    Yields:
+        A folder beside it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(6)}")
+    before = path.with_name(f".{secrets.token_hex(6)}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.exists():
+            os.replace(path, before)
+        os.replace(temporary, path)
+    except BaseException:
+        if before.exists() and not path.exists():
+            os.replace(before, path)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)

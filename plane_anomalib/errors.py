@@ -29,6 +29,10 @@ class PointCloudFileError(PlaneAnomalibError):
         return type(self), (str(self.path), self.reason, self.hint)
 
 
+class PointCloudTooLargeError(PointCloudFileError):
+    """A file holds more points than the caller will take."""
+
+
 class DatasetError(PlaneAnomalibError):
     """A dataset root, category or split is not what the loader needs."""
 

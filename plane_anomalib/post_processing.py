@@ -136,10 +136,21 @@ class PointCloudPostProcessor(PostProcessor):
         if trainer.sanity_checking:
             return
         collection = gather(self._collection, trainer)
-        if len(collection):
-            self._learn_from_objects(collection)
-            self._learn_from_points(collection)
+        self.learn(collection)
         self._collection = ScoreCollection(None)
+
+    def learn(self, collection: ScoreCollection, *, near_normal: bool = False) -> None:
+        """Derive thresholds and ranges from scores of clouds whose truth is known.
+
+        Args:
+            collection: Raw scores; without a cloud nothing changes.
+            near_normal: Where normal and anomalous clouds are far apart, keep the threshold of
+                objects near the normal ones instead of in the middle: synthetic anomalies can be
+                much plainer than real ones.
+        """
+        if len(collection):
+            self._learn_from_objects(collection, near_normal)
+            self._learn_from_points(collection)
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *args: Any, **kwargs: Any
@@ -201,14 +212,15 @@ class PointCloudPostProcessor(PostProcessor):
             return None
         return preds >= threshold.to(preds.device)
 
-    def _learn_from_objects(self, collection: ScoreCollection) -> None:
+    def _learn_from_objects(self, collection: ScoreCollection, near_normal: bool) -> None:
         scores, labels = object_scores(collection.clouds)
         if not len(scores):
             return
         counts = rank_counts(scores[labels], [scores[~labels]])
         threshold, source = _threshold(counts, scores[~labels], self.object_quantile)
         if source == "f1":
-            threshold = _halfway_down(threshold, scores)
+            middle = _halfway_down(threshold, scores)
+            threshold = _just_above(scores[~labels], middle) if near_normal else middle
         self._image_threshold.fill_(threshold)
         self.object_threshold_source = source
         self.image_min.fill_(float(scores.min()))
@@ -252,6 +264,20 @@ def _halfway_down(threshold: float, scores: NDArray[np.float64]) -> float:
     return (
         float(middle) if np.isfinite(middle) and middle > below.max(initial=-np.inf) else threshold
     )
+
+
+def _just_above(normal: NDArray[np.float64], threshold: float) -> float:
+    """As far above the highest normal score below a threshold as that is above their median.
+
+    Never above the threshold, so that the decisions are the same.
+    """
+    below = normal[normal < threshold]
+    if not len(below):
+        return threshold
+    highest = float(below.max())
+    spread = highest - float(np.median(below))
+    near = float(np.float32(highest + spread))
+    return min(threshold, near) if near > highest else threshold
 
 
 def _shifted(threshold: Tensor, sensitivity: float, span: Tensor) -> Tensor:

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from plane_anomalib.cli import (
     data,
     inspect_predict,
+    inspect_train,
     inspect_view,
+    quickstart,
+    serving,
     sweep,
     sweep_arguments,
     weights,
@@ -30,10 +33,13 @@ COMMANDS = {
     "pretrain": pretrain.DESCRIPTION,
     "sweep": sweep_arguments.DESCRIPTION,
     "view": inspect_view.DESCRIPTION,
+    "quickstart": quickstart.DESCRIPTION,
+    "serve": serving.DESCRIPTION,
 }
 """Name to one line of help."""
 
 PATH_COMMANDS = {
+    "train": inspect_train.DESCRIPTION,
     "predict": inspect_predict.DESCRIPTION,
 }
 """Names that are anomalib's as well: ours where a path follows, anomalib's where an option does."""
@@ -98,8 +104,11 @@ def _parser() -> ArgumentParser:
     data.add_arguments(made["data"])
     pretrain.add_arguments(made["pretrain"])
     sweep_arguments.add_arguments(made["sweep"])
+    inspect_train.add_arguments(made["train"])
     inspect_predict.add_arguments(made["predict"])
+    quickstart.add_arguments(made["quickstart"])
     inspect_view.add_arguments(made["view"])
+    serving.add_arguments(made["serve"])
     return parser
 
 
@@ -158,6 +167,9 @@ _RUN = {
     "data": data.run,
     "pretrain": pretrain.run,
     "sweep": sweep.run,
+    "train": inspect_train.run,
     "predict": inspect_predict.run,
+    "quickstart": quickstart.run,
     "view": inspect_view.run,
+    "serve": serving.run,
 }

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plane_anomalib.data.formats.arrays import read_npy, read_npz
-from plane_anomalib.data.formats.common import RawCloud, check_file
+from plane_anomalib.data.formats.common import Ceiling, RawCloud, check_file
 from plane_anomalib.data.formats.pcd import read_pcd
 from plane_anomalib.data.formats.ply import read_ply, read_ply_header
 from plane_anomalib.data.formats.text import read_text
@@ -28,6 +28,7 @@ __all__ = [
     "POINT_SUFFIXES",
     "CloudKind",
     "PointCloudData",
+    "check_suffix",
     "read_labelled_points",
     "read_points",
     "write_points",
@@ -52,11 +53,13 @@ class PointCloudData:
         points: Shape (N, 3), float32, finite, C-contiguous, N >= 1, in file order.
         labels: Shape (N,), bool, True where anomalous; None where labels were not asked for.
         dropped: How many rows were left out because a coordinate was NaN or infinite.
+        sampled: Whether the file is a mesh, and the points were drawn from its surface.
     """
 
     points: npt.NDArray[np.float32]
     labels: npt.NDArray[np.bool_] | None = None
     dropped: int = 0
+    sampled: bool = False
 
 
 def read_points(
@@ -65,6 +68,7 @@ def read_points(
     num_samples: int = 100_000,
     seed: int = 0,
     kind: CloudKind = "auto",
+    max_points: int | None = None,
 ) -> PointCloudData:
     """Read a point cloud, or sample a mesh.
 
@@ -80,6 +84,8 @@ def read_points(
         num_samples: Points to sample uniformly on the area of a mesh.
         seed: Seed of that sampling.
         kind: What a file that can be both is taken for.
+        max_points: Refuse more points than that before they are read, and files that would take
+            much more memory than so many points should; None takes any.
 
     Returns:
         The points without labels; rows with NaN or infinite coordinates are dropped and counted.
@@ -87,12 +93,15 @@ def read_points(
     Raises:
         PointCloudFileError: The file is missing, damaged, of another kind, without a finite
             point, or has coordinates that float32 cannot hold.
+        PointCloudTooLargeError: It has more than `max_points`.
         ConfigurationError: `num_samples` is below 1.
     """
     path = Path(path)
     if num_samples < 1:
         raise ConfigurationError(f"num_samples is {num_samples}; at least 1 point is needed.")
-    return _finish(path, _read_raw(path, num_samples, seed, kind), want_labels=False)
+    return _finish(
+        path, _read_raw(path, num_samples, seed, kind, Ceiling(max_points)), want_labels=False
+    )
 
 
 def read_labelled_points(path: str | Path) -> PointCloudData:
@@ -113,34 +122,59 @@ def read_labelled_points(path: str | Path) -> PointCloudData:
             anything but 0 and 1.
     """
     path = Path(path)
-    return _finish(path, _read_raw(path, 0, 0, "points"), want_labels=True)
+    return _finish(path, _read_raw(path, 0, 0, "points", Ceiling()), want_labels=True)
 
 
-def _read_raw(path: Path, num_samples: int, seed: int, kind: str) -> RawCloud:
-    suffix = path.suffix.lower()
+def check_suffix(path: str | Path, allowed: frozenset[str] = POINT_SUFFIXES | MESH_SUFFIXES) -> str:
+    """The suffix of a file in lower case, if it is one of a kind that is read here.
+
+    Args:
+        path: The file, which is not looked at.
+        allowed: Suffixes.
+
+    Raises:
+        PointCloudFileError: It has another suffix or none.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in allowed:
+        return suffix
+    near = difflib.get_close_matches(suffix[:40], sorted(allowed), n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise PointCloudFileError(
+        path,
+        f"has the suffix {suffix[:40]!r}, which is not supported here"
+        if suffix
+        else "has no suffix",
+        f"{guess}supported: {', '.join(sorted(allowed))}",
+    )
+
+
+def _read_raw(path: Path, num_samples: int, seed: int, kind: str, ceiling: Ceiling) -> RawCloud:
     meshes = MESH_SUFFIXES
     allowed = {"auto": POINT_SUFFIXES | meshes, "mesh": meshes, "vertices": meshes}
-    _check_suffix(path, suffix, allowed.get(kind, POINT_SUFFIXES))
+    suffix = path.suffix.lower()
+    if not path.is_dir():
+        check_suffix(path, allowed.get(kind, POINT_SUFFIXES))
     try:
         check_file(path)
         if suffix == ".ply":
             header = read_ply_header(path)
             if kind == "points" or (kind == "auto" and not header.faces):
-                return read_ply(path, header)
+                return read_ply(path, header, ceiling)
         if suffix in MESH_SUFFIXES:
             from plane_anomalib.data.formats.mesh import mesh_vertices, sample_mesh
 
             if kind == "vertices":
-                return mesh_vertices(path)
-            return sample_mesh(path, num_samples, seed)
-        return _POINT_READERS[suffix](path)
+                return mesh_vertices(path, ceiling)
+            return sample_mesh(path, num_samples, seed, ceiling)
+        return _POINT_READERS[suffix](path, ceiling)
     except OSError as error:
         raise PointCloudFileError(
             path, f"cannot be read: {error}", "check its permissions and the disk"
         ) from error
 
 
-_POINT_READERS: dict[str, Callable[[Path], RawCloud]] = {
+_POINT_READERS: dict[str, Callable[[Path, Ceiling], RawCloud]] = {
     ".pcd": read_pcd,
     ".xyz": read_text,
     ".txt": read_text,
@@ -148,18 +182,6 @@ _POINT_READERS: dict[str, Callable[[Path], RawCloud]] = {
     ".npy": read_npy,
     ".npz": read_npz,
 }
-
-
-def _check_suffix(path: Path, suffix: str, allowed: frozenset[str]) -> None:
-    if suffix in allowed or path.is_dir():
-        return
-    near = difflib.get_close_matches(suffix, sorted(allowed), n=1)
-    guess = f"did you mean {near[0]}? " if near else ""
-    raise PointCloudFileError(
-        path,
-        f"has the suffix {suffix!r}, which is not supported here" if suffix else "has no suffix",
-        f"{guess}supported: {', '.join(sorted(allowed))}",
-    )
 
 
 def _finish(path: Path, raw: RawCloud, *, want_labels: bool) -> PointCloudData:
@@ -182,6 +204,7 @@ def _finish(path: Path, raw: RawCloud, *, want_labels: bool) -> PointCloudData:
         points=_as_float32(path, coordinates),
         labels=None if labels is None else _as_labels(path, labels),
         dropped=total - len(coordinates),
+        sampled=raw.sampled,
     )
 
 

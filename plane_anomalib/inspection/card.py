@@ -56,7 +56,7 @@ class DetectorCard:
         category: What the part is called.
         scans: The good scans it was fitted on.
         units: Unit of length the scans seem to be in, in words; "" where it cannot be told.
-        common_pose: Whether all good scans lie the same way.
+        common_pose: Whether all scans, good ones and those that are judged, lie the same way.
         one_sided: Whether scans that are judged show one side of parts whose good scans are whole.
         threshold: Of objects.
         point_threshold: Of points.

@@ -8,16 +8,12 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.neighbours import knn
-from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.visibility import seen_from
 
 _LEAST_SHARE = 0.2
 """No augmentation leaves fewer of the points than this."""
 _RESAMPLE_NEIGHBOURS = 5
-_CELL_IN_SPACINGS = 4.0
-"""Edge of a depth-buffer cell over the median gap: about four points per cell, few are open."""
-_DEPTH_IN_CELLS = 2.5
-"""Seen depth below the front of a cell: walls up to 60 degrees stay, what is behind them goes."""
 
 
 def deform_specimen(points: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -82,19 +78,7 @@ def view_from_one_side(points: FloatArray, generator: np.random.Generator) -> Fl
     """Keep what is seen from one random direction, by a depth buffer."""
     direction = generator.normal(size=3)
     direction /= np.linalg.norm(direction)
-    across = np.linalg.svd(direction[None])[2][1:]
-    spacing = typical_spacing(points, num=512)
-    if spacing <= 0:
-        return points
-    edge = _CELL_IN_SPACINGS * spacing
-    flat = points @ across.T
-    cells = np.floor((flat - flat.min(0)) / edge).astype(np.int64)
-    keys = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
-    _, owners = np.unique(keys, return_inverse=True)
-    depth = -(points @ direction)
-    front = np.full(owners.max() + 1, np.inf)
-    np.minimum.at(front, owners, depth)
-    return _enough(points, depth <= front[owners] + _DEPTH_IN_CELLS * edge)
+    return _enough(points, seen_from(points, direction))
 
 
 def jitter(points: FloatArray, generator: np.random.Generator) -> FloatArray:

@@ -13,6 +13,7 @@ from sklearn.metrics import f1_score, precision_recall_curve
 
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.metrics.collection import ScoreCollection
 from plane_anomalib.post_processing import PointCloudPostProcessor
 
 TRAINER = SimpleNamespace(sanity_checking=False, world_size=1)
@@ -210,3 +211,22 @@ def test_object_labels_only_leave_the_points_undecided() -> None:
 def test_arguments_outside_zero_to_one_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         PointCloudPostProcessor(**{name: 1.5})
+
+
+def test_a_threshold_near_the_normal_clouds_decides_the_same_and_leaves_less_room() -> None:
+    def learnt(near_normal: bool) -> float:
+        collection = ScoreCollection(None)
+        for label, scores in ((False, (3.0, 4.0, 5.0)), (True, (100.0, 200.0))):
+            for score in scores:
+                collection.add(
+                    path="", category="", points=np.zeros((1, 3), np.float32), label=label,
+                    score=score, anomaly_map=None, mask=None,
+                )  # fmt: skip
+        processor = PointCloudPostProcessor()
+        processor.learn(collection, near_normal=near_normal)
+        assert processor.object_threshold_source == "f1"
+        return float(processor.object_threshold)
+
+    assert learnt(near_normal=False) == pytest.approx(52.5)
+    # As far above 5, the highest, as that is above 4, the median.
+    assert learnt(near_normal=True) == pytest.approx(6.0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
+import math
 import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +16,7 @@ import numpy.typing as npt
 from plane_anomalib.data.formats.common import (
     LABEL_NAMES,
     TRUNCATED_HINT,
+    Ceiling,
     Columns,
     RawCloud,
     atomic_writer,
@@ -20,36 +24,45 @@ from plane_anomalib.data.formats.common import (
 from plane_anomalib.errors import PointCloudFileError
 
 POINT_KEYS = ("points", "xyz", "data")
+_BROKEN_ARCHIVE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+)
 
 
-def read_npy(path: Path) -> RawCloud:
+def read_npy(path: Path, ceiling: Ceiling) -> RawCloud:
     """Read an (N, 3) array, or (N, 4) with the label last; further columns are ignored.
 
     Raises:
-        PointCloudFileError: No array of numbers of that shape, pickled or truncated.
+        PointCloudFileError: No array of numbers of that shape, pickled, truncated or too large.
     """
     with path.open("rb") as handle:
-        _check_header(path, handle, path.stat().st_size)
+        shape, dtype = _check_header(path, handle, path.stat().st_size)
+        _check_ceiling(path, shape, dtype, ceiling)
         handle.seek(0)
         return _as_cloud(path, np.load(handle, allow_pickle=False))
 
 
-def read_npz(path: Path) -> RawCloud:
+def read_npz(path: Path, ceiling: Ceiling) -> RawCloud:
     """Read the array `points`, `xyz` or `data`, else the only (N, >= 3) array of an archive.
 
     Labels are an (N,) array called `label`, `labels`, `mask` or `gt`, else the fourth column.
 
     Raises:
-        PointCloudFileError: No archive, or none or several arrays that would do.
+        PointCloudFileError: No archive, none or several arrays that would do, or too large ones.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             shapes = _shapes(path, archive)
             key = _choose(path, shapes)
-            points = _load_member(path, archive, key)
+            points = _load_member(path, archive, key, ceiling)
             label_key = next((name for name in LABEL_NAMES if name in shapes), None)
-            labels = None if label_key is None else _load_member(path, archive, label_key)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
+            labels = None if label_key is None else _load_member(path, archive, label_key, ceiling)
+    except _BROKEN_ARCHIVE as error:
         raise PointCloudFileError(
             path, f"is no readable .npz archive: {error}", TRUNCATED_HINT
         ) from error
@@ -91,8 +104,14 @@ def _choose(path: Path, shapes: dict[str, tuple[int, ...]]) -> str:
     )
 
 
-def _load_member(path: Path, archive: zipfile.ZipFile, key: str) -> npt.NDArray[Any]:
-    with archive.open(f"{key}.npy") as member:
+def _load_member(
+    path: Path, archive: zipfile.ZipFile, key: str, ceiling: Ceiling
+) -> npt.NDArray[Any]:
+    name = f"{key}.npy"
+    with archive.open(name) as member:
+        shape, dtype = _check_header(path, member, archive.getinfo(name).file_size)
+        _check_ceiling(path, shape, dtype, ceiling)
+    with archive.open(name) as member:
         try:
             return np.lib.format.read_array(member, allow_pickle=False)
         except ValueError as error:
@@ -130,6 +149,12 @@ def _check_header(
             TRUNCATED_HINT,
         )
     return shape, dtype
+
+
+def _check_ceiling(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], ceiling: Ceiling
+) -> None:
+    ceiling.check(path, shape[0] if shape else 1, math.prod(shape) * dtype.itemsize)
 
 
 def _as_cloud(path: Path, array: npt.NDArray[Any]) -> RawCloud:

@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from plane_anomalib.atomic import replaced
-from plane_anomalib.errors import PointCloudFileError
+from plane_anomalib.errors import PointCloudFileError, PointCloudTooLargeError
 
 AXES = ("x", "y", "z")
 LABEL_NAMES = ("label", "labels", "mask", "gt")
 TRUNCATED_HINT = "the file is truncated or its header is wrong: copy or export it again"
 HEADER_HINT = "its header is damaged or of another format: export the cloud again"
+
+_BYTES_PER_POINT = 256
 
 Columns = Mapping[str, npt.NDArray[Any]]
 
@@ -29,10 +31,51 @@ class RawCloud:
     Attributes:
         coordinates: Shape (N, 3), any real dtype.
         labels: Shape (N,), any real dtype, or None where the file has none.
+        sampled: Whether the points were drawn from a mesh.
     """
 
     coordinates: npt.NDArray[Any]
     labels: npt.NDArray[Any] | None = None
+    sampled: bool = False
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """How much a file may become in memory, looked at before anything is allocated.
+
+    Attributes:
+        points: Most points; None for any number.
+    """
+
+    points: int | None = None
+
+    @property
+    def size(self) -> float:
+        """Most bytes of all columns, also those that nobody asked for; infinite for any number."""
+        return float("inf") if self.points is None else _BYTES_PER_POINT * self.points
+
+    def check(self, path: Path, points: int, size: int = 0) -> None:
+        """Refuse what is above.
+
+        Args:
+            path: The file, for the error.
+            points: How many points it has.
+            size: How many bytes they take.
+
+        Raises:
+            PointCloudTooLargeError: More points, or more bytes than so many points should take.
+        """
+        if self.points is None:
+            return
+        hint = "thin it, or cut out the part that matters"
+        if points > self.points:
+            raise PointCloudTooLargeError(
+                path, f"has {points:,} points where at most {self.points:,} are taken", hint
+            )
+        if size > self.size:
+            raise PointCloudTooLargeError(
+                path, f"unpacks to {size:,} bytes where at most {self.size:,.0f} are taken", hint
+            )
 
 
 def check_file(path: Path) -> None:

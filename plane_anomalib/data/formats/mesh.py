@@ -9,51 +9,75 @@ from typing import Any
 
 import numpy as np
 
-from plane_anomalib.data.formats.common import TRUNCATED_HINT, RawCloud
+from plane_anomalib.data.formats.common import TRUNCATED_HINT, Ceiling, RawCloud
 from plane_anomalib.data.formats.ply import read_ply_header
-from plane_anomalib.errors import PointCloudFileError
+from plane_anomalib.errors import PointCloudFileError, PointCloudTooLargeError
 
-_OFF_COUNTS = re.compile(rb"\A\s*(?:#[^\n]*\n\s*)*C?OFF\s+(?:#[^\n]*\n\s*)*(\d+)\s+(\d+)")
+_OFF_COUNTS = re.compile(
+    rb"\A\s*(?:#[^\n]*\n\s*)*C?OFF\s+(?:#[^\n]*\n\s*)*(\d{1,18})\s+(\d{1,18})\b"
+)
+
+# Bytes of a mesh file for each point that may be read: parsing takes up to twenty times the file
+# (.off, the greediest), and a scan's mesh of so many corners has about this size.
+_BYTES_PER_POINT = 64
 
 
-def sample_mesh(path: Path, num_samples: int, seed: int) -> RawCloud:
+def sample_mesh(path: Path, num_samples: int, seed: int, ceiling: Ceiling) -> RawCloud:
     """Sample points uniformly on the area of a mesh.
 
     Args:
         path: The mesh; textures and materials it names are not opened.
         num_samples: How many points.
         seed: Seed of the sampling; the same seed gives the same points.
+        ceiling: Of the points, and of the file by 64 bytes a point.
 
     Returns:
         Shape (num_samples, 3), in the mesh's units.
 
     Raises:
-        PointCloudFileError: No readable mesh, no faces, or no area.
+        PointCloudFileError: No readable mesh, no faces, no area, or too large.
     """
     import trimesh
 
+    ceiling.check(path, num_samples)
+    _check_size(path, ceiling)
     points, _ = trimesh.sample.sample_surface(read_mesh(path), num_samples, seed=seed)
-    return RawCloud(np.asarray(points))
+    return RawCloud(np.asarray(points), sampled=True)
 
 
-def mesh_vertices(path: Path) -> RawCloud:
+def _check_size(path: Path, ceiling: Ceiling) -> None:
+    size = path.stat().st_size
+    if ceiling.points is not None and size > _BYTES_PER_POINT * ceiling.points:
+        raise PointCloudTooLargeError(
+            path,
+            f"is a mesh file of {size:,} bytes where at most {_BYTES_PER_POINT * ceiling.points:,} "
+            "are taken",
+            "simplify it, or sample it to points",
+        )
+
+
+def mesh_vertices(path: Path, ceiling: Ceiling) -> RawCloud:
     """Take the vertices of a mesh, each place once, in the file's order.
 
     A .stl repeats a vertex in every triangle that has it.
 
     Args:
         path: The mesh.
+        ceiling: Of the points, and of the file by 64 bytes a point.
 
     Returns:
         Shape (N, 3), in the mesh's units.
 
     Raises:
-        PointCloudFileError: No readable mesh, no faces, or no area.
+        PointCloudFileError: No readable mesh, no faces, no area, or too large.
     """
     import pandas as pd
 
+    _check_size(path, ceiling)
     vertices = np.asarray(read_mesh(path).vertices)
-    return RawCloud(vertices[~pd.DataFrame(vertices).duplicated().to_numpy()])
+    cloud = RawCloud(vertices[~pd.DataFrame(vertices).duplicated().to_numpy()])
+    ceiling.check(path, len(cloud.coordinates))
+    return cloud
 
 
 def read_mesh(path: Path) -> Any:

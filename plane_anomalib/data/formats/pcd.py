@@ -18,6 +18,7 @@ import numpy.typing as npt
 from plane_anomalib.data.formats.common import (
     HEADER_HINT,
     TRUNCATED_HINT,
+    Ceiling,
     Columns,
     RawCloud,
     atomic_writer,
@@ -60,14 +61,14 @@ class PcdHeader:
         return tuple(size * count for size, count in zip(self.sizes, self.counts, strict=True))
 
 
-def read_pcd(path: Path) -> RawCloud:
+def read_pcd(path: Path, ceiling: Ceiling) -> RawCloud:
     """Read x, y, z and the label field of a PCD file of any encoding.
 
     Other fields of any width and count are skipped; an organised cloud (HEIGHT above 1) is read
     row by row.
 
     Raises:
-        PointCloudFileError: The header is wrong, or the data is not what the header says.
+        PointCloudFileError: The header is wrong, the data is not what it says, or too large.
     """
     size = path.stat().st_size
     with path.open("rb") as handle:
@@ -76,6 +77,7 @@ def read_pcd(path: Path) -> RawCloud:
         wanted = [*xyz] if label is None else [*xyz, label]
         if header.points == 0:
             return RawCloud(np.empty((0, 3), np.float32))
+        ceiling.check(path, header.points, header.points * sum(header.widths))
         columns = _READERS[header.encoding](path, handle, header, wanted, size - header.offset)
     return RawCloud(np.stack(columns[:3], axis=1), columns[3] if len(columns) > 3 else None)
 

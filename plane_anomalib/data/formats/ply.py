@@ -16,6 +16,7 @@ import numpy.typing as npt
 from plane_anomalib.data.formats.common import (
     HEADER_HINT,
     TRUNCATED_HINT,
+    Ceiling,
     Columns,
     RawCloud,
     atomic_writer,
@@ -31,6 +32,7 @@ from plane_anomalib.errors import PointCloudFileError
 PlyEncoding = Literal["binary", "ascii"]
 
 _LONGEST_HEADER = 1 << 20
+_MOST_PROPERTIES = 4096
 _ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 _TYPES = {
     "char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4",
@@ -111,6 +113,14 @@ def read_ply_header(path: Path) -> PlyHeader:
                 raise PointCloudFileError(
                     path, f"its PLY header line {line[:60]!r} is wrong", HEADER_HINT
                 )
+        if len(elements) > _MOST_PROPERTIES or (
+            elements and len(elements[-1].names) > _MOST_PROPERTIES
+        ):
+            raise PointCloudFileError(
+                path,
+                f"its PLY header has over {_MOST_PROPERTIES} elements or properties of one",
+                HEADER_HINT,
+            )
     if not kind:
         raise PointCloudFileError(path, "has no format line in its PLY header", HEADER_HINT)
     header = PlyHeader(kind, tuple(elements), len(lines) + 1, offset)
@@ -148,6 +158,12 @@ def _with_property(element: PlyElement, name: str, dtype: str, is_list: bool) ->
 
 
 def _check_sizes(path: Path, header: PlyHeader) -> None:
+    for element in header.elements:
+        if element.count and not element.names:
+            # It would take no room in the file, however many of it are promised.
+            raise PointCloudFileError(
+                path, f"its PLY header gives the element {element.name[:40]!r} no property"
+            )
     room = path.stat().st_size - header.offset
     ascii_body = header.format == "ascii"
     needed = sum(
@@ -158,11 +174,11 @@ def _check_sizes(path: Path, header: PlyHeader) -> None:
     check_room(path, needed - ascii_body, room, promise)
 
 
-def read_ply(path: Path, header: PlyHeader) -> RawCloud:
+def read_ply(path: Path, header: PlyHeader, ceiling: Ceiling) -> RawCloud:
     """Read x, y, z and the label property of the vertices.
 
     Raises:
-        PointCloudFileError: No vertices with x, y and z, or fewer than the header says.
+        PointCloudFileError: No vertices with x, y and z, fewer than the header says, or too many.
     """
     names = [element.name for element in header.elements]
     if "vertex" not in names:
@@ -178,6 +194,7 @@ def read_ply(path: Path, header: PlyHeader) -> RawCloud:
     wanted = [*xyz] if label is None else [*xyz, label]
     if vertex.count == 0:
         return RawCloud(np.empty((0, 3), np.float32))
+    ceiling.check(path, vertex.count, vertex.count * vertex.width)
     with path.open("rb") as handle:
         handle.seek(header.offset)
         if header.format == "ascii":

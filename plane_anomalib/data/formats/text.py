@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from plane_anomalib.data.formats.common import (
     AXES,
+    Ceiling,
     Columns,
     RawCloud,
     atomic_writer,
@@ -23,7 +24,7 @@ from plane_anomalib.errors import PointCloudFileError
 
 _NAN = ["nan", "NaN", "NAN", "Nan", "-nan", "-NaN", "-NAN", "nan(ind)", "-nan(ind)"]
 _NUMBER = re.compile(
-    r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan(\(ind\))?|inf|infinity)", re.IGNORECASE
+    r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?|[+-]?(nan(\(ind\))?|inf|infinity)", re.IGNORECASE
 )
 _COMMENTS = ("#", "//", "%")
 _LONGEST_LINE = 65_536
@@ -53,7 +54,7 @@ class TextLayout:
         return [value.strip().replace(self.decimal, ".") for value in values]
 
 
-def read_text(path: Path) -> RawCloud:
+def read_text(path: Path, ceiling: Ceiling) -> RawCloud:
     """Read x y z and, from four columns on, a label column.
 
     The delimiter (comma, semicolon, tab, spaces) is taken from the first row of numbers. One
@@ -61,14 +62,16 @@ def read_text(path: Path) -> RawCloud:
     comment line before the table, `#` also inside it.
 
     Raises:
-        PointCloudFileError: Not text, not numeric, ragged, or fewer than three columns.
+        PointCloudFileError: Not text, not numeric, ragged, fewer than three columns, or too many
+            rows.
     """
     with path.open("rb") as handle:
         layout = _detect_layout(path, handle)
         handle.seek(0)
         for _ in range(layout.skip):
             handle.readline(_LONGEST_LINE)
-        table = read_table(path, handle, layout)
+        table = read_table(path, handle, layout, rows=_rows_to_read(layout, ceiling))
+    ceiling.check(path, len(table), table.nbytes)
     if set(AXES) <= set(layout.names):
         xyz, label = column_indices(path, layout.names, "column")
     else:
@@ -87,6 +90,13 @@ def read_column(path: Path) -> npt.NDArray[np.float64]:
     check_file(path)
     with path.open("rb") as handle:
         return read_table(path, handle, TextLayout(columns=1))[:, 0]
+
+
+def _rows_to_read(layout: TextLayout, ceiling: Ceiling) -> int | None:
+    """As many as tell that there are too many."""
+    if ceiling.points is None:
+        return None
+    return min(ceiling.points, int(ceiling.size) // (8 * layout.columns)) + 1
 
 
 def read_table(
@@ -109,6 +119,10 @@ def read_table(
     import pandas as pd
 
     start = handle.tell()
+    if len(handle.readline(_LONGEST_LINE)) == _LONGEST_LINE:
+        # The parser makes a column of each of its values, at a thousand times their size.
+        raise _too_long(path, layout.skip + 1)
+    handle.seek(start)
     try:
         # An empty or missing value is an error here (no default missing values), never a NaN.
         frame = pd.read_csv(
@@ -152,6 +166,8 @@ def _detect_layout(path: Path, handle: BinaryIO) -> TextLayout:
             raise PointCloudFileError(
                 path, "is not plain text (binary or UTF-16)", "save it as UTF-8 text"
             )
+        if len(raw) == _LONGEST_LINE:
+            raise _too_long(path, number + 1)
         line = raw.decode("utf-8-sig", "replace").strip()
         if not line or line.startswith(_COMMENTS):
             continue
@@ -186,11 +202,19 @@ def _layout_of(line: str) -> TextLayout:
     return TextLayout("," if "," in line else None)
 
 
+def _too_long(path: Path, number: int) -> PointCloudFileError:
+    return PointCloudFileError(
+        path, f"line {number} has over {_LONGEST_LINE:,} characters", "one row per point is needed"
+    )
+
+
 def _first_fault(handle: BinaryIO, layout: TextLayout) -> str | None:
     """Name the first bad line; the fast parser only says that there is one."""
-    number = layout.skip
-    for raw in handle:
-        number += 1
+    for number, raw in enumerate(
+        iter(lambda: handle.readline(_LONGEST_LINE), b""), layout.skip + 1
+    ):
+        if len(raw) == _LONGEST_LINE:
+            return f"line {number} has over {_LONGEST_LINE:,} characters"
         line = raw.decode("utf-8", "replace")
         if not line.split("#", 1)[0].strip():
             continue

@@ -112,7 +112,7 @@ def test_bending_moves_one_piece_and_keeps_the_amount_of_surface(
 
     points, labels = surface.sample(20_000, rng, plan_defect("bending", surface, rng))
 
-    assert 0.005 < labels.mean() < 0.12
+    assert 0.005 < labels.mean() < 0.25  # of 80 objects 0.02 to 0.04, one 0.09
     assert len(points) == pytest.approx(20_000 * surface.area, rel=0.08)
     piece = points[labels]
     to_next = cKDTree(piece).query(piece, k=2)[0][:, 1]

@@ -1,0 +1,274 @@
+"""`plane-anomalib train GOOD...`: a detector out of good scans."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import warnings
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plane_anomalib.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from plane_anomalib.geometry.validation import FloatArray
+    from plane_anomalib.inspection.card import DetectorCard
+    from plane_anomalib.inspection.scans import Look
+    from plane_anomalib.inspection.wishes import Wishes
+
+DESCRIPTION = "Learn what good parts look like from good scans, and find thresholds."
+STOPPED = 130
+_ANSWERS = {"auto": None, "yes": True, "no": False}
+_SHOWN_WARNINGS = 20
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "good", nargs="+", metavar="GOOD", help="files, folders or patterns of good scans"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("detector"),
+        metavar="RUN",
+        help="where to put the detector (%(default)s)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a detector there")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with a training that was stopped"
+    )
+    add_choices(parser)
+
+
+def add_choices(parser: ArgumentParser) -> None:
+    """Declare the arguments about what is learnt, which `quickstart` has as well."""
+    parser.add_argument("--model", metavar="NAME", help="a registered model (TemplateResidual)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an argument of the model; may be repeated",
+    )
+    parser.add_argument("--name", metavar="PART", help="what the part is called (its folder)")
+    parser.add_argument(
+        "--one-sided",
+        choices=_ANSWERS,
+        default="auto",
+        help="whether scans to be judged show one side of parts whose good scans are whole",
+    )
+    parser.add_argument(
+        "--common-pose",
+        choices=_ANSWERS,
+        default="auto",
+        help="whether all scans lie the same way, as in a fixture",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
+
+
+def run(arguments: Namespace) -> int:
+    """Run the command.
+
+    Args:
+        arguments: What was parsed by a parser with `add_arguments`.
+
+    Returns:
+        The exit code: 130 after Ctrl-C.
+
+    Raises:
+        PlaneAnomalibError: Whatever went wrong, in one sentence.
+    """
+    again = ["plane-anomalib", "train", *arguments.good, *_options(arguments)]
+    again += ["--out", str(arguments.out)]
+    card = learn_from(
+        arguments, arguments.out, again, overwrite=arguments.overwrite, resume=arguments.resume
+    )
+    if card is None:
+        return STOPPED
+    run_folder = shlex.quote(str(arguments.out))
+    say(
+        f"Next: plane-anomalib predict {run_folder} SCAN... --out results",
+        "      plane-anomalib view results",
+    )
+    return 0
+
+
+def learn_from(
+    arguments: Namespace,
+    out: Path,
+    again: Sequence[str],
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    check: Sequence[Path] = (),
+) -> DetectorCard | None:
+    """Look at good scans, decide, learn, and say all of it.
+
+    Args:
+        arguments: What was parsed by a parser with `add_choices`, and `good`.
+        out: The detector's folder.
+        again: What was typed, for whoever stops it.
+        overwrite: Replace a detector that lies there.
+        resume: Go on with the training that was stopped.
+        check: Scans that will be judged.
+
+    Returns:
+        What was made; `None` after Ctrl-C.
+
+    Raises:
+        PlaneAnomalibError: Whatever went wrong, in one sentence.
+    """
+    wishes = _wishes(arguments)
+    wishes.component()  # refuses typing errors before torch is imported
+    try:
+        with warnings.catch_warnings():
+            # anomalib's and Lightning's are for developers.
+            warnings.simplefilter("ignore")
+            from plane_anomalib.inspection.making import check_out
+
+            check_out(out, overwrite=overwrite)
+            return _learn(arguments.good, wishes, out, again, overwrite, resume, check)
+    except KeyboardInterrupt:
+        say("Stopped. Nothing is kept; the same command begins anew.")
+        return None
+
+
+def _learn(
+    good: Sequence[str],
+    wishes: Wishes,
+    out: Path,
+    again: Sequence[str],
+    overwrite: bool,
+    resume: bool,
+    check: Sequence[Path],
+) -> DetectorCard | None:
+    from plane_anomalib.cli.showing import shown_progress
+    from plane_anomalib.inspection.inputs import find_clouds
+    from plane_anomalib.inspection.making import make_detector
+    from plane_anomalib.inspection.order import decide
+    from plane_anomalib.inspection.scans import look_at
+    from plane_anomalib.inspection.stopping import TrainingStoppedError, unfinished_folder
+
+    unfinished = unfinished_folder(out)
+    _check_unfinished(unfinished, resume or overwrite)
+    sources = find_clouds(good)
+    with shown_progress() as progress:
+        progress.start("Reading good scans", len(sources))
+        look = look_at(sources, lambda done, total: progress.advance())
+    _say_look(look)
+    order = decide(look.scans, wishes, _readable(check))
+    say(*order.choices)
+    try:
+        with shown_progress() as progress:
+            card = make_detector(
+                order, look.scans, out, unfinished=unfinished, overwrite=overwrite,
+                resume=resume, progress=progress,
+            )  # fmt: skip
+    except TrainingStoppedError as error:
+        go_on = f" Go on with: {shlex.join([*again, '--resume'])}" if error.unfinished else ""
+        say(f"{error}{go_on}")
+        return None
+    say(*card.choices[len(order.choices) :])
+    _say_card(card, out)
+    return card
+
+
+def _check_unfinished(unfinished: Path, allowed: bool) -> None:
+    if unfinished.exists() and not allowed:
+        raise ConfigurationError(
+            f"{unfinished} holds a training that was stopped: give --resume to go on with it, or "
+            "--overwrite to begin anew."
+        )
+
+
+def say(*lines: str) -> None:
+    """Write lines to stdout at once."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _say_look(look: Look) -> None:
+    for sentence in look.failed:
+        sys.stderr.write(f"left out: {sentence}\n")
+    for sentence in look.warnings[:_SHOWN_WARNINGS]:
+        sys.stderr.write(f"warning: {sentence}\n")
+    if len(look.warnings) > _SHOWN_WARNINGS:
+        sys.stderr.write(f"warning: and {len(look.warnings) - _SHOWN_WARNINGS} more of these.\n")
+    sys.stderr.flush()
+    points = sorted(scan.card.num_points for scan in look.scans)
+    spacing = sorted(scan.card.spacing for scan in look.scans)[len(points) // 2]
+    number = f"{points[0]:,}" if points[0] == points[-1] else f"{points[0]:,} to {points[-1]:,}"
+    say(
+        f"{len(points)} good scan{'s' if len(points) > 1 else ''} of {number} points, about "
+        f"{spacing:.3g} apart."
+    )
+
+
+def _say_card(card: DetectorCard, out: Path) -> None:
+    from plane_anomalib.benchmark.estimates import duration
+
+    if card.threshold is None:
+        say("No threshold was found: scores will be given, decisions not.")
+    else:
+        say(
+            f"Threshold of scans {card.threshold.value:.4g}"
+            + (f", of points {card.point_threshold.value:.4g}" if card.point_threshold else "")
+            + f": {card.threshold.origin}."
+        )
+    say(f"{out} holds the detector, made in {duration(card.seconds)}.")
+
+
+def _readable(files: Sequence[Path]) -> list[FloatArray]:
+    """Clouds that can be read; whoever judges them reports the others."""
+    from plane_anomalib.data.io import read_points
+    from plane_anomalib.errors import PlaneAnomalibError
+
+    clouds = []
+    for file in files:
+        try:
+            clouds.append(read_points(file).points)
+        except PlaneAnomalibError:
+            continue
+    return clouds
+
+
+def _wishes(arguments: Namespace) -> Wishes:
+    from plane_anomalib.inspection.wishes import Wishes
+
+    return Wishes(
+        model=arguments.model,
+        settings=dict(_setting(text) for text in arguments.set),
+        name=arguments.name,
+        one_sided=_ANSWERS[arguments.one_sided],
+        common_pose=_ANSWERS[arguments.common_pose],
+        seed=arguments.seed,
+    )
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    import yaml
+
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise ConfigurationError(f"--set {text}: write it as NAME=VALUE, such as max_steps=200.")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"--set {text}: the value cannot be read.") from error
+
+
+def _options(arguments: Namespace) -> list[str]:
+    """The choices that were typed, as they have to be typed again."""
+    options = []
+    for name in ("model", "name"):
+        if getattr(arguments, name) is not None:
+            options += [f"--{name}", getattr(arguments, name)]
+    for text in arguments.set:
+        options += ["--set", text]
+    for name in ("one_sided", "common_pose"):
+        if getattr(arguments, name) != "auto":
+            options += [f"--{name.replace('_', '-')}", getattr(arguments, name)]
+    return options + (["--seed", str(arguments.seed)] if arguments.seed else [])

@@ -1,0 +1,161 @@
+"""A detector's folder out of good scans, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from plane_anomalib.atomic import replaced_folder
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.inspection.card import (
+    CARD_FILE,
+    GOOD_FOLDER,
+    MODEL_FILE,
+    DetectorCard,
+    DetectorError,
+)
+from plane_anomalib.inspection.learning import Learnt, learn, thresholds_of
+from plane_anomalib.inspection.opening import open_checkpoint
+from plane_anomalib.inspection.order import Order
+from plane_anomalib.inspection.progress import Progress
+from plane_anomalib.inspection.quiet import quiet_lightning
+from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.provenance import config_hash, hardware, software_versions, weights_hash
+from plane_anomalib.results import Component
+from plane_anomalib.visualization.shown import even_subset, seed_of
+
+GOOD_POINTS = 40_000
+_OURS = {MODEL_FILE, CARD_FILE, GOOD_FOLDER}
+
+
+def check_out(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place that holds something else, before any work is done.
+
+    Raises:
+        DetectorError: A detector lies there that may not be replaced, or anything else.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise DetectorError(f"{out} is a file: give --out a folder that is not there yet.")
+    held = {path.name for path in out.iterdir()}
+    if not held:
+        return
+    if CARD_FILE not in held:
+        raise DetectorError(
+            f"{out} is no detector's folder and is left alone: give --out a folder that is not "
+            "there yet."
+        )
+    if not overwrite:
+        raise DetectorError(
+            f"{out} holds a detector already: give --overwrite to replace it, or another --out."
+        )
+    if other := sorted(held - _OURS):
+        raise DetectorError(
+            f"{out} holds {other[0]!r} beside a detector, which would be lost: move it away, or "
+            "give another --out."
+        )
+
+
+def make_detector(
+    order: Order,
+    scans: Sequence[Scan],
+    out: Path,
+    *,
+    unfinished: Path,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> DetectorCard:
+    """Learn from good scans and write a detector's folder, whole or not at all.
+
+    Args:
+        order: What to learn.
+        scans: Good scans.
+        out: The folder.
+        unfinished: Where a training keeps its checkpoint until it has ended.
+        overwrite: Replace a detector that lies there.
+        resume: Go on with the training that was stopped.
+        progress: Is told how far it is.
+
+    Returns:
+        What the folder says of itself.
+
+    Raises:
+        DetectorError: Something else lies at `out`, or there is nothing to go on with.
+        TrainingStoppedError: Ctrl-C was pressed in a training.
+        ConfigurationError: The model cannot be fitted on these scans.
+    """
+    check_out(out, overwrite=overwrite)
+    started, created = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+    learnt = learn(order, scans, unfinished, progress or Progress(), resume=resume)
+    with replaced_folder(out) as folder:
+        save_checkpoint(learnt.model, folder / MODEL_FILE)
+        _keep_good(scans, folder / GOOD_FOLDER)
+        card = _card(order, scans, learnt, folder)
+        card = replace(card, created=created, seconds=round(time.perf_counter() - started, 3))
+        card.write(folder)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return card
+
+
+def save_checkpoint(model: Any, file: Path) -> None:
+    """Write a model as Lightning does, without what only a training needs."""
+    from lightning.pytorch import Trainer
+
+    with quiet_lightning():
+        trainer = Trainer(
+            accelerator="cpu",
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.strategy.connect(model)
+        trainer.save_checkpoint(file, weights_only=True)
+
+
+def _card(order: Order, scans: Sequence[Scan], learnt: Learnt, folder: Path) -> DetectorCard:
+    # Read back: what is described is what lies there, and it can be opened.
+    opened = open_checkpoint(folder / MODEL_FILE, model=None, arguments={})
+    threshold, point_threshold = thresholds_of(learnt.model, learnt.origin)
+    component = Component(order.model, order.arguments)
+    return DetectorCard(
+        model=order.model,
+        arguments=order.arguments,
+        category=order.category,
+        scans=[scan.card for scan in scans],
+        units=order.units,
+        common_pose=order.common_pose,
+        one_sided=order.one_sided,
+        threshold=threshold,
+        point_threshold=point_threshold,
+        choices=[*order.choices, *learnt.notes],
+        seed=order.seed,
+        seconds=0.0,
+        created="",
+        versions=software_versions(),
+        hardware=hardware(),
+        config_hash=config_hash(component, Component("good scans"), order.seed),
+        data_hash=order.data_hash,
+        weights_hash=weights_hash(opened.state_dict()),
+    )
+
+
+def _keep_good(scans: Sequence[Scan], folder: Path) -> None:
+    folder.mkdir()
+    for scan in scans:
+        np.savez(folder / f"{scan.card.name}.npz", points=_thinned(scan))
+
+
+def _thinned(scan: Scan) -> FloatArray:
+    kept = even_subset(scan.points, GOOD_POINTS, seed=seed_of(scan.card.name))
+    return scan.points[kept]

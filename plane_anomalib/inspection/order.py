@@ -1,0 +1,177 @@
+"""What is to be learnt: everything that is decided before the work begins, each with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.inspection.recognition import is_one_sided, lie_alike, unit_of
+from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.inspection.wishes import Wishes
+from plane_anomalib.registry import MODELS
+
+_LOOKED_AT = 8
+"""Scans whose sides are looked at: a quarter of a second each."""
+_NO_NAME = frozenset({"good", "normal", "positive", "train", "template", "templates", "scans"})
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be learnt, see `DetectorCard`."""
+
+    model: str
+    arguments: dict[str, Any]
+    category: str
+    units: str
+    common_pose: bool
+    one_sided: bool
+    seed: int
+    data_hash: str
+    choices: list[str]
+
+    def make(self) -> Any:
+        """Make the model, not trained.
+
+        Raises:
+            ConfigurationError: An argument has a value that cannot work.
+        """
+        try:
+            return MODELS.get(self.model)(**self.arguments)
+        except TypeError as error:
+            raise ConfigurationError(f"{self.model} cannot be made: {error}.") from error
+
+
+def decide(scans: Sequence[Scan], wishes: Wishes, judged: Sequence[FloatArray] = ()) -> Order:
+    """Decide what the user has not.
+
+    Args:
+        scans: Good scans.
+        wishes: What the user has decided.
+        judged: Clouds that will be judged, where they are at hand.
+
+    Returns:
+        The order, with a sentence for each choice.
+
+    Raises:
+        ConfigurationError: There is no such model or argument.
+    """
+    model, arguments = wishes.component()
+    choices: list[str] = []
+    if wishes.model is None:
+        choices.append(f"Model {model}: it needs no training and learns from few scans.")
+    else:
+        choices.append(f"Model {model}: as asked for.")
+    category = _category(scans, wishes.name, choices)
+    units = _units(scans, choices)
+    one_sided = _one_sided(scans, wishes, judged, choices)
+    common_pose = _common_pose(scans, wishes, judged, one_sided, choices)
+    digests = "\n".join(sorted(scan.digest for scan in scans))
+    return Order(
+        model,
+        arguments,
+        category,
+        units,
+        common_pose,
+        one_sided,
+        wishes.seed,
+        hashlib.sha256(digests.encode()).hexdigest(),
+        choices,
+    )
+
+
+def _category(scans: Sequence[Scan], name: str | None, choices: list[str]) -> str:
+    if name is not None:
+        choices.append(f"The part is called {name!r}: as asked for.")
+        return name.strip()
+    folder = Path(scans[0].card.path).absolute().parent
+    if folder.name.lower() in _NO_NAME or folder.name.lower().startswith("good"):
+        folder = folder.parent
+    called = folder.name or "part"
+    choices.append(f"The part is called {called!r}, after its folder (--name says otherwise).")
+    return called
+
+
+def _units(scans: Sequence[Scan], choices: list[str]) -> str:
+    extents = sorted(scan.card.extent for scan in scans)
+    extent = extents[len(extents) // 2]
+    units = unit_of(extent)
+    if units:
+        choices.append(
+            f"Unit of length: the part is about {extent:.3g} across, so probably {units}; "
+            "numbers are never changed."
+        )
+    else:
+        choices.append(
+            f"Unit of length: cannot be told from a part that is {extent:.3g} across; numbers are "
+            "given as the scans have them."
+        )
+    return units
+
+
+def _common_pose(
+    scans: Sequence[Scan],
+    wishes: Wishes,
+    judged: Sequence[FloatArray],
+    one_sided: bool,
+    choices: list[str],
+) -> bool:
+    if wishes.common_pose is not None:
+        lie = "lie the same way" if wishes.common_pose else "lie in any pose"
+        choices.append(f"Pose: scans {lie}: as asked for.")
+        return wishes.common_pose
+    good = [scan.points for scan in scans]
+    others = list(judged[:_LOOKED_AT])
+    if len(good) + len(others) == 1:
+        choices.append(
+            "Pose: one scan does not tell whether a fixture holds the parts, so any pose is "
+            "expected (--common-pose yes if one does)."
+        )
+        return False
+    if not lie_alike(good, seed=wishes.seed):
+        choices.append("Pose: the good scans lie in different poses, so others may lie in any.")
+        return False
+    if others:
+        alike = lie_alike([good[0], *others], seed=wishes.seed)
+        says = "as the good ones do" if alike else "otherwise than the good ones"
+        choices.append(f"Pose: the scans to check lie {says}.")
+        return alike
+    if one_sided:
+        choices.append(
+            "Pose: the good scans overlap as they lie, but one side is usually scanned in another "
+            "pose, so any is expected (--common-pose yes if a fixture holds the parts)."
+        )
+        return False
+    choices.append("Pose: the good scans overlap as they lie, so others are expected to, too.")
+    return True
+
+
+def _one_sided(
+    scans: Sequence[Scan], wishes: Wishes, judged: Sequence[FloatArray], choices: list[str]
+) -> bool:
+    good = [is_one_sided(scan.points) for scan in scans[:_LOOKED_AT]]
+    shown = "Sides: the good scans show the whole part"
+    if any(good):
+        shown = f"Sides: {sum(good)} of {len(good)} good scans show one side only"
+        if not all(good):
+            shown += " (leave them out if whole ones are enough)"
+    if wishes.one_sided is not None:
+        others = "one side of it" if wishes.one_sided else "as much"
+        choices.append(f"{shown}; scans to be judged show {others}: as asked for.")
+        return wishes.one_sided
+    if all(good):
+        choices.append(f"{shown}; scans to be judged must show that side.")
+        return False
+    if judged:
+        one = any(is_one_sided(cloud) for cloud in judged[:_LOOKED_AT])
+        choices.append(f"{shown}; the scans to check show {'one side' if one else 'it, too'}.")
+        return one
+    choices.append(
+        f"{shown}; scans to be judged are expected to show as much (--one-sided yes if they show "
+        "one side)."
+    )
+    return False

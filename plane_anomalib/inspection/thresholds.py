@@ -1,0 +1,186 @@
+"""Thresholds of a model that is fitted: what it says of scans that it has not seen.
+
+Each good scan is held out in turn. The model is fitted on the others and scores the held-out scan
+as it is, draws of its points, and as many draws with synthetic defects. Where the scans to be
+judged show one side, or lie in any pose, so do these; holes are then no defects, since nobody can
+tell them from what is hidden.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from plane_anomalib.data.meshes.views import random_pose
+from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
+from plane_anomalib.data.validation import (
+    AnomalyFunction,
+    default_anomaly,
+    draw_variant,
+    variant_generator,
+)
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.visibility import seen_from
+from plane_anomalib.inspection.order import Order
+from plane_anomalib.inspection.progress import Progress
+from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.metrics.collection import ScoreCollection
+from plane_anomalib.synthesis.ano3d import Ano3D
+
+MOST_FOLDS = 5
+_MOST_SCANS = 20
+"""Scans that are scored; each takes seconds."""
+_LEAST_PER_LABEL = 16
+_VIEWS = 8
+_LEAST_SEEN = 0.5
+"""Share of a defect that a view must show, or nobody could find it."""
+
+Variant = tuple[FloatArray, NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fold:
+    fitted: list[FloatArray]
+    judged: list[tuple[str, FloatArray]]
+
+
+def held_out_scores(
+    order: Order, scans: Sequence[Scan], progress: Progress
+) -> tuple[ScoreCollection, str]:
+    """Score good scans and synthetic defects by models that have not seen them.
+
+    Args:
+        order: What is learnt; its model is one that is fitted.
+        scans: Good scans.
+        progress: Is told after each fit and each score.
+
+    Returns:
+        The scores, and in words what they are of.
+    """
+    folds = list(_folds(scans, order.seed))
+    judged = sum(len(fold.judged) for fold in folds)
+    draws = math.ceil(_LEAST_PER_LABEL / judged)
+    progress.start("Finding thresholds", len(folds) + 2 * judged * draws)
+    collection = ScoreCollection(None)
+    for fold in folds:
+        model = order.make()
+        model.model.fit([(order.category, fold.fitted)])
+        progress.advance()
+        for name, points in fold.judged:
+            _score(model, order, name, points, draws, collection, progress)
+    held = "each scan held out in turn"
+    if len(scans) == 1:
+        held = "one half of the only scan held out"
+    elif len(scans) > MOST_FOLDS:
+        held = "a fifth of the scans held out in turn"
+    number = f"{judged} good scan{'s' if judged > 1 else ''}"
+    if draws > 1:
+        number = f"{judged * draws} draws of {number}"
+    return collection, f"{number} and {judged * draws} synthetic defects, {held}"
+
+
+def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order: Order) -> Variant:
+    """A cloud as it might come to be judged, made of a good scan.
+
+    Args:
+        points: `(N, 3)`.
+        name: Of the scan; it seeds, together with the next two.
+        variant: Which draw; without a defect, 0 is the scan as it is.
+        defect: Whether to make a synthetic one.
+        order: Says how clouds to be judged will lie.
+
+    Returns:
+        Points `(M, 3)` and mask `(M,)`, true on the defect.
+    """
+    generator = variant_generator(order.seed, name, variant, int(defect))
+    cloud, mask = points, np.zeros(len(points), np.bool_)
+    if variant or defect:
+        cloud, mask, _ = draw_variant(points, _anomaly(order) if defect else None, generator)
+    if order.one_sided:
+        seen = _view(cloud, mask, generator)
+        cloud, mask = cloud[seen], mask[seen]
+    if not order.common_pose:
+        pose = random_pose(float(np.ptp(cloud, 0).max()), generator)
+        cloud = np.asarray(cloud @ pose[:3, :3].T + pose[:3, 3], np.float32)
+    return cloud, mask
+
+
+def _anomaly(order: Order) -> AnomalyFunction:
+    if not order.one_sided:
+        return default_anomaly()
+    return Ano3D({"bulge": 0.5, "concavity": 0.5}, rotation="none", renormalise=False)
+
+
+def _view(
+    points: FloatArray, mask: NDArray[np.bool_], generator: np.random.Generator
+) -> NDArray[np.bool_]:
+    """What one direction shows; of several the first that shows the defect, else the best."""
+    best, most = np.ones(len(points), np.bool_), -1.0
+    for _ in range(_VIEWS):
+        direction = generator.normal(size=3)
+        seen = seen_from(points, direction / np.linalg.norm(direction))
+        share = float(seen[mask].mean()) if mask.any() else 1.0
+        if share > most:
+            best, most = seen, share
+        if share >= _LEAST_SEEN:
+            break
+    return best
+
+
+def _folds(scans: Sequence[Scan], seed: int) -> Iterator[_Fold]:
+    generator = np.random.default_rng(seed)
+    if len(scans) == 1:
+        scan = scans[0]
+        half = generator.permutation(len(scan.points))
+        cut = len(half) // 2
+        first, second = scan.points[np.sort(half[:cut])], scan.points[np.sort(half[cut:])]
+        yield _Fold([first], [(scan.card.name, second)])
+        return
+    number = min(len(scans), MOST_FOLDS)
+    parts = np.array_split(generator.permutation(len(scans)), number)
+    for part in parts:
+        held = {int(index) for index in part}
+        judged = sorted(held)[: max(1, _MOST_SCANS // number)]
+        yield _Fold(
+            [scan.points for index, scan in enumerate(scans) if index not in held],
+            [(scans[index].card.name, scans[index].points) for index in judged],
+        )
+
+
+def _score(
+    model: Any,
+    order: Order,
+    name: str,
+    points: FloatArray,
+    draws: int,
+    collection: ScoreCollection,
+    progress: Progress,
+) -> None:
+    wanted = [(variant, defect) for defect in (False, True) for variant in range(draws)]
+    for variant, defect in wanted:
+        cloud, mask = variant_of(points, name, variant, defect, order)
+        score, point_scores = score_cloud(model, cloud, order.category)
+        collection.add(
+            path=name,
+            category=order.category,
+            points=cloud,
+            label=defect,
+            score=score,
+            anomaly_map=point_scores,
+            mask=mask,
+        )
+        progress.advance()
+
+
+@torch.no_grad()
+def score_cloud(model: Any, cloud: FloatArray, category: str) -> tuple[float, NDArray[np.float32]]:
+    """What a model says of one cloud `(N, 3)`: the object's score, and `(N,)` the points'."""
+    item = PointCloudItem(points=torch.from_numpy(cloud), category=category)
+    scores = model.score_batch(PointCloudBatch.collate([item]))
+    return float(scores.pred_score), scores.anomaly_map.float().numpy()

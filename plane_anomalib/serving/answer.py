@@ -1,0 +1,104 @@
+"""What is asked of one cloud, and what the server says of it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.data.io import read_points
+from plane_anomalib.inspection.detector import Detector
+from plane_anomalib.inspection.result import Decision, Inspection, Region, Threshold
+
+_MESH_SAMPLES = 100_000
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the client wants to know beyond the scores.
+
+    Attributes:
+        category: What the object is, for a model of many.
+        compare: Look for the nearest good scan.
+        points: Give the points' scores.
+    """
+
+    category: str | None = None
+    compare: bool = False
+    points: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Scores are raw, higher is more anomalous; lengths are in the cloud's units.
+
+    Attributes:
+        score: Of the object.
+        decision: What the threshold says; null without a threshold.
+        threshold: For the object's score.
+        point_threshold: For the points' scores.
+        regions: Connected parts above the point threshold, the one with most points first.
+        nearest_good: Name of the good scan that the cloud resembles most, where compared.
+        num_points: How many points were scored.
+        dropped: How many points of the file were left out, as a coordinate was not finite.
+        sampled: Whether the file was a mesh, of which points were drawn.
+        seconds: Reading and scoring, without waiting.
+        cloud: With points=true, an .npz file in base64: points (N, 3) float32 in the order of the
+            file, scores (N,) float32, region (N,) int32, -1 outside of all regions.
+    """
+
+    score: float
+    decision: Decision | None
+    threshold: Threshold | None
+    point_threshold: Threshold | None
+    regions: list[Region]
+    nearest_good: str | None
+    num_points: int
+    dropped: int
+    sampled: bool
+    seconds: float
+    cloud: str | None = None
+
+
+def judge(detector: Detector, path: Path, question: Question, max_points: int) -> Answer:
+    """Read a cloud and ask the detector.
+
+    Args:
+        detector: A loaded detector.
+        path: A file of a kind that `read_points` takes; a mesh is sampled (seed 0).
+        question: What to tell beyond the scores.
+        max_points: Refuse more.
+
+    Raises:
+        PointCloudFileError: The file holds no such cloud.
+        ConfigurationError: The detector does not take it.
+    """
+    start = time.perf_counter()
+    read = read_points(path, num_samples=min(_MESH_SAMPLES, max_points), max_points=max_points)
+    result = detector(read.points, category=question.category, compare=question.compare)
+    return Answer(
+        score=result.score,
+        decision=result.decision,
+        threshold=result.threshold,
+        point_threshold=result.point_threshold,
+        regions=list(result.regions),
+        nearest_good=result.nearest_good,
+        num_points=len(read.points),
+        dropped=read.dropped,
+        sampled=read.sampled,
+        seconds=time.perf_counter() - start,
+        cloud=_packed(read.points, result) if question.points else None,
+    )
+
+
+def _packed(points: NDArray[np.float32], result: Inspection[NDArray[np.float32]]) -> str:
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer, points=points, scores=result.point_scores, region=result.region_of_point
+    )
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

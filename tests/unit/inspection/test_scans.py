@@ -1,0 +1,86 @@
+"""Good scans as their owner has them: odd ones are said, bad ones left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plane_anomalib.data.io import write_points
+from plane_anomalib.errors import DatasetError
+from plane_anomalib.inspection.inputs import find_clouds
+from plane_anomalib.inspection.scans import Look, look_at
+from tests.unit.models.template_residual.shapes import lump
+
+
+def scan(number: int, num: int = 1_000) -> np.ndarray:
+    return 50 * lump(np.random.default_rng(number), num)
+
+
+def looked_at(folder: Path) -> Look:
+    return look_at(find_clouds([str(folder)]))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number in range(3):
+        write_points(tmp_path / f"{number}.ply", scan(number))
+    return tmp_path
+
+
+def test_scans_that_are_alike_are_measured_and_nothing_is_said(folder: Path) -> None:
+    look = looked_at(folder)
+    assert (look.warnings, look.failed) == ([], [])
+    card = look.scans[0].card
+    assert (card.name, card.num_points) == ("0", 1_000)
+    assert card.extent == pytest.approx(np.ptp(scan(0), 0).max(), rel=1e-5)
+    assert 0 < card.spacing < card.extent / 10
+
+
+def test_a_bad_file_is_named_and_the_rest_goes_on(folder: Path) -> None:
+    (folder / "bad.ply").write_text("ply\n")
+    write_points(folder / "small.ply", scan(9, 20))
+    look = looked_at(folder)
+    assert [s.card.name for s in look.scans] == ["0", "1", "2"]
+    assert len(look.failed) == 2
+    assert str(folder / "bad.ply") in look.failed[0]
+    assert "at least 50" in look.failed[1]
+
+
+def test_no_usable_scan_is_an_error_that_says_why(tmp_path: Path) -> None:
+    (tmp_path / "bad.ply").write_text("ply\n")
+    with pytest.raises(DatasetError, match=r"No good scan can be used: .*bad\.ply"):
+        looked_at(tmp_path)
+
+
+def test_the_same_bytes_count_once(folder: Path) -> None:
+    (folder / "copy.ply").write_bytes((folder / "1.ply").read_bytes())
+    look = looked_at(folder)
+    assert len(look.scans) == 3
+    assert len(look.warnings) == 1
+    assert "counts once" in look.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("factor", "guess"), [(1 / 25.4, "inches and millimetres"), (0.001, "metres and millimetres"),
+                          (1.5, "another part")],
+)  # fmt: skip
+def test_a_scan_of_another_size_is_said_once(folder: Path, factor: float, guess: str) -> None:
+    write_points(folder / "odd.ply", scan(7) * np.float32(factor))
+    look = looked_at(folder)
+    assert len(look.warnings) == 1
+    assert "odd.ply" in look.warnings[0]
+    assert guess in look.warnings[0]
+
+
+def test_another_density_few_points_and_lost_points_are_said(folder: Path) -> None:
+    write_points(folder / "sparse.ply", scan(7, 150))
+    holed = scan(8)
+    holed[:5] = np.nan
+    np.save(folder / "holed.npy", holed)
+    said = looked_at(folder).warnings
+    assert any("holed.npy: 5 of 1000 points are left out" in sentence for sentence in said)
+    assert any("sparse.ply has 150 points only" in sentence for sentence in said)
+    assert any("sparse.ply: its points lie 2." in sentence for sentence in said)
+    assert len(said) == 3

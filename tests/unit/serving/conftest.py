@@ -1,0 +1,86 @@
+"""A detector whose scores are heights, and that can be held up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from anomalib.data import InferenceBatch
+from fastapi.testclient import TestClient
+from torch import nn
+
+from plane_anomalib.data.io import write_points
+from plane_anomalib.data.point_cloud import PointCloudBatch
+from plane_anomalib.inspection.detector import Detector
+from plane_anomalib.serving.app import create_app
+from plane_anomalib.serving.limits import Limits
+
+
+class Heights(nn.Module):
+    """Scores of points are their z, that of the object the highest; `gate` lets it go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.post_processor = SimpleNamespace(
+            object_threshold=torch.tensor(0.9), point_threshold=torch.tensor(0.8)
+        )
+        self.device = torch.device("cpu")
+        self.gate = threading.Event()
+        self.gate.set()
+        self.asked = 0
+        self.fault: Exception | None = None
+
+    def score_batch(self, batch: PointCloudBatch) -> InferenceBatch:
+        self.asked += 1
+        assert self.gate.wait(20)
+        if self.fault is not None:
+            raise self.fault
+        heights = batch.points[:, 2]
+        return InferenceBatch(anomaly_map=heights, pred_score=heights.max()[None])
+
+
+@pytest.fixture
+def model() -> Iterator[Heights]:
+    heights = Heights()
+    yield heights
+    heights.gate.set()
+
+
+@pytest.fixture
+def detector(model: Heights, tmp_path: Path) -> Detector:
+    return Detector(cast("Any", model), tmp_path / "run")
+
+
+@pytest.fixture
+def client(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestClient]:
+    limits = Limits(megabytes=1, points=5000, timeout=20, waiting=2)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    with TestClient(create_app(detector, limits), raise_server_exceptions=False) as client:
+        yield client
+        assert left(tmp_path) == [], "an upload was left behind"
+
+
+def left(tmp_path: Path) -> list[Path]:
+    """Files in the servers' temporary folder."""
+    return [file for file in (tmp_path / "temporary").rglob("*") if file.is_file()]
+
+
+@pytest.fixture
+def ball() -> np.ndarray:
+    points = np.random.default_rng(0).normal(size=(600, 3))
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def scan(ball: np.ndarray, tmp_path: Path) -> Path:
+    write_points(tmp_path / "scan.ply", ball)
+    return tmp_path / "scan.ply"
