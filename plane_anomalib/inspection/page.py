@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.inspection.comparison import LaidScan
 from plane_anomalib.inspection.judged_cloud import JudgedCloud
+from plane_anomalib.inspection.looking import Lookout
 from plane_anomalib.inspection.result import Decision, Region, Threshold
 from plane_anomalib.visualization.colours import ScoreScale
 from plane_anomalib.visualization.packing import (
@@ -24,7 +25,6 @@ from plane_anomalib.visualization.packing import (
     packed_steps,
     score_limits,
 )
-from plane_anomalib.visualization.raster import best_rotation
 from plane_anomalib.visualization.shown import ShownCloud, even_subset, seed_of
 from plane_anomalib.visualization.web_page import filled
 
@@ -137,6 +137,7 @@ def cloud_page(
     scale: ScoreScale,
     good: LaidScan | str,
     *,
+    lookout: Lookout | None = None,
     index: str | None = None,
 ) -> str:
     """The page of one cloud.
@@ -147,9 +148,11 @@ def cloud_page(
         chosen: `(M,)`, their indices in the input.
         scale: Score colours.
         good: The good scan beside it, or a sentence why there is none.
+        lookout: Chooses the views of the regions.
         index: Address of the list of all clouds, where there is one.
     """
     limits = score_limits([shown])
+    lookout = lookout or Lookout(shown, None)
     data = {
         "name": subject.name,
         "scale": packed_scale(scale),
@@ -159,7 +162,7 @@ def cloud_page(
         "indices": packed(chosen.astype(np.uint32)),
         "regionOf": packed(_region_codes(subject.cloud.region[chosen])),
         "slider": slider(subject, scale),
-        "regions": [_region(subject, shown, chosen, i) for i in range(len(subject.regions))],
+        "regions": [_region(subject, lookout, chosen, i) for i in range(len(subject.regions))],
         "pointThreshold": _threshold(subject.point_threshold),
         "good": None if isinstance(good, str) else _good(good, len(shown.points)),
         "goodNote": good if isinstance(good, str) else f"{good.name}: {good.note}",
@@ -215,14 +218,14 @@ def _threshold(threshold: Threshold | None) -> dict[str, Any] | None:
 
 
 def _region(
-    subject: Subject, shown: ShownCloud, chosen: NDArray[np.int64], number: int
+    subject: Subject, lookout: Lookout, chosen: NDArray[np.int64], number: int
 ) -> dict[str, Any]:
     region = subject.regions[number]
     rotation = None
     # Finding a view takes a tenth of a second; the many specks at the end of the list do without.
     if number < _VIEWS_OF_REGIONS:
         inside = subject.cloud.region[chosen] == number
-        rotation = best_rotation(shown, inside.astype(np.float32)).ravel().tolist()
+        rotation = lookout.rotation(inside.astype(np.float32)).ravel().tolist()
     return {
         "centre": list(region.centre),
         "size": list(region.size),

@@ -22,9 +22,16 @@ from plane_anomalib.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.inspection.comparison import Comparison
 from plane_anomalib.inspection.index_page import IndexEntry, index_page
 from plane_anomalib.inspection.judged_cloud import JudgedCloud
+from plane_anomalib.inspection.looking import Lookout
 from plane_anomalib.inspection.page import Subject, cloud_page, shown_cloud, shown_indices
 from plane_anomalib.inspection.rerun_export import RerunFile, no_rerun_file
-from plane_anomalib.inspection.summary import SUMMARY_FILE, CloudSummary, FailedFile, Summary
+from plane_anomalib.inspection.summary import (
+    SUMMARY_FILE,
+    CloudSummary,
+    FailedFile,
+    Summary,
+    SummaryError,
+)
 from plane_anomalib.visualization.colours import ScoreScale
 from plane_anomalib.visualization.files import unique_stems
 from plane_anomalib.visualization.pictures import (
@@ -34,7 +41,7 @@ from plane_anomalib.visualization.pictures import (
     thumbnail,
     what_matters,
 )
-from plane_anomalib.visualization.raster import best_rotation, view_rotation
+from plane_anomalib.visualization.raster import view_rotation
 
 VIEW_FOLDER = "view"
 THUMBNAILS = "thumbnails"
@@ -103,9 +110,9 @@ class Viewed:
 
 @dataclass(frozen=True)
 class _Job:
-    """One cloud to show: its file, the stem of what is written, and what is known of it."""
+    """One cloud to show: its `.npz`, the stem of what is written, and what is known of it."""
 
-    file: Path
+    file: Path | None
     stem: str
     name: str
     known: CloudSummary | None
@@ -141,7 +148,7 @@ def view(
         summary = Summary.read(home)
     jobs = _jobs(home, summary) if summary is not None else []
     if alone:
-        jobs = [job for job in jobs if job.file.resolve() == source.resolve()]
+        jobs = [job for job in jobs if job.file and job.file.resolve() == source.resolve()]
         if not jobs:
             summary, home = None, source.parent
             jobs = [_Job(source, source.stem, source.stem, None)]
@@ -162,9 +169,8 @@ def _jobs(home: Path, summary: Summary) -> list[_Job]:
     # "index" is taken by the list itself.
     stems = unique_stems(["index", *(cloud.name for cloud in summary.clouds)])[1:]
     return [
-        _Job(home / cloud.files["npz"], stem, cloud.name, cloud)
+        _Job(home / cloud.files["npz"] if "npz" in cloud.files else None, stem, cloud.name, cloud)
         for stem, cloud in zip(stems, summary.clouds, strict=True)
-        if "npz" in cloud.files
     ]
 
 
@@ -176,11 +182,12 @@ class _Writer:
     ) -> None:
         self.folder, self.options, self.summary, self.listed = folder, options, summary, listed
         self.failed: list[FailedFile] = []
-        detector = None if summary is None else summary.detector
-        run = options.run or (None if detector is None else Path(detector.run))
         # A folder that is named by hand is believed to be the right one.
-        trusted = detector is None or options.run is not None
-        self.comparison = Comparison(run, None if trusted else detector.weights_hash)
+        if summary is None or options.run is not None:
+            self.comparison = Comparison(options.run)
+        else:
+            detector = summary.detector
+            self.comparison = Comparison(Path(detector.run), detector.weights_hash)
 
     def write_all(
         self, jobs: Sequence[_Job], recording: RerunFile | None, report: Callable[[str], None]
@@ -189,7 +196,7 @@ class _Writer:
             try:
                 entry = self._write(job, recording)
             except PlaneAnomalibError as error:
-                self.failed.append(FailedFile(str(job.file), str(error)))
+                self.failed.append(FailedFile(str(job.file or job.name), str(error)))
                 report(f"[{number}/{len(jobs)}] {job.name}: not shown: {error}")
                 continue
             report(f"[{number}/{len(jobs)}] {job.name}: {self.folder / entry.page}")
@@ -200,15 +207,16 @@ class _Writer:
         scale = self._scale(subject)
         chosen = shown_indices(subject, self.options.num_points)
         shown = shown_cloud(subject, chosen)
+        named = None if job.known is None else job.known.nearest_good
+        good = self.comparison.beside(subject.cloud.points, named)
+        lookout = Lookout(shown, None if isinstance(good, str) else good.points)
         if self.options.view is None:
-            rotation = best_rotation(shown, what_matters(shown, scale))
+            rotation = lookout.rotation(what_matters(shown, scale))
         else:
             rotation = view_rotation(*self.options.view)
         shown = replace(shown, rotation=rotation)
-        named = None if job.known is None else job.known.nearest_good
-        good = self.comparison.beside(subject.cloud.points, named)
         index = "index.html" if self.listed else None
-        text = cloud_page(subject, shown, chosen, scale, good, index=index)
+        text = cloud_page(subject, shown, chosen, scale, good, lookout=lookout, index=index)
         page = self.folder / f"{job.stem}.html"
         with replaced(page) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -223,6 +231,10 @@ class _Writer:
         return IndexEntry(job.name, page.name, small, job.known)
 
     def _subject(self, job: _Job) -> Subject:
+        if job.file is None:
+            raise SummaryError(
+                f"{job.name}: has no .npz to show; predict again with npz among the --formats."
+            )
         cloud = JudgedCloud.read(job.file)
         if self.summary is None or job.known is None:
             return Subject(job.name, job.file.name, self._with_truth(cloud, job.name))

@@ -17,6 +17,32 @@ import websocket
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _PATIENCE = 60.0
+CONTRAST = """
+(() => {
+  const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (colour, under) => {
+    paint.fillStyle = `rgb(${under.join(" ")})`;
+    paint.fillRect(0, 0, 1, 1);
+    paint.fillStyle = colour;
+    paint.fillRect(0, 0, 1, 1);
+    return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const light = (c) => c.map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    if (!element) return [255, 255, 255];
+    return rgb(getComputedStyle(element).backgroundColor, behind(element.parentElement));
+  };
+  const texts = document.querySelectorAll("td, th, p, figcaption, li, dt, dd, h2, label");
+  return Math.min(...[...texts].map((cell) => {
+    const ground = behind(cell), [a, b] = [light(rgb(getComputedStyle(cell).color, ground)),
+      light(ground)];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  }));
+})()
+"""
+"""The lowest contrast (WCAG) of any text to what lies behind it."""
 
 
 class Page:

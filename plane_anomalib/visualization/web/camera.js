@@ -50,8 +50,11 @@ function fly(viewer, { rotation, at = null, reach = null }, moved) {
   // What is in the middle now, seen from the side: moves to where `at` is.
   const gap = viewer.project(middle).map((v, k) => v - viewer.layout.cell[k] / 2).map((v) => v / unit);
   viewer.rotation = rotation.slice();
-  const after = reach === null ? viewer.fit()
-    : Math.min(12, Math.max(0.8, 0.75 * viewer.cloud.radius / Math.max(reach, 1e-12)));
+  // Not so near that points no longer close the surface, but nearer than from where all is seen.
+  const closed = 5.5 * viewer.cloud.radius / (0.47 * side * viewer.cloud.spacing);
+  const nearest = Math.max(closed, 2.5 * viewer.fit());
+  const wanted = 0.75 * viewer.cloud.radius / Math.max(reach, 1e-12);
+  const after = reach === null ? viewer.fit() : Math.max(0.8, Math.min(12, nearest, wanted));
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const began = performance.now(), flight = {};
   viewer.flight = flight;

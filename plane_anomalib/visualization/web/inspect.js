@@ -26,9 +26,12 @@
   const threshold = () => (state.stop === null ? own.value : stopAt(state.stop));
 
   // ---- colours -------------------------------------------------------------------------------
+  // Below the threshold cold, above it hot: where it leaves the scale, the scale goes with it.
   function scoreColour(score, out, at) {
-    const { low, high } = data.scale;
-    const centre = Math.min(Math.max(threshold(), low + 1e-9 * (high - low)), high - 1e-9 * (high - low));
+    const centre = threshold();
+    let { low, high } = data.scale;
+    if (centre >= high) high = centre + Math.max(centre - low, 1e-12);
+    if (centre <= low) low = centre - Math.max(high - centre, 1e-12);
     let share = score < centre ? 0.5 * (score - low) / (centre - low)
       : 0.5 + 0.5 * (score - centre) / (high - centre);
     share = Math.min(1, Math.max(0, share));
@@ -285,7 +288,7 @@
     get("own").style.left = `${100 * share}%`;
     get("own").title = `The detector's own threshold ${number(own.value, 5)}: ${own.origin}`;
     get("origin").textContent = `detector's own: ${number(own.value)}, ${own.origin}`;
-  } else get("origin").textContent = "the detector has no point threshold of its own";
+  } else get("origin").textContent = "no point threshold of the detector is known";
   get("low").textContent = number(slider.low, 3);
   get("high").textContent = number(slider.high, 3);
   get("shown").textContent = data.cloud.shown < data.cloud.total

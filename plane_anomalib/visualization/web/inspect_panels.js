@@ -43,7 +43,7 @@ function heightText(height) {
 // One button for each region; `chosen` is called with its number.
 function listRegions(place, note, { regions, threshold, units }, chosen) {
   const lengths = units ? ` Lengths: ${units}.` : "";
-  if (threshold === null) note.textContent = "The detector has no point threshold, so there are none.";
+  if (threshold === null) note.textContent = "No point threshold of the detector is known, so there are none.";
   else if (!regions.length) note.textContent = "No part is above the detector's threshold.";
   else {
     note.textContent = `Connected parts above the detector's threshold. Click one to look at it.${lengths}`;

@@ -12,7 +12,7 @@ from PIL import Image
 
 from plane_anomalib.benchmark.prompts import write_prompts
 from plane_anomalib.benchmark.report import write_report
-from tests.support.browser import Page, browser
+from tests.support.browser import CONTRAST, Page, browser
 from tests.support.sweep_results import failed, keep_cloud, make_sweep
 
 pytestmark = pytest.mark.browser
@@ -166,33 +166,6 @@ def test_dark_mode_is_dark_and_readable(tab: Page, file: Path) -> None:
     assert np.median(pictures["dark"]) < 60
     drawn(tab)
     assert tab.errors == []
-
-
-# The lowest contrast (WCAG) of any cell's text to what lies behind it.
-CONTRAST = """
-(() => {
-  const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgb = (colour, under) => {
-    paint.fillStyle = `rgb(${under.join(" ")})`;
-    paint.fillRect(0, 0, 1, 1);
-    paint.fillStyle = colour;
-    paint.fillRect(0, 0, 1, 1);
-    return [...paint.getImageData(0, 0, 1, 1).data].slice(0, 3);
-  };
-  const light = (c) => c.map((v) => v / 255)
-    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (element) => {
-    if (!element) return [255, 255, 255];
-    return rgb(getComputedStyle(element).backgroundColor, behind(element.parentElement));
-  };
-  return Math.min(...[...document.querySelectorAll("td, th, p, figcaption, li")].map((cell) => {
-    const ground = behind(cell), [a, b] = [light(rgb(getComputedStyle(cell).color, ground)),
-      light(ground)];
-    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-  }));
-})()
-"""
 
 
 def test_chromium_missing_is_a_failure_with_a_hint(
