@@ -10,6 +10,8 @@ from plane_anomalib.visualization.raster import best_rotation
 from plane_anomalib.visualization.shown import ShownCloud
 
 _POINTS = 3_000
+_BLOCKING = 20_000
+"""Points of the good scan: enough that nothing is seen between them."""
 _NEAR = 0.06
 _ONE_SIDED = 0.15
 
@@ -31,7 +33,7 @@ class Lookout:
         self._rest = np.empty((0, 3), np.float32)
         if good is not None:
             rest = _unseen(cloud.points, good)
-            if len(rest) > _ONE_SIDED * min(len(good), _POINTS):
+            if len(rest) > _ONE_SIDED * min(len(good), _BLOCKING):
                 self._rest = rest
 
     def rotation(self, weights: NDArray[np.floating] | None) -> NDArray[np.float32]:
@@ -52,6 +54,6 @@ class Lookout:
 def _unseen(points: NDArray[np.float32], good: NDArray[np.float32]) -> NDArray[np.float32]:
     """What of the good scan is far from the cloud, farther than defects are deep."""
     few = points[:: max(1, len(points) // _POINTS)]
-    probe = good[:: max(1, len(good) // _POINTS)]
+    probe = good[:: max(1, len(good) // _BLOCKING)]
     extent = float(np.ptp(good, axis=0).max())
     return probe[knn(few, probe, 1)[0][:, 0] > _NEAR * extent]

@@ -43,16 +43,14 @@ def blocks() -> list[Block]:
 
 
 def commands() -> list[tuple[str, str]]:
-    """Page and command of every line of the blocks without a language, comments taken off."""
-    found = []
+    """Command of every line of the blocks without a language, and the first page that has it."""
+    found: dict[str, str] = {}
     for block in blocks():
-        if block.language:
-            continue
-        for line in block.text.replace("\\\n", " ").splitlines():
-            words = " ".join(shlex.split(line, comments=True))
-            if words:
-                found.append((block.page, shlex.join(shlex.split(line, comments=True))))
-    return list(dict.fromkeys(found))
+        lines = [] if block.language else block.text.replace("\\\n", " ").splitlines()
+        for line in lines:
+            if words := shlex.split(line, comments=True):
+                found.setdefault(shlex.join(words), block.page)
+    return [(page, command) for command, page in found.items()]
 
 
 def inline_commands() -> list[tuple[str, str]]:
