@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.geometry.rigid import even_directions
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.result import Region
 from plane_anomalib.metrics.aupro import find_regions
@@ -16,7 +17,11 @@ LEAST_POINTS = 5
 """Fewer points above the threshold, alone among others below it, are noise and no region."""
 _HEIGHT_SHARE = 0.05
 _HEIGHT_TELLS = 3.0
-"""A region is called higher or lower only beyond so many usual distances."""
+"""A region is called higher or lower only beyond so many usual distances,"""
+_ONE_SIGN = 0.35
+"""and only if nothing in it moved the other way by more than this share of it: a dent in a thin
+wall is material missing on one side and added on the other."""
+_DIRECTIONS = 100
 
 
 def anomalous_regions(
@@ -64,12 +69,13 @@ def with_heights(
     """
     told = []
     for number, region in enumerate(regions):
-        inside = heights[region_of_point == number]
-        sizes = np.abs(inside)
-        # The mean of the largest: one stray point is no height.
-        largest = np.argsort(-sizes, kind="stable")[: max(3, round(_HEIGHT_SHARE * len(inside)))]
-        height = float(inside[largest].mean(dtype=np.float64))
-        clear = abs(height) > _HEIGHT_TELLS * usual
+        inside = heights[region_of_point == number].astype(np.float64)
+        few = max(3, round(_HEIGHT_SHARE * len(inside)))
+        # Means of the largest: one stray point is no height.
+        raised, sunken = (float(np.sort(side)[-few:].mean()) for side in (inside, -inside))
+        size = max(raised, sunken)
+        clear = size > _HEIGHT_TELLS * usual and min(raised, sunken) < _ONE_SIGN * size
+        height = raised if raised > sunken else -sunken
         told.append(replace(region, height=height if clear else None))
     return tuple(told)
 
@@ -89,13 +95,10 @@ def _region(points: FloatArray, scores: NDArray[np.float32], total: int) -> Regi
 
 
 def _diameter(points: NDArray[np.float64]) -> float:
-    """From any point to the farthest, and from there on to the farthest, twice."""
-    end, longest = points[0], 0.0
-    for _ in range(3):
-        distances = np.linalg.norm(points - end, axis=1)
-        longest = max(longest, float(distances.max()))
-        end = points[int(distances.argmax())]
-    return longest
+    """The longest way between points that are outermost in one of many directions."""
+    along = points @ even_directions(_DIRECTIONS).T
+    ends = points[np.unique([along.argmin(0), along.argmax(0)])]
+    return float(np.linalg.norm(ends[:, None] - ends, axis=2).max())
 
 
 def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -42,7 +42,7 @@ class Region:
         mean: Its mean point score.
         height: Signed distance from the nearest good scan at the place where it is largest, in the
             object's units: positive where material was added, negative where it is missing;
-            `None` where that cannot be told.
+            `None` where that cannot be told (noise, or a thin wall that moved as a whole).
     """
 
     centre: tuple[float, float, float]

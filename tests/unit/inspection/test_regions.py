@@ -64,8 +64,7 @@ def test_regions_are_disjoint_above_the_threshold_and_largest_first(seed: int) -
     assert (scores[of_point >= 0] >= np.float32(0.6)).all()
     for number, region in enumerate(regions):
         exact = pdist(points[of_point == number].astype(np.float64)).max()
-        # Two sweeps find the diameter of a path exactly and of a solid nearly.
-        assert 0.8 * exact <= region.diameter <= exact * (1 + 1e-9)
+        assert 0.97 * exact <= region.diameter <= exact * (1 + 1e-9)
 
 
 def test_heights_have_the_sign_of_the_material_and_none_within_the_noise() -> None:
@@ -80,3 +79,13 @@ def test_heights_have_the_sign_of_the_material_and_none_within_the_noise() -> No
     assert by_place[2] == pytest.approx(0.5, abs=0.03)
     assert by_place[5] == pytest.approx(-0.3, abs=0.03)
     assert by_place[8] is None
+
+
+def test_a_thin_wall_that_moved_as_a_whole_has_no_sign() -> None:
+    points = plate()
+    dent = disc(points, (5, 5), 1.5)
+    regions, of_point = anomalous_regions(points, dent.astype(np.float32), 1.0)
+    # Its one side sank, its other side stands out.
+    heights = np.where(dent, np.where(np.arange(len(points)) % 2 == 0, -0.3, 0.2), 0)
+    told = with_heights(regions, of_point, heights.astype(np.float32), 0.01)
+    assert [region.height for region in told] == [None]
