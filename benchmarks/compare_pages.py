@@ -1,4 +1,4 @@
-"""Write the tables of the README and of the models' pages from the rows of `compare.py`.
+"""Write the tables of the README and of the models' pages from the rows of `comparison.py`.
 
     python benchmarks/compare_pages.py [--csv benchmarks/results/comparison.csv]
 
@@ -12,7 +12,7 @@ import csv
 import re
 from pathlib import Path
 
-from compare import ROWS
+from comparison import RUNS, Row, is_quiet
 
 from plane_anomalib.atomic import replaced
 from plane_anomalib.results import METRIC_NAMES
@@ -25,9 +25,6 @@ PAGES = [
 ]
 SETS = ("objects_asn", "objects_r3d", "hard_asn", "hard_r3d")
 SHORT = ("object_AUROC", "point_AUROC", "point_AP")
-QUIET = 0.5
-"""Processors busy with other work before a run, up to which its time counts as undisturbed."""
-Row = dict[str, str]
 _TABLE = re.compile(r"(<!-- comparison: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -39,8 +36,7 @@ def number(text: str, digits: int = 3) -> str:
 def seconds(row: Row) -> str:
     """In brackets where other work may have slowed the run."""
     text = number(row["seconds_per_cloud"], 2)
-    quiet = row["busy_before"] and float(row["busy_before"]) < QUIET
-    return text if quiet or text == "-" else f"({text})"
+    return text if is_quiet(row) or text == "-" else f"({text})"
 
 
 def page_table(rows: list[Row], model: str) -> str:
@@ -65,7 +61,7 @@ def overview(rows: list[Row], kind: str) -> str:
     lines = [f"| model | {' | '.join(SETS)} | s/cloud |", "|---|" + "---:|" * (len(SETS) + 1)]
     suffix = {"one-class": "", "one-for-all": ", one for all", "faithful": ", faithful"}[kind]
     found = {(row["set"], row["run"]): row for row in rows}
-    for name in [name for name in ROWS if any(row["run"] == name for row in rows)]:
+    for name in [name for name in RUNS if any(row["run"] == name for row in rows)]:
         model = name.removesuffix(suffix) if suffix else name
         if not name.endswith(suffix) or "," in model:
             continue

@@ -19,9 +19,10 @@ from plane_anomalib.errors import ConfigurationError, DatasetError
 from plane_anomalib.registry import DATASETS, MODELS
 
 NAMES = {
+    "plane_variants",
     *("table1_anomaly_shapenet", "table2_real3d_ad", "table3_metrics", "table4_components"),
     *("table5_point_prompts", "table6_losses", "table7_layers", "figure5_speed"),
-    *("figure7_prompt_lengths", "objects", "objects_one_for_all", "smoke"),
+    *("figure7_prompt_lengths", "objects", "objects_faithful", "objects_one_for_all", "smoke"),
 }
 DATA = "data: [{dataset: AnomalyShapeNet, column: ASN, arguments: {root: here}}]\n"
 
