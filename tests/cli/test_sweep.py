@@ -21,8 +21,8 @@ title: Mine
 models:
   - {row: BTF raw, model: BTF, arguments: {descriptor: raw}, data_arguments: {val_split_mode: none}}
   - {row: broken, model: M3DM, arguments: {backbone: bad.safetensors}, scope: one-for-all}
-data: [{dataset: AnomalyShapeNet, arguments: {root: tree}, official: false}]
 """
+DATA = "data: [{dataset: AnomalyShapeNet, arguments: {root: tree}, official: false}]\n"
 RUN = ("sweep", "run", "mine.yaml", "--processes", "1")
 
 
@@ -30,7 +30,7 @@ def test_a_sweep_is_killed_goes_on_and_ends_with_every_job_once(
     typed: Typed, tmp_path: Path
 ) -> None:
     shapenet_tree(tmp_path / "tree", np.random.default_rng(0), count=150)
-    (tmp_path / "mine.yaml").write_text(SWEEP)
+    (tmp_path / "mine.yaml").write_text(SWEEP + DATA)
     (tmp_path / "bad.safetensors").write_text("nothing")
     out = tmp_path / "results/sweeps"
 
@@ -72,6 +72,21 @@ def test_a_sweep_is_killed_goes_on_and_ends_with_every_job_once(
     assert attempts == {"BTF raw": 1, "broken": 2}
     status = typed("plane-anomalib", "sweep", "status", "mine.yaml")
     assert "BTF raw: 2 done\nbroken: 1 failed\nMine: 2 done, 1 failed.\n" in status.stdout
+
+
+def test_shards_of_two_machines_are_merged_into_the_whole(typed: Typed, tmp_path: Path) -> None:
+    shapenet_tree(tmp_path / "tree", np.random.default_rng(0), count=150)
+    (tmp_path / "mine.yaml").write_text("".join(SWEEP.splitlines(keepends=True)[:4]) + DATA)
+    for machine in ("1", "2"):
+        done = typed("plane-anomalib", *RUN, "--shard", f"{machine}/2", "--out", f"out{machine}")
+        assert done.returncode == 0, done.stderr
+        assert "1 to run" in done.stderr
+    merged = typed("plane-anomalib", "sweep", "merge", "out1", "out2", "--out", "all")
+    assert merged.returncode == 0, merged.stderr
+    results = read_results(tmp_path / "all")
+    assert sorted(result.job.categories for result in results) == [["bowl0"], ["cup1"]]
+    status = typed("plane-anomalib", "sweep", "status", "mine.yaml", "--out", "all")
+    assert "Mine: 2 done." in status.stdout
 
 
 def kill_in_the_middle(folder: Path, out: Path) -> None:
