@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from plane_anomalib.errors import ConfigurationError, DatasetError
 
 if TYPE_CHECKING:
+    from plane_anomalib.inspection.results_folder import Entry
     from plane_anomalib.inspection.summary import Summary
 
 DESCRIPTION = "Judge scans: a decision, a score per point, and where the anomalous parts lie."
@@ -107,7 +108,8 @@ def run(arguments: Namespace) -> int:
         )
     detector = load(arguments.run, model=arguments.model, device=arguments.device)
     _check_category(arguments.category, detector.categories)
-    from plane_anomalib.cli.inspect_lines import Lines, heading, say
+    from plane_anomalib.cli.inspect_lines import Answers, heading, say
+    from plane_anomalib.cli.showing import shown_progress
 
     say(*heading(detector))
     options = Options(
@@ -117,8 +119,15 @@ def run(arguments: Namespace) -> int:
         resume=arguments.resume,
         overwrite=arguments.overwrite,
     )
-    with Lines(detector, sources) as lines:
-        summary = predict(detector, sources, arguments.out, options, lines.tell)
+    answers = Answers(detector, sources)
+    with shown_progress() as progress:
+        progress.start("Judging", len(sources))
+
+        def tell(entry: Entry) -> None:
+            answers.tell(entry)
+            progress.advance()
+
+        summary = predict(detector, sources, arguments.out, options, tell)
     say(*_ending(summary, arguments))
     return _exit_code(summary, arguments.fail_on)
 

@@ -33,6 +33,9 @@ class Bars(Progress):
             TextColumn("time left"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
+            transient=True,
+            # Lines that go to a file must stay on their way there.
+            redirect_stdout=sys.stdout.isatty(),
         )
         self._task: Any = None
 

@@ -1,14 +1,12 @@
-"""What `predict` prints while it works."""
+"""What `predict` prints of each cloud."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
-from plane_anomalib.cli import inspect_lines
-from plane_anomalib.cli.inspect_lines import Lines
+from plane_anomalib.cli.inspect_lines import Answers
 from plane_anomalib.inspection.inputs import Source
 from plane_anomalib.inspection.result import Region
 from plane_anomalib.inspection.summary import CloudSummary
@@ -22,8 +20,7 @@ SOURCES = [Source(Path("a.ply"), "a"), Source(Path("longer.ply"), "longer")]
 def test_a_line_has_the_largest_region_with_units_and_the_sense_of_its_height(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Lines(HeightJudge(card=a_card(units="inches")), SOURCES) as lines:
-        lines.tell(CLOUD)
+    Answers(HeightJudge(card=a_card(units="inches")), SOURCES).tell(CLOUD)
     assert capsys.readouterr().out == (
         "  a       anomaly  2 >= 1; at (1, 2, 3.25), 1.5 inches across, 3.4% of points, "
         "0.25 inches missing; 2 more regions; nearest good scan good1; "
@@ -32,19 +29,5 @@ def test_a_line_has_the_largest_region_with_units_and_the_sense_of_its_height(
 
 
 def test_units_that_are_not_known_are_not_invented(capsys: pytest.CaptureFixture[str]) -> None:
-    with Lines(HeightJudge(), SOURCES) as lines:
-        lines.tell(CLOUD)
+    Answers(HeightJudge(), SOURCES).tell(CLOUD)
     assert "1.5 across, 3.4% of points, 0.25 missing" in capsys.readouterr().out
-
-
-def test_without_a_terminal_the_time_left_is_a_line_now_and_then(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with Lines(HeightJudge(), SOURCES) as lines:
-        lines.tell(CLOUD)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(inspect_lines, "_EVERY_SECONDS", -1.0)
-    with Lines(HeightJudge(), SOURCES) as lines:
-        lines.tell(CLOUD)
-        lines.tell(CLOUD)
-    assert re.fullmatch(r"1 of 2 files, about \d+ s left\n", capsys.readouterr().err)
