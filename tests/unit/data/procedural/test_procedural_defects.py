@@ -85,7 +85,12 @@ def test_on_real_shapes_unlabelled_points_stay_on_the_nominal_surface(
     reach = 4.0 * np.sqrt(surface.area / 250_000)
 
     for kind in DEFECTS:
-        points, labels = surface.sample(4000 / surface.area, rng, plan_defect(kind, surface, rng))
+        # One crack in some hundred hardly cuts the surface; whoever makes data draws again, too.
+        for _ in range(3):
+            defect = plan_defect(kind, surface, rng)
+            points, labels = surface.sample(4000 / surface.area, rng, defect)
+            if labels.any():
+                break
         off = nominal.query(points)[0]
         assert off[~labels].max() < MOVED + reach, kind
         # A dented wall's far side may land where the near side was, a rim stays where it is.
