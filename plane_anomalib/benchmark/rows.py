@@ -54,17 +54,18 @@ def newest(results: Iterable[JobResult]) -> tuple[dict[Place, JobResult], list[s
 def mixtures(results: Sequence[JobResult]) -> list[str]:
     """Results that were not made alike."""
     data: dict[tuple[str, tuple[str, ...]], set[str | None]] = defaultdict(set)
-    code: dict[str, set[str]] = defaultdict(set)
+    # The code that counts is that of the model and of the dataset's loader.
+    code: dict[tuple[str, str], set[str]] = defaultdict(set)
     for result in results:
         data[result.job.column, tuple(result.job.categories)].add(result.identity.data)
-        code[result.job.row].add(result.identity.code)
+        code[result.job.row, result.job.data.name].add(result.identity.code)
     mixed = sorted({column for (column, _), hashes in data.items() if len(hashes) > 1})
     notices = [
         f"{name}: the rows did not all see the same files; see their hashes." for name in mixed
     ]
     notices += [
         f"{row}: its results come from different versions of the code."
-        for row in sorted(row for row, hashes in code.items() if len(hashes) > 1)
+        for row in sorted({row for (row, _), hashes in code.items() if len(hashes) > 1})
     ]
     commits = {(r.versions.plane_anomalib, r.versions.git_commit) for r in results}
     if len(commits) > 1:

@@ -158,6 +158,9 @@ def test_results_of_other_data_or_code_are_told() -> None:
     assert "same files" in notice
     newer = replace(make_result("A", seed=1), identity=replace(first.identity, code="f" * 64))
     assert any("versions of the code" in n for n in leaderboard([first, newer]).notices)
+    # A loader's code counts as well: that of another dataset is not another version.
+    elsewhere = replace(newer, job=replace(newer.job, data=replace(newer.job.data, name="Other")))
+    assert not any("versions" in n for n in leaderboard([first, elsewhere]).notices)
 
 
 def test_labels_name_the_scope_only_where_rows_share_a_name() -> None:
