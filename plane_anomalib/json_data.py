@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import PlaneAnomalibError
 
 T = TypeVar("T")
@@ -33,6 +34,50 @@ def strict_json(value: Any, indent: int | None = None) -> str:
         The same text for equal values in every process.
     """
     return json.dumps(to_plain(value), sort_keys=True, indent=indent, allow_nan=False)
+
+
+def write_json(file: Path, value: Any) -> Path:
+    """Write a value as indented JSON, whole or not at all.
+
+    Args:
+        file: The file to make or replace.
+        value: See `strict_json`.
+    """
+    with replaced(file) as temporary:
+        temporary.write_text(strict_json(value, indent=2) + "\n", encoding="utf-8")
+    return file
+
+
+def read_versioned(
+    kind: type[T], file: Path, *, field: str, version: int, error: type[Exception], redo: str
+) -> T:
+    """Read a file of `write_json` that says which version of its schema it has.
+
+    Args:
+        kind: A dataclass.
+        file: The file.
+        field: Under which name the version stands.
+        version: The one that is read.
+        error: What to raise.
+        redo: What to do about a file that is of no use, such as "train again".
+
+    Raises:
+        error: It is missing, damaged or of another version.
+    """
+    try:
+        data = load_strict(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, JsonDataError) as reason:
+        raise error(f"{file}: cannot be read ({reason}); {redo}.") from reason
+    found = data.get(field) if isinstance(data, dict) else None
+    if found != version:
+        raise error(
+            f"{file}: is of version {found!r}, and this plane_anomalib reads {version}; use the "
+            f"version that wrote it, or {redo}."
+        )
+    try:
+        return from_plain(kind, data)
+    except PlaneAnomalibError as reason:
+        raise error(f"{file}: {reason}; {redo}.") from reason
 
 
 def to_plain(value: Any) -> Any:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.benchmark.schema import Identity, Job
-from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
+from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, write_json
 from plane_anomalib.results import ResultsError
 
 ORDER_FILE = "order.json"
@@ -33,8 +32,7 @@ class Order:
 
 def write_order(home: Path, order: Order) -> None:
     """Write an order into the job's folder."""
-    with replaced(home / ORDER_FILE) as temporary:
-        temporary.write_text(strict_json(order, indent=2) + "\n", encoding="utf-8")
+    write_json(home / ORDER_FILE, order)
 
 
 def read_order(home: Path) -> Order:

@@ -7,12 +7,10 @@ merge the results of several machines is to copy their folders together.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
+from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, write_json
 from plane_anomalib.results import Component, Hardware, ResultsError, RunResult, Versions
 
 SCHEMA_VERSION = 1
@@ -179,10 +177,7 @@ def write_result(folder: Path, result: JobResult) -> Path:
     """
     home = folder / result.job_id
     home.mkdir(parents=True, exist_ok=True)
-    target = home / RESULT_FILE
-    with replaced(target) as temporary:
-        temporary.write_text(strict_json(dataclasses.asdict(result), indent=2) + "\n", "utf-8")
-    return target
+    return write_json(home / RESULT_FILE, result)
 
 
 def read_result(file: Path) -> JobResult:

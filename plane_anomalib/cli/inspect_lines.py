@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
+from plane_anomalib.cli.showing import say
 from plane_anomalib.inspection.inputs import Source
 from plane_anomalib.inspection.predicting import Judge
 from plane_anomalib.inspection.result import Region
@@ -16,14 +16,6 @@ _NO_DECISION = (
     "This detector has no threshold, so it gives scores and no decisions. For decisions, make one "
     "with `plane-anomalib train GOOD... --out RUN`, or train with validation data in anomalib."
 )
-
-
-def say(*lines: str) -> None:
-    """Write lines to stdout at once, whatever characters are in the names of files."""
-    encoding = sys.stdout.encoding or "utf-8"
-    text = "".join(f"{line}\n" for line in lines)
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
 
 
 def heading(detector: Judge) -> list[str]:

@@ -108,8 +108,8 @@ def run(arguments: Namespace) -> int:
         )
     detector = load(arguments.run, model=arguments.model, device=arguments.device)
     _check_category(arguments.category, detector.categories)
-    from plane_anomalib.cli.inspect_lines import Answers, heading, say
-    from plane_anomalib.cli.showing import shown_progress
+    from plane_anomalib.cli.inspect_lines import Answers, heading
+    from plane_anomalib.cli.showing import say, shown_progress
 
     say(*heading(detector))
     options = Options(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plane_anomalib.cli.showing import say, shown_progress
 from plane_anomalib.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -145,7 +146,6 @@ def _learn(
     resume: bool,
     check: Sequence[Path],
 ) -> DetectorCard | None:
-    from plane_anomalib.cli.showing import shown_progress
     from plane_anomalib.inspection.inputs import find_clouds
     from plane_anomalib.inspection.making import make_detector
     from plane_anomalib.inspection.order import decide
@@ -182,12 +182,6 @@ def _check_unfinished(unfinished: Path, allowed: bool) -> None:
             f"{unfinished} holds a training that was stopped: give --resume to go on with it, or "
             "--overwrite to begin anew."
         )
-
-
-def say(*lines: str) -> None:
-    """Write lines to stdout at once."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
 
 
 def _say_look(look: Look) -> None:

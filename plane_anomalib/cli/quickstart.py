@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plane_anomalib.cli import inspect_predict, inspect_train
+from plane_anomalib.cli.showing import say
 
 DESCRIPTION = "Learn from good scans, judge others and make pages to look at, in one go."
 _DETECTOR, _RESULTS = "detector", "results"
@@ -68,9 +69,7 @@ def run(arguments: Namespace) -> int:
         code = _view(out / _RESULTS)
     if code == 0:
         run_folder, results = shlex.quote(str(out / _DETECTOR)), shlex.quote(str(out / _RESULTS))
-        inspect_train.say(
-            f"More scans: plane-anomalib predict {run_folder} SCAN... --out {results}-2"
-        )
+        say(f"More scans: plane-anomalib predict {run_folder} SCAN... --out {results}-2")
     return code
 
 

@@ -1,4 +1,4 @@
-"""How far a long command is, on stderr: a bar on a terminal, else a line now and then."""
+"""What commands print: lines on stdout, and on stderr how far a long one is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from plane_anomalib.inspection.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 15.0
 _TELLING_SHARE = 0.2
+
+
+def say(*lines: str) -> None:
+    """Write lines to stdout at once, whatever characters are in the names of files."""
+    encoding = sys.stdout.encoding or "utf-8"
+    text = "".join(f"{line}\n" for line in lines)
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
 
 
 def shown_progress() -> Bars | Lines:

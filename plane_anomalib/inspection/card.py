@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import PlaneAnomalibError
 from plane_anomalib.inspection.result import Threshold
-from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
+from plane_anomalib.json_data import read_versioned, write_json
 from plane_anomalib.results import Hardware, Versions
 
 CARD_FILE = "detector.json"
@@ -93,10 +92,7 @@ class DetectorCard:
 
     def write(self, folder: Path) -> Path:
         """Write `detector.json`, whole or not at all."""
-        file = folder / CARD_FILE
-        with replaced(file) as temporary:
-            temporary.write_text(strict_json(self, indent=2) + "\n", encoding="utf-8")
-        return file
+        return write_json(folder / CARD_FILE, self)
 
     @classmethod
     def read(cls, folder: Path) -> DetectorCard:
@@ -105,18 +101,11 @@ class DetectorCard:
         Raises:
             DetectorError: It is missing, damaged or of another version.
         """
-        file = folder / CARD_FILE
-        try:
-            data = load_strict(file.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, JsonDataError) as error:
-            raise DetectorError(f"{file}: cannot be read ({error}); train again.") from error
-        version = data.get("card_version") if isinstance(data, dict) else None
-        if version != CARD_VERSION:
-            raise DetectorError(
-                f"{file}: is of version {version!r}, and this plane_anomalib reads {CARD_VERSION}; "
-                "use the version that wrote it, or train again."
-            )
-        try:
-            return from_plain(cls, data)
-        except JsonDataError as error:
-            raise DetectorError(f"{file}: {error}; train again.") from error
+        return read_versioned(
+            cls,
+            folder / CARD_FILE,
+            field="card_version",
+            version=CARD_VERSION,
+            error=DetectorError,
+            redo="train again",
+        )

@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
-from lightning.fabric.utilities import move_data_to_device
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.validation import FloatArray, as_points
 from plane_anomalib.inspection.card import (
@@ -29,6 +26,7 @@ from plane_anomalib.inspection.good_scans import GoodScans
 from plane_anomalib.inspection.opening import open_checkpoint
 from plane_anomalib.inspection.regions import anomalous_regions, with_heights
 from plane_anomalib.inspection.result import Array, Inspection, Threshold
+from plane_anomalib.inspection.scoring import score_cloud
 from plane_anomalib.provenance import weights_hash
 
 if TYPE_CHECKING:
@@ -53,6 +51,8 @@ class Detector:
 
     Attributes:
         weights_hash: SHA-256 over the model's state.
+        threshold: Of objects; `None` if the model has found none.
+        point_threshold: Of points, likewise.
     """
 
     def __init__(self, model: PointCloudMixin, run: Path, card: DetectorCard | None = None) -> None:
@@ -61,6 +61,9 @@ class Detector:
         self._model = model.eval().requires_grad_(False)
         self._lock = threading.Lock()
         self.weights_hash = weights_hash(model.state_dict())
+        said = (None, None) if card is None else (card.threshold, card.point_threshold)
+        self.threshold = self._threshold("object_threshold", said[0])
+        self.point_threshold = self._threshold("point_threshold", said[1])
 
     @property
     def model_name(self) -> str:
@@ -71,18 +74,6 @@ class Detector:
     def categories(self) -> tuple[str, ...]:
         """What it was trained on; empty where the model does not say."""
         return tuple(getattr(getattr(self._model, "model", None), "categories", ()))
-
-    @property
-    def threshold(self) -> Threshold | None:
-        """Of objects; `None` if the model has found none."""
-        return self._threshold("object_threshold", None if self.card is None else
-                               self.card.threshold)  # fmt: skip
-
-    @property
-    def point_threshold(self) -> Threshold | None:
-        """Of points; `None` if the model has found none."""
-        return self._threshold("point_threshold", None if self.card is None else
-                               self.card.point_threshold)  # fmt: skip
 
     def __call__(
         self, points: Array, *, category: str | None = None, compare: bool = False
@@ -101,12 +92,9 @@ class Detector:
             ConfigurationError: No `(N, 3)` finite points, or a category the model does not know.
         """
         cloud = _as_cloud(points)
-        item = PointCloudItem(points=torch.from_numpy(cloud), category=self._category(category))
-        batch = move_data_to_device(PointCloudBatch.collate([item]), self._model.device)
-        with self._lock, torch.no_grad():
-            predicted = self._model.score_batch(batch)
-        scores = cast("Tensor", predicted.anomaly_map).detach().float()
-        result = self._inspection(cloud, scores, float(predicted.pred_score))
+        with self._lock:
+            score, scores = score_cloud(self._model, cloud, self._category(category))
+        result = self._inspection(cloud, scores, score)
         if compare:
             result = self.compare(cloud, result)
         if not isinstance(points, Tensor):

@@ -40,7 +40,8 @@ def open_checkpoint(
             "checkpoint (.ckpt) it was exported from."
         )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # Mapped: the tensors are read when the model is loaded, not now as well.
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DetectorError(f"{path}: is no readable checkpoint ({reason}).") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.inputs import Source
+from plane_anomalib.weights.hashing import sha256_of
 
 _LEAST_POINTS = 50
 """A cloud of fewer shows no surface."""
@@ -117,7 +117,7 @@ def _read(file: Path, name: str, warnings: list[str]) -> Scan:
             f"{file} has {len(points)} points only; small defects will not show in so few."
         )
     card = ScanCard(name, str(file), len(points), typical_spacing(points), extent)
-    return Scan(card, points, hashlib.sha256(file.read_bytes()).hexdigest())
+    return Scan(card, points, sha256_of(file))
 
 
 def _unlike_the_others(scans: Sequence[Scan]) -> list[str]:

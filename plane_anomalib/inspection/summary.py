@@ -13,10 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.errors import PlaneAnomalibError
 from plane_anomalib.inspection.result import Decision, Region, Threshold
-from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
+from plane_anomalib.json_data import read_versioned, write_json
 from plane_anomalib.results import Versions
 from plane_anomalib.visualization.colours import ScoreScale
 
@@ -119,10 +118,7 @@ class Summary:
 
     def write(self, folder: Path) -> Path:
         """Write `summary.json`, whole or not at all."""
-        file = folder / SUMMARY_FILE
-        with replaced(file) as temporary:
-            temporary.write_text(strict_json(self, indent=2) + "\n", encoding="utf-8")
-        return file
+        return write_json(folder / SUMMARY_FILE, self)
 
     @classmethod
     def read(cls, folder: Path) -> Summary:
@@ -133,25 +129,19 @@ class Summary:
                 the folder.
         """
         file = folder / SUMMARY_FILE
-        try:
-            data = load_strict(file.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
+        if not file.exists():
             raise SummaryError(
                 f"{folder} holds no {SUMMARY_FILE}: give the folder that "
                 "`plane-anomalib predict RUN CLOUD... --out FOLDER` has made."
-            ) from error
-        except (OSError, UnicodeDecodeError, JsonDataError) as error:
-            raise SummaryError(f"{file}: cannot be read ({error}); predict again.") from error
-        version = data.get("summary_version") if isinstance(data, dict) else None
-        if version != SUMMARY_VERSION:
-            raise SummaryError(
-                f"{file}: is of version {version!r}, and this plane_anomalib reads "
-                f"{SUMMARY_VERSION}; use the version that wrote it, or predict again."
             )
-        try:
-            summary = from_plain(cls, data)
-        except (JsonDataError, PlaneAnomalibError) as error:
-            raise SummaryError(f"{file}: {error}; predict again.") from error
+        summary = read_versioned(
+            cls,
+            file,
+            field="summary_version",
+            version=SUMMARY_VERSION,
+            error=SummaryError,
+            redo="predict again",
+        )
         summary._check_files(folder)
         return summary
 

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from plane_anomalib.data.meshes.views import random_pose
-from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.data.validation import (
     AnomalyFunction,
     default_anomaly,
@@ -30,6 +28,7 @@ from plane_anomalib.geometry.visibility import seen_from
 from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.inspection.scoring import score_cloud
 from plane_anomalib.metrics.collection import ScoreCollection
 from plane_anomalib.synthesis.ano3d import Ano3D
 
@@ -172,15 +171,7 @@ def _score(
             points=cloud,
             label=defect,
             score=score,
-            anomaly_map=point_scores,
+            anomaly_map=point_scores.cpu().numpy(),
             mask=mask,
         )
         progress.advance()
-
-
-@torch.no_grad()
-def score_cloud(model: Any, cloud: FloatArray, category: str) -> tuple[float, NDArray[np.float32]]:
-    """What a model says of one cloud `(N, 3)`: the object's score, and `(N,)` the points'."""
-    item = PointCloudItem(points=torch.from_numpy(cloud), category=category)
-    scores = model.score_batch(PointCloudBatch.collate([item]))
-    return float(scores.pred_score), scores.anomaly_map.float().numpy()

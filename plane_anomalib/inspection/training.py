@@ -14,7 +14,6 @@ from anomalib.callbacks import ModelCheckpoint
 from anomalib.engine import Engine
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import CloudReader, sample_row
 from plane_anomalib.inspection.card import DetectorError
@@ -23,7 +22,7 @@ from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.stopping import LAST, TrainingStoppedError
-from plane_anomalib.json_data import JsonDataError, load_strict, strict_json, to_plain
+from plane_anomalib.json_data import JsonDataError, load_strict, to_plain, write_json
 
 _ORDER_FILE = "order.json"
 
@@ -140,8 +139,7 @@ def _signature(order: Order) -> Any:
 
 
 def _keep_order(order: Order, unfinished: Path) -> None:
-    with replaced(unfinished / _ORDER_FILE) as temporary:
-        temporary.write_text(strict_json(_signature(order), indent=2) + "\n", encoding="utf-8")
+    write_json(unfinished / _ORDER_FILE, _signature(order))
 
 
 def _check_resumable(order: Order, unfinished: Path) -> None:

@@ -65,7 +65,8 @@ def write_cloud(
     columns: dict[str, NDArray[Any]] = {"score": scores, "region": region}
     for kind, file in files.items():
         if kind == "npz":
-            _write_arrays(out / file, points, scores, region, truth)
+            with replaced(out / file) as temporary:
+                np.savez(temporary, **result_arrays(points, inspection, truth))
         elif kind == "ply":
             write_points(out / file, points, fields=columns, colors=scale.colours(scores))
         else:
@@ -73,19 +74,23 @@ def write_cloud(
     return files
 
 
-def _write_arrays(
-    file: Path,
+def result_arrays(
     points: NDArray[np.float32],
-    scores: NDArray[np.float32],
-    region: NDArray[np.int32],
-    truth: NDArray[np.bool_] | None,
-) -> None:
+    inspection: Inspection[NDArray[np.float32]],
+    truth: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """What an `.npz` of a judged cloud holds, see `summary`.
+
+    Args:
+        points: `(N, 3)`, in input order.
+        inspection: What was found.
+        truth: `(N,)`, which points are anomalous, where it is known.
+    """
     arrays: dict[str, Any] = {
         "points": points.astype(np.float32, copy=False),
-        "scores": scores.astype(np.float32, copy=False),
-        "region": region.astype(np.int32, copy=False),
+        "scores": inspection.point_scores.astype(np.float32, copy=False),
+        "region": inspection.region_of_point.astype(np.int32, copy=False),
     }
     if truth is not None:
         arrays["truth"] = truth.astype(np.bool_, copy=False)
-    with replaced(file) as temporary:
-        np.savez(temporary, **arrays)
+    return arrays

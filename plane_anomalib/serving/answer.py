@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from plane_anomalib.data.io import read_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.inspection.result import Decision, Inspection, Region, Threshold
+from plane_anomalib.inspection.writing import result_arrays
 
 _MESH_SAMPLES = 100_000
 
@@ -98,7 +99,5 @@ def judge(detector: Detector, path: Path, question: Question, max_points: int) -
 
 def _packed(points: NDArray[np.float32], result: Inspection[NDArray[np.float32]]) -> str:
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, points=points, scores=result.point_scores, region=result.region_of_point
-    )
+    np.savez_compressed(buffer, **result_arrays(points, result))
     return base64.b64encode(buffer.getvalue()).decode("ascii")
