@@ -7,10 +7,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
+from plane_anomalib.geometry.chunks import in_chunks
+from plane_anomalib.geometry.least_variance import least_variance
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
-_CHUNK = 8_192
+_CHUNK = 2_048
+_QUERIES = 65_536
+"""Whose neighbours are held at once."""
 
 
 def patch_normal(points: ArrayLike) -> FloatArray:
@@ -65,11 +69,10 @@ def point_normals(points: ArrayLike, k: int = 16, queries: ArrayLike | None = No
     cloud = index.reference
     places = cloud if queries is None else as_points(queries, name="queries", minimum=0)
     normals = np.empty_like(places)
-    neighbours = min(k, len(cloud))
-    for start in range(0, len(places), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        patches = cloud[index.query(places[part], neighbours)[1]]
-        normals[part] = _least_variance(patches)
+    for start in range(0, len(places), _QUERIES):
+        part = slice(start, start + _QUERIES)
+        around = index.query(places[part], min(k, len(cloud)))[1]
+        normals[part] = neighbourhood_normals(cloud, around)
     return orient_outward(normals, places, cloud.mean(0, dtype=np.float64))
 
 
@@ -94,8 +97,9 @@ def surface_side_normals(points: ArrayLike, k: int = 16) -> FloatArray:
     """
     index = NeighbourIndex(points)
     cloud = index.reference
-    normals = point_normals(cloud, k)
     around = index.query(cloud, min(k, len(cloud)))[1]
+    normals = neighbourhood_normals(cloud, around).astype(np.float32)
+    normals = orient_outward(normals, cloud, cloud.mean(0, dtype=np.float64))
     first, second = np.repeat(np.arange(len(cloud)), around.shape[1]), around.ravel()
     agreement, slope = _same_side(cloud, normals, first, second)
     # The flattest way first; never 0, which a sparse matrix takes for no edge.
@@ -126,9 +130,26 @@ def _same_side(
     return np.einsum("ni,ni->n", mirrored, normals[second]), np.square(steep)
 
 
-def _least_variance(patches: FloatArray) -> NDArray[np.float64]:
-    """(M, K, 3) patches to (M, 3) directions of least variance."""
-    # Centring before the cast keeps float32 clouds far from the origin exact.
-    centred = (patches - patches[:, :1]).astype(np.float64)
-    centred -= centred.mean(1, keepdims=True)
-    return np.linalg.eigh(centred.transpose(0, 2, 1) @ centred)[1][:, :, 0]
+def neighbourhood_normals(cloud: FloatArray, neighbours: IntArray) -> NDArray[np.float64]:
+    """Directions of least variance of neighbourhoods, signs arbitrary.
+
+    Args:
+        cloud: (N, 3).
+        neighbours: (M, K) indices into the cloud.
+
+    Returns:
+        (M, 3) float64 unit vectors.
+    """
+    normals = np.empty((len(neighbours), 3))
+
+    def measure(part: slice) -> None:
+        patches = cloud[neighbours[part]]
+        # Centring before the cast keeps float32 clouds far from the origin exact.
+        x, y, z = np.moveaxis(patches - patches[:, :1], 2, 0).astype(np.float64)
+        x, y, z = (axis - axis.mean(1, keepdims=True) for axis in (x, y, z))
+        pairs = ((x, x), (x, y), (x, z), (y, y), (y, z), (z, z))
+        covariances = [np.einsum("mk,mk->m", first, second) for first, second in pairs]
+        normals[part] = least_variance(np.stack(covariances))
+
+    in_chunks(measure, len(neighbours), _CHUNK)
+    return normals

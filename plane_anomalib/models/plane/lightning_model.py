@@ -20,9 +20,9 @@ from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.models.arguments import check_choices, check_numbers
 from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.models.checkpoints import checkpoint_every_epoch
+from plane_anomalib.models.plane.arguments import check_values
 from plane_anomalib.models.plane.compatibility import check_arguments, check_resumed_data
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.preparation import category_frames, sample_features
@@ -51,6 +51,8 @@ class Plane(PointCloudMixin, AnomalibModule):
             within 0.004). Training goes by `precision`.
         num_points: Points of a view (paper: 2048).
         num_groups: Tokens of the point encoder; null as in its pretraining (paper: 512).
+        point_tokens: Whether PCFA sees the point encoder's tokens; off (with `dynamic_prompts` and
+            `resolution="points"`), it judges by the geometry alone and the encoder is not run.
         layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11; two cost half).
         text_prompt_length: Learnable text vectors per polarity, N.
         text_prompt_std: Standard deviation of their initial values.
@@ -133,6 +135,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         backbone_precision: Literal["32", "bf16"] = "32",
         num_points: int = 2048,
         num_groups: int | None = 64,
+        point_tokens: bool = True,
         layers: Sequence[int] = (5, 11),
         text_prompt_length: int = 6,
         text_prompt_std: float = 0.02,
@@ -184,7 +187,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         visualizer: Visualizer | bool = True,
     ) -> None:
         arguments = dict(locals())
-        _check(arguments)
+        check_values(Plane.__init__, arguments)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         settings = PlaneSettings.from_arguments(arguments)
         dtype = torch.bfloat16 if backbone_precision == "bf16" else torch.float32
@@ -347,35 +350,6 @@ class Plane(PointCloudMixin, AnomalibModule):
             check_resumed_data(checkpoint, self.model.categories, self.model.pose)
         self.model.set_categories(checkpoint["plane_categories"])
         self.model.pose = checkpoint["plane_pose"]
-
-
-def _check(values: Mapping[str, Any]) -> None:
-    check_choices(Plane.__init__, values)
-    positive = ["num_points", "num_groups", "num_views", "temperature", "text_prompt_length"]
-    positive += ["adapter_hidden", "dynamic_hidden", "object_score_share", "learning_rate"]
-    positive += ["place_channels"]
-    lengths = ["point_prompt_length", "dynamic_text_length", "dynamic_point_length", "seed"]
-    lengths += ["adapter_depth", "extra_points", "place_octaves"]
-    rates = ["prompt_learning_rate", "place_learning_rate", "text_prompt_std"]
-    weights = ["focal_weight", "focal_gamma", "dice_weight", "dice_smooth", "weight_decay"]
-    check_numbers(
-        values,
-        above=dict.fromkeys(positive, 0),
-        least=dict.fromkeys([*lengths, *weights, *rates], 0),
-    )
-    if values["object_score_share"] > 1:
-        raise ConfigurationError(
-            f"object_score_share is a share of the points, at most 1, not "
-            f"{values['object_score_share']}."
-        )
-    for name in ("local_scales", "place_resolutions"):
-        numbers = list(values[name])
-        if not numbers or min(numbers) < 1 or numbers != sorted(numbers):
-            raise ConfigurationError(f"{name} must be positive and ascending, not {numbers}.")
-    if values["max_steps"] is not None and not max(values["max_steps"], values["max_epochs"]) > 0:
-        raise ConfigurationError("Set max_steps or max_epochs above 0: PLANE is trained.")
-    if not values["focal_weight"] + values["dice_weight"] > 0:
-        raise ConfigurationError("Leave focal_weight or dice_weight above 0: PLANE needs a loss.")
 
 
 def _parameters(*modules: nn.Module | None) -> list[nn.Parameter]:

@@ -16,6 +16,7 @@ class PlaneSettings:
     inputs: InputSettings = field(default_factory=InputSettings)
     layers: tuple[int, ...] = (2, 5, 8, 11)
     num_groups: int | None = None
+    point_tokens: bool = True
     text_prompt_length: int = 6
     text_prompt_std: float = 0.02
     point_prompt_length: int = 4

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from plane_anomalib.backbones.point_language import PointLanguageModel
-from plane_anomalib.backbones.point_transformer import PointFeatures
 from plane_anomalib.backbones.precision import precision_of
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.interpolation import interpolate_to_points
@@ -78,7 +77,8 @@ class PlaneModel(nn.Module):
             s.feature_adapter, s.point_prompt_length, backbone, generator=draw
         )
         self.token_norm = nn.LayerNorm(backbone.point_width, elementwise_affine=False)
-        self.adapters = nn.ModuleList(self._adapter(draw) for _ in s.layers)
+        maps = len(s.layers) if s.point_tokens else 1
+        self.adapters = nn.ModuleList(self._adapter(draw) for _ in range(maps))
         log_scale = torch.tensor(1 / s.temperature).log()
         self.log_scale = nn.Parameter(log_scale, requires_grad=s.learnable_temperature)
         self.template_context = TemplateContext(seed=seed) if s.inputs.template_context else None
@@ -101,12 +101,14 @@ class PlaneModel(nn.Module):
             else 0
         )
         return FeatureAdapter(
-            self.backbone.point_width + s.inputs.channels + places,
+            (self.backbone.point_width if s.point_tokens else 0) + s.inputs.channels + places,
             vectors * self.backbone.point_width if full else 0,
             self.backbone.joint_dim,
             hidden=s.adapter_hidden,
             depth=s.adapter_depth if full else 0,
-            damped=self.backbone.point_width if self.backbone.weights == "random" else 0,
+            damped=self.backbone.point_width
+            if s.point_tokens and self.backbone.weights == "random"
+            else 0,
             generator=draw,
         )
 
@@ -177,15 +179,18 @@ class PlaneModel(nn.Module):
             `(B, P + E) float32`, mean over the layers of the probability of an anomaly.
         """
         s = self.settings
+        indices = [self._index(category) for category in categories]
+        geometry = self._geometry(features, indices)
+        if not s.point_tokens:
+            text, prompts = self._prompts(categories, indices, None)
+            return self._map(self.adapters[0], geometry, text, prompts)
         seen = points[:, : s.inputs.num_points]
         encoded = self.backbone.encode_points(
             seen, layers=s.layers, num_groups=s.num_groups, token_prompts=self.visual_prompts
         )
-        indices = [self._index(category) for category in categories]
-        text, prompts = self._prompts(encoded, categories, indices)
+        text, prompts = self._prompts(categories, indices, encoded.pooled)
         at_points = s.resolution == "points"
         spread = propagate(encoded.centers, points)
-        geometry = self._geometry(features, indices)
         if not at_points:
             # A centre is the first point of its group.
             first = encoded.group_index[:, :, :1].expand(-1, -1, geometry.shape[-1])
@@ -197,10 +202,15 @@ class PlaneModel(nn.Module):
                 tokens = self.token_norm(tokens)
             if at_points:
                 tokens = spread(tokens)
-            adapted = adapter(torch.cat([tokens, geometry.to(tokens.dtype)], -1), prompts)
-            total = total + anomaly_probability(adapted, *text, 1 / self.log_scale.exp())
+            tokens = torch.cat([tokens, geometry.to(tokens.dtype)], -1)
+            total = total + self._map(adapter, tokens, text, prompts)
         mean = total / len(s.layers)
         return mean if at_points else spread(mean[..., None])[..., 0]
+
+    def _map(
+        self, adapter: nn.Module, tokens: Tensor, text: tuple[Tensor, Tensor], prompts: Tensor
+    ) -> Tensor:
+        return anomaly_probability(adapter(tokens, prompts), *text, 1 / self.log_scale.exp())
 
     def _geometry(self, features: Tensor, indices: Sequence[int | None]) -> Tensor:
         """Standardised local shape and what is known of the place, `(B, P, C)`."""
@@ -217,22 +227,19 @@ class PlaneModel(nn.Module):
         return [0] * len(indices) if len(self.point_prompts.vectors) == 1 else indices
 
     def _prompts(
-        self, encoded: PointFeatures, categories: Sequence[str], indices: Sequence[int | None]
+        self, categories: Sequence[str], indices: Sequence[int | None], pooled: Tensor | None
     ) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Text features of both polarities, and the point prompts `(B, n, W)`."""
         names = [
             "object" if index is None else object_name(category)
             for index, category in zip(indices, categories, strict=True)
         ]
-        batch, width = len(names), self.backbone.point_width
-        text = encoded.pooled.new_zeros(batch, 0, self.backbone.text_width)
-        vectors = encoded.pooled.new_zeros(batch, 0, width)
-        if self.dynamic is not None:
-            text, vectors = self.dynamic(encoded.pooled)
-        static = self.point_prompts(self._sets(indices))
-        return (
-            self.text_prompts(self.backbone, names, text),
-            torch.cat([static.to(vectors.dtype), vectors], 1),
-        )
+        vectors = self.point_prompts(self._sets(indices))
+        text = vectors.new_zeros(len(names), 0, self.backbone.text_width)
+        if self.dynamic is not None and pooled is not None:
+            text, dynamic = self.dynamic(pooled)
+            vectors = torch.cat([vectors.to(dynamic.dtype), dynamic], 1)
+        return self.text_prompts(self.backbone, names, text), vectors
 
     def _meant(self, category: str) -> str:
         """A file by itself names no category, and a model of one leaves no choice."""

@@ -136,7 +136,7 @@ def fit_deviation(
     least = max(sheets.noise, 1e-6)
     for turn in range(_ROUNDS):
         moved = np.asarray(chosen + basis @ coefficients, np.float32)
-        heights, normals = sheets.residuals(moved)
+        heights, normals, _ = sheets.residuals(moved)
         wanted = np.einsum("ni,ni->n", normals, basis @ coefficients) - heights
         design = (normals[:, :, None] * basis[:, None, :]).reshape(len(chosen), -1)
         for _ in range(_REWEIGHTINGS):

@@ -56,8 +56,7 @@ def measure_deviations(
         The deviations, in the order of the points.
     """
     measured = learnt.template.measure(points)
-    nearest = learnt.template.sheets.index.query(measured.points, 1)[1][:, 0]
-    spread = learnt.spread[nearest]
+    spread = learnt.spread[measured.nearest]
     # Few specimens understate how much the next one deviates.
     trust = math.sqrt(specimens / (specimens + _FEW_SPECIMENS))
     raw, free = trust * measured.raw / spread[:, 0], measured.free / spread[:, 1]

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plane_anomalib.geometry.chunks import in_chunks
+from plane_anomalib.geometry.least_variance import least_variance
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.normals import orient_outward, point_normals
-from plane_anomalib.geometry.validation import FloatArray
-
-Array = NDArray[np.float64]
+from plane_anomalib.geometry.normals import neighbourhood_normals, orient_outward
+from plane_anomalib.geometry.validation import FloatArray, IntArray
 
 _NEIGHBOURS = 24
 _ROUNDS = 4
@@ -60,18 +58,19 @@ class Sheets:
         Returns:
             The sheets.
         """
-        index = NeighbourIndex(cloud)
         count = min(_NEIGHBOURS, len(cloud))
-        normals = point_normals(cloud, count)
-        neighbours = index.query(cloud, count)[1]
-        noise = _first_noise(cloud, normals, neighbours)
-        for _ in range(_ROUNDS):
-            normals, heights, noise = _own_sheets(cloud, normals, neighbours, noise)
-        points = np.asarray(cloud + normals * heights[:, None], np.float32)
+        neighbours = NeighbourIndex(cloud).query(cloud, count)[1]
         center = cloud.mean(0, dtype=np.float64)
+        normals = neighbourhood_normals(cloud, neighbours).astype(np.float32)
+        normals = orient_outward(normals, cloud, center)
+        offsets = _offsets(cloud, neighbours)
+        noise = _first_noise(normals, offsets)
+        for _ in range(_ROUNDS):
+            normals, heights, noise = _own_sheets(normals, neighbours, offsets, noise)
+        points = np.asarray(cloud + normals * heights[:, None], np.float32)
         return cls(points, orient_outward(normals, points, center), noise)
 
-    def residuals(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def residuals(self, points: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
         """Signed distance to the nearest sheet, positive outward.
 
         Of the nearby planes those four count that the point is closest to: beside an edge the
@@ -81,18 +80,20 @@ class Sheets:
             points: (N, 3) in the frame of the sheets.
 
         Returns:
-            Distances (N,) float32 and the unit normals (N, 3) float32 along which they are taken.
+            Distances (N,) float32, the unit normals (N, 3) float32 along which they are taken, and
+            the nearest of the sheets' points (N,) int64.
         """
         distances = np.empty(len(points), np.float32)
         normals = np.empty_like(points, dtype=np.float32)
+        closest = np.empty(len(points), np.int64)
 
         def measure(part: slice) -> None:
-            distances[part], normals[part] = self._residuals(points[part])
+            distances[part], normals[part], closest[part] = self._residuals(points[part])
 
         in_chunks(measure, len(points), _CHUNK)
-        return distances, normals
+        return distances, normals, closest
 
-    def _residuals(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def _residuals(self, points: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
         reach, indices = self.index.query(points, min(_TRIED, len(self.points)), workers=1)
         heights = np.einsum(
             "nki,nki->nk", points[:, None] - self.points[indices], self.normals[indices]
@@ -110,57 +111,88 @@ class Sheets:
         mean = np.einsum("nk,nki->ni", signs, normals)
         length = np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-9)
         signed = (signs * heights).mean(1).astype(np.float32)
-        return signed, (mean / length).astype(np.float32)
+        return signed, (mean / length).astype(np.float32), indices[:, 0]
 
 
-def _first_noise(cloud: FloatArray, normals: FloatArray, neighbours: NDArray[np.int64]) -> float:
+def _offsets(cloud: FloatArray, neighbours: IntArray) -> FloatArray:
+    """(3, P, K) from each point to its neighbours, an array for each axis: sums are fastest so."""
+    offsets = np.empty((3, *neighbours.shape), np.float32)
+
+    def gather(part: slice) -> None:
+        around = cloud[neighbours[part]] - cloud[part, None]
+        offsets[:, part] = np.moveaxis(around, 2, 0)
+
+    in_chunks(gather, len(cloud), _CHUNK)
+    return offsets
+
+
+def _along(vectors: FloatArray, directions: FloatArray) -> FloatArray:
+    """(3, N, K) vectors along the directions (N, 3), as (N, K)."""
+    x, y, z = directions.T[:, :, None]
+    lengths: FloatArray = vectors[0] * x
+    lengths += vectors[1] * y
+    lengths += vectors[2] * z
+    return lengths
+
+
+def _quartiles(heights: FloatArray) -> FloatArray:
+    """Of each row (N, K), the height that a quarter of the neighbours stay below."""
+    quarter = heights.shape[1] // 4
+    return np.asarray(np.partition(heights, quarter, axis=1)[:, quarter])
+
+
+def _first_noise(normals: FloatArray, offsets: FloatArray) -> float:
     """From the height of the nearest quarter of the neighbours: half of them share the sheet."""
-    quartiles = np.empty(len(cloud), np.float32)
+    quartiles = np.empty(len(normals), np.float32)
 
     def measure(part: slice) -> None:
-        offsets = cloud[neighbours[part]] - cloud[part, None]
-        heights = np.abs(np.einsum("nki,ni->nk", offsets, normals[part]))
-        quarter = heights.shape[1] // 4
-        quartiles[part] = np.partition(heights, quarter, axis=1)[:, quarter]
+        quartiles[part] = _quartiles(np.abs(_along(offsets[:, part], normals[part])))
 
-    in_chunks(measure, len(cloud), _CHUNK)
+    in_chunks(measure, len(normals), _CHUNK)
     return 1.4826 * float(np.median(quartiles))
 
 
 def _own_sheets(
-    cloud: FloatArray, normals: FloatArray, neighbours: NDArray[np.int64], noise: float
+    normals: FloatArray, neighbours: IntArray, offsets: FloatArray, noise: float
 ) -> tuple[FloatArray, FloatArray, float]:
     """One round: normals, heights of the planes over the points, and the noise about them."""
     turned = np.empty_like(normals)
-    heights, quartiles = np.empty(len(cloud), np.float32), np.empty(len(cloud), np.float32)
+    heights, quartiles = (np.empty(len(normals), np.float32) for _ in range(2))
 
     def fit(part: slice) -> None:
-        found = _own_sheet(cloud, normals, neighbours, part, noise)
+        around = np.moveaxis(normals[neighbours[part]], 2, 0)
+        found = _own_sheet(normals[part], around, offsets[:, part], noise)
         turned[part], heights[part], quartiles[part] = found
 
-    in_chunks(fit, len(cloud), _CHUNK)
+    in_chunks(fit, len(normals), _CHUNK)
     return turned, heights, 1.4826 * float(np.median(quartiles))
 
 
 def _own_sheet(
-    cloud: FloatArray,
-    normals: FloatArray,
-    neighbours: NDArray[np.int64],
-    part: slice,
-    noise: float,
+    normals: FloatArray, around: FloatArray, offsets: FloatArray, noise: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Of some points: normals, heights of the planes over them, and quartiles of the heights."""
-    offsets = cloud[neighbours[part]] - cloud[part, None]
-    heights = np.einsum("nki,ni->nk", offsets, normals[part])
+    """Planes of N points by their K neighbours, weighted by how likely they share the sheet.
+
+    Args:
+        normals: (N, 3) of the points.
+        around: (3, N, K) of their neighbours.
+        offsets: (3, N, K) to their neighbours.
+        noise: About the planes.
+
+    Returns:
+        Normals (N, 3), heights of the planes over the points (N,) and quartiles of the heights.
+    """
     width = max(2.0 * noise, _LEAST_WIDTH)
-    alike = np.einsum("nki,ni->nk", normals[neighbours[part]], normals[part]) ** 4
-    weights = np.exp(-0.5 * np.square(heights / width)) * alike + 1e-6
+    weights = np.exp(np.square(_along(offsets, normals)) * np.float32(-0.5 / width**2))
+    weights *= np.square(np.square(_along(around, normals)))
+    weights += 1e-6
     weights /= weights.sum(1, keepdims=True)
-    mean = np.einsum("nk,nki->ni", weights, offsets)
-    offsets = offsets - mean[:, None]
-    covariance = (weights[..., None] * offsets).transpose(0, 2, 1) @ offsets
-    turned = np.linalg.eigh(covariance.astype(np.float64))[1][:, :, 0].astype(np.float32)
-    heights = np.abs(np.einsum("nki,ni->nk", offsets, turned))
-    quarter = heights.shape[1] // 4
-    quartiles = np.partition(heights, quarter, axis=1)[:, quarter]
-    return turned, np.einsum("ni,ni->n", mean, turned), quartiles
+    weighted = weights * offsets
+    mean = weighted.sum(2)
+    centred = offsets - mean[:, :, None]
+    weighted = weights * centred
+    pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+    covariances = [np.einsum("nk,nk->n", weighted[i], centred[j]) for i, j in pairs]
+    turned = least_variance(np.stack(covariances).astype(np.float64)).astype(np.float32)
+    quartiles = _quartiles(np.abs(_along(centred, turned)))
+    return turned, np.einsum("in,ni->n", mean, turned), quartiles

@@ -38,12 +38,14 @@ class Measurement:
         raw: (N, S) signed distance at each scale, the specimen as it is.
         free: (N, S) the same after its low-frequency deviation was removed.
         points: (N, 3) the points after that removal.
+        nearest: (N,) nearest points of the sheets to those.
         neighbours: (N, K) nearest points of the scan, each point itself first.
     """
 
     raw: FloatArray
     free: FloatArray
     points: FloatArray
+    nearest: NDArray[np.int64]
     neighbours: NDArray[np.int64]
 
 
@@ -81,11 +83,12 @@ class Template:
         """
         most = min(max(*self.scales, 16), len(points))
         neighbours = NeighbourIndex(points).query(points, most)[1]
-        raw = self._smoothed(points, neighbours)
+        raw, nearest = self._smoothed(points, neighbours)
         if self.field is None:
-            return Measurement(raw, raw, points, neighbours)
+            return Measurement(raw, raw, points, nearest, neighbours)
         moved = self.straightened(points)
-        return Measurement(raw, self._smoothed(moved, neighbours), moved, neighbours)
+        free, nearest = self._smoothed(moved, neighbours)
+        return Measurement(raw, free, moved, nearest, neighbours)
 
     def straightened(self, points: FloatArray) -> FloatArray:
         """Remove a specimen's low-frequency deviation.
@@ -101,9 +104,12 @@ class Template:
         fitted = fit_deviation(points, self.sheets, self.field, self.deviation, self.affine)
         return points + self.field.displacement(points, fitted)
 
-    def _smoothed(self, points: FloatArray, neighbours: NDArray[np.int64]) -> FloatArray:
-        residuals, normals = self.sheets.residuals(points)
-        return smooth_residuals(points, residuals, normals, neighbours, self.scales, self.width)
+    def _smoothed(
+        self, points: FloatArray, neighbours: NDArray[np.int64]
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
+        residuals, normals, nearest = self.sheets.residuals(points)
+        smoothed = smooth_residuals(points, residuals, normals, neighbours, self.scales, self.width)
+        return smoothed, nearest
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ SWITCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"local_geometry": False, "pose": "none", "learnable_temperature": True},
         FULL - {"place_prompts"},
     ),
+    "geometry alone": (
+        {"point_tokens": False, "dynamic_prompts": False, "learnable_temperature": True},
+        FULL - {"dynamic"},
+    ),
     "maps at groups": ({"resolution": "groups", "learnable_temperature": True}, FULL),
     "maps at points": ({"resolution": "points", "learnable_temperature": True}, FULL),
     "no extra points": ({"extra_points": 0, "learnable_temperature": True}, FULL),

@@ -55,6 +55,19 @@ def test_geometry_of_a_point_reaches_the_map_there(resolution: str) -> None:
     assert resolution == "groups" or shares[1:].sum() == 0
 
 
+def test_without_point_tokens_each_point_is_judged_by_its_own_geometry() -> None:
+    model = small_model(
+        inputs=small_inputs(local_geometry=True), point_tokens=False, dynamic_prompts=False
+    )
+    points, features = random_views(model, 1)
+    order = torch.randperm(points.shape[1])
+    found = model.maps(points, features, ["bowl0"])
+    # Other places, other points to be encoded: nothing but the features may matter.
+    again = model.maps(torch.rand_like(points), features[:, order], ["bowl0"])
+    torch.testing.assert_close(again, found[:, order])
+    assert found.std() > 1e-4
+
+
 @pytest.mark.parametrize("resolution", ["groups", "points"])
 def test_extra_points_are_scored_and_not_seen(resolution: str) -> None:
     model = small_model(inputs=small_inputs(local_geometry=True), resolution=resolution)

@@ -38,9 +38,12 @@ def test_residuals_are_signed_distances_positive_outward() -> None:
     probes = rng.normal(size=(300, 3))
     probes /= np.linalg.norm(probes, axis=1, keepdims=True)
     for height in (-0.03, 0.03):
-        measured, normals = sheets.residuals(np.float32((1 + height) * probes))
+        measured, normals, nearest = sheets.residuals(np.float32((1 + height) * probes))
         np.testing.assert_allclose(measured, height, atol=0.006)
         assert np.einsum("ni,ni->n", normals, probes).min() > 0.98
+        gaps = np.linalg.norm(sheets.points[None] - (1 + height) * probes[:, None], axis=2)
+        own = np.take_along_axis(gaps, nearest[:, None], 1)[:, 0]
+        np.testing.assert_allclose(own, gaps.min(1), atol=1e-6)
 
 
 def test_a_smooth_deviation_is_found_and_a_dent_is_left() -> None:

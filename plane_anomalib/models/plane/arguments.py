@@ -1,0 +1,65 @@
+"""Whether the arguments of `Plane` can work, alone and together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.models.arguments import check_choices, check_numbers
+
+
+def check_values(constructor: Callable[..., Any], values: Mapping[str, Any]) -> None:
+    """Refuse what cannot work, before anything is built.
+
+    Args:
+        constructor: Whose annotations say which choices there are.
+        values: Its arguments by name.
+
+    Raises:
+        ConfigurationError: An argument has a value that cannot work, alone or beside another.
+    """
+    check_choices(constructor, values)
+    positive = ["num_points", "num_groups", "num_views", "temperature", "text_prompt_length"]
+    positive += ["adapter_hidden", "dynamic_hidden", "object_score_share", "learning_rate"]
+    positive += ["place_channels"]
+    lengths = ["point_prompt_length", "dynamic_text_length", "dynamic_point_length", "seed"]
+    lengths += ["adapter_depth", "extra_points", "place_octaves"]
+    rates = ["prompt_learning_rate", "place_learning_rate", "text_prompt_std"]
+    weights = ["focal_weight", "focal_gamma", "dice_weight", "dice_smooth", "weight_decay"]
+    check_numbers(
+        values,
+        above=dict.fromkeys(positive, 0),
+        least=dict.fromkeys([*lengths, *weights, *rates], 0),
+    )
+    if values["object_score_share"] > 1:
+        raise ConfigurationError(
+            f"object_score_share is a share of the points, at most 1, not "
+            f"{values['object_score_share']}."
+        )
+    for name in ("local_scales", "place_resolutions"):
+        numbers = list(values[name])
+        if not numbers or min(numbers) < 1 or numbers != sorted(numbers):
+            raise ConfigurationError(f"{name} must be positive and ascending, not {numbers}.")
+    if values["max_steps"] is not None and not max(values["max_steps"], values["max_epochs"]) > 0:
+        raise ConfigurationError("Set max_steps or max_epochs above 0: PLANE is trained.")
+    if not values["point_tokens"]:
+        _check_geometry_alone(values)
+    if not values["focal_weight"] + values["dice_weight"] > 0:
+        raise ConfigurationError("Leave focal_weight or dice_weight above 0: PLANE needs a loss.")
+
+
+def _check_geometry_alone(values: Mapping[str, Any]) -> None:
+    needed = {"dynamic_prompts": False, "resolution": "points"}
+    wrong = [f"{name}={values[name]}" for name, value in needed.items() if values[name] != value]
+    if values["feature_adapter"].startswith("vpt"):
+        wrong.append(f"feature_adapter={values['feature_adapter']}")
+    if wrong:
+        raise ConfigurationError(
+            f"point_tokens=false leaves the point encoder out, which {' and '.join(wrong)} need: "
+            "set dynamic_prompts=false, resolution=points and feature_adapter=pcfa or linear."
+        )
+    if not (values["local_geometry"] or values["template_context"] or values["pose"] != "none"):
+        raise ConfigurationError(
+            "point_tokens=false leaves PLANE nothing to judge by: set local_geometry=true."
+        )
