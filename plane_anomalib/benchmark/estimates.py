@@ -21,7 +21,7 @@ PER_CLOUD_SECONDS = {
 `benchmarks/results/comparison.csv`."""
 PER_STEP_SECONDS = {"Plane": 0.6}
 """Of a training step on two cores: 2,500 take 24 minutes, says the model's page."""
-USUAL_STEPS = 500
+USUAL_STEPS = 250
 """Of a trained model whose `max_steps` is left to itself."""
 OTHERS_SECONDS = 60.0
 """Of a model of which nothing is known, per category."""

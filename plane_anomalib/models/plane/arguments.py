@@ -22,7 +22,7 @@ def check_values(constructor: Callable[..., Any], values: Mapping[str, Any]) -> 
     check_choices(constructor, values)
     positive = ["num_points", "num_groups", "num_views", "temperature", "text_prompt_length"]
     positive += ["adapter_hidden", "dynamic_hidden", "object_score_share", "learning_rate"]
-    positive += ["place_channels"]
+    positive += ["place_channels", "views_per_cloud"]
     lengths = ["point_prompt_length", "dynamic_text_length", "dynamic_point_length", "seed"]
     lengths += ["adapter_depth", "extra_points", "place_octaves"]
     rates = ["prompt_learning_rate", "place_learning_rate", "text_prompt_std"]

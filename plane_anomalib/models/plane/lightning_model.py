@@ -87,7 +87,9 @@ class Plane(PointCloudMixin, AnomalibModule):
         focal_gamma: Its gamma.
         dice_weight: Weight of the dice loss; 0 turns it off.
         dice_smooth: Its smoothing.
-        object_score: `"max"` (paper) or `"top"`, the mean of the highest `object_score_share`.
+        object_score: `"max"` (paper); `"top"`, the mean of the highest `object_score_share`; or,
+            with `template_context`, `"deviation"`: each point's deviation from the normal specimens
+            times the probability that it is anomalous, the mean of the 50 highest.
         object_score_share: Share of the points.
         num_views: Views per cloud at test time; each sees other points.
         unknown_category: `"mean"` prompts with a warning, or `"error"`.
@@ -97,6 +99,8 @@ class Plane(PointCloudMixin, AnomalibModule):
             clouds lie the same way, else so3.
         one_sided: Whether `"extended"` cuts training clouds to what one side shows; `"auto"` takes
             the dataset's word for how test scans look.
+        views_per_cloud: Training views of each damaged cloud; null takes 2 with `template_context`,
+            where to damage and to measure a cloud costs several times what a view does, else 1.
         extra_points: Further points per training view, on the defect where there is one, that the
             loss sees and the encoder does not.
         learning_rate: Of PCFA and its prompts (paper: 1e-4).
@@ -105,7 +109,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         gradient_clip: Largest norm of the gradient; null for any (paper).
         weight_decay: Of all but the prompts of places.
         schedule: `"constant"` (paper) or `"one-cycle"`.
-        max_steps: Training steps; -1 goes by `max_epochs` alone, and null takes 500 with
+        max_steps: Training steps; -1 goes by `max_epochs` alone, and null takes 250 with
             `template_context`, whose views take longer to make and teach more, else 1500.
         max_epochs: Training epochs; -1 goes by `max_steps` alone.
         precision: `"auto"` trains in bfloat16 where the processor has it; else `"32"`, `"bf16"`.
@@ -163,13 +167,14 @@ class Plane(PointCloudMixin, AnomalibModule):
         focal_gamma: float = 2.0,
         dice_weight: float = 1.0,
         dice_smooth: float = 1.0,
-        object_score: Literal["max", "top"] = "top",
+        object_score: Literal["max", "top", "deviation"] = "top",
         object_score_share: float = 0.01,
         num_views: int = 4,
         unknown_category: Literal["mean", "error"] = "mean",
         synthesis: Literal["ano3d", "ano3d-literal", "extended", "none"] = "extended",
         rotation: Literal["auto", "so3", "z", "none"] = "auto",
         one_sided: bool | Literal["auto"] = "auto",
+        views_per_cloud: int | None = None,
         extra_points: int = 256,
         learning_rate: float = 2e-3,
         prompt_learning_rate: float = 2e-3,
@@ -213,6 +218,7 @@ class Plane(PointCloudMixin, AnomalibModule):
                 one_sided=one_sided,
                 measured=measured,
             ),
+            views=self._views_per_cloud(),
             extra_points=h.extra_points,
             frames=self.model.frames() if common else {},
             rehearsals=self._rehearsals,
@@ -250,13 +256,15 @@ class Plane(PointCloudMixin, AnomalibModule):
                 "PLANE trains on views that its own transform made: leave the datamodule's "
                 "training transform to it."
             )
-        points = batch.points.view(batch.batch_size, -1, 3)
+        views = self._views_per_cloud()
+        points = batch.points.view(batch.batch_size * views, -1, 3)
+        categories = [name for name in batch.category for _ in range(views)]
         # Not -1 for the number of points: there may be no channels.
         features = batch.features.view(*points.shape[:2], batch.features.shape[-1])
         target = batch.gt_mask.view(points.shape[:2]).float()
         bf16 = _wants_bf16(h.precision, self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            maps = self.model.maps(points, features, batch.category)
+            maps = self.model.maps(points, features, categories)
         focal = focal_loss(maps, target, h.focal_gamma)
         dice = dice_loss(maps, target, h.dice_smooth)
         loss = h.focal_weight * focal + h.dice_weight * dice
@@ -303,8 +311,13 @@ class Plane(PointCloudMixin, AnomalibModule):
 
     def _steps(self) -> int:
         h = self.hparams
-        usual = 500 if h.template_context else 1500
+        usual = 250 if h.template_context else 1500
         return usual if h.max_steps is None else int(h.max_steps)
+
+    def _views_per_cloud(self) -> int:
+        h = self.hparams
+        usual = 2 if h.template_context else 1
+        return usual if h.views_per_cloud is None else int(h.views_per_cloud)
 
     @property
     def trainer_arguments(self) -> dict[str, Any]:

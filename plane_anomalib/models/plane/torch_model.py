@@ -26,6 +26,10 @@ from plane_anomalib.models.plane.settings import PlaneSettings
 from plane_anomalib.models.plane.template_context import TemplateContext
 from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
 from plane_anomalib.models.plane.visual_prompts import VisualPrompts
+from plane_anomalib.models.template_residual.context import total_deviation
+
+_DEVIATING_POINTS = 50
+"""As many as TemplateResidual takes."""
 
 logger = logging.getLogger(__name__)
 
@@ -284,7 +288,7 @@ class PlaneModel(nn.Module):
             if self.template_context is not None:
                 context = self.template_context.channels(cloud.numpy(), category)
             unit, views = inputs.views(cloud.numpy(), self.seed, frames.get(category), context)
-            scored.append(self._score(unit, views, category))
+            scored.append(self._score(unit, views, category, context))
         device = points.device
         return InferenceBatch(
             anomaly_map=torch.from_numpy(np.concatenate([full for full, _ in scored])).to(device),
@@ -292,14 +296,20 @@ class PlaneModel(nn.Module):
         )
 
     def _score(
-        self, unit: NDArray[np.float32], views: Sequence[View], category: str
+        self,
+        unit: NDArray[np.float32],
+        views: Sequence[View],
+        category: str,
+        context: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.float32], float]:
         """Map `(N,)` of one cloud in its unit sphere, and its object score."""
         # One view at a time: the result must not depend on how many a batch holds.
         seen = np.concatenate([self._view_scores(view, category) for view in views])
         places = np.concatenate([view.points for view in views])
-        full = interpolate_to_points(places, seen, unit)
-        return full.astype(np.float32), self._object_score(seen)
+        full = interpolate_to_points(places, seen, unit).astype(np.float32)
+        if self.settings.object_score == "deviation" and context is not None:
+            return full, _mean_of_highest(full * total_deviation(context), _DEVIATING_POINTS)
+        return full, self._object_score(seen)
 
     def _view_scores(self, view: View, category: str) -> NDArray[np.float32]:
         device = self.log_scale.device
@@ -312,8 +322,12 @@ class PlaneModel(nn.Module):
     def _object_score(self, seen: NDArray[np.float32]) -> float:
         if self.settings.object_score == "max":
             return float(seen.max())
-        count = max(1, round(self.settings.object_score_share * len(seen)))
-        return float(np.partition(seen, -count)[-count:].mean())
+        return _mean_of_highest(seen, round(self.settings.object_score_share * len(seen)))
+
+
+def _mean_of_highest(scores: NDArray[np.float32], count: int) -> float:
+    count = min(max(count, 1), len(scores))
+    return float(np.partition(scores, -count)[-count:].mean())
 
 
 def _check_layers(layers: Sequence[int], num_blocks: int) -> None:

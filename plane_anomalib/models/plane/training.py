@@ -1,4 +1,4 @@
-"""From a normal training cloud to a view with a synthetic defect."""
+"""From a normal training cloud to views of it with a synthetic defect."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ class TrainingView:
     """The transform of PLANE's training clouds; runs in the loader's workers.
 
     The defect is made on the full cloud, which is renormalised after it (otherwise the radius
-    gives the label away), and then some of its points are shown.
+    gives the label away), and then some of its points are shown: to damage and to measure a cloud
+    costs several times what a view of it does.
 
     Attributes:
         inputs: What PLANE sees of a cloud.
         synthesis: Makes the defect.
-        extra_points: Further points, from the defect where there is one, that the loss sees and
-            the encoder does not: seen, their density would give the defect away.
+        views: How many views of the same damaged cloud, of different points as far as it has them.
+        extra_points: Further points of each view, from the defect where there is one, that the loss
+            sees and the encoder does not: seen, their density would give the defect away.
         frames: Where the clouds of each category lie, if they all lie the same way.
         rehearsals: By path of a training cloud, what measures it as a new specimen; that cloud is
             used in place of the item's.
@@ -36,6 +38,7 @@ class TrainingView:
 
     inputs: InputSettings
     synthesis: AnomalyTransform
+    views: int = 1
     extra_points: int = 0
     frames: Mapping[str, Frame] = field(default_factory=dict)
     rehearsals: Mapping[str, Rehearsal] = field(default_factory=dict)
@@ -49,8 +52,8 @@ class TrainingView:
             generator: The only source of randomness.
 
         Returns:
-            `inputs.num_points` points in the unit sphere and then the extra ones, with labels and
-            geometry channels.
+            For each view `inputs.num_points` points in the unit sphere and then the extra ones,
+            with labels and geometry channels.
         """
         rehearsal = self.rehearsals.get(item.path)
         if rehearsal is None:
@@ -80,6 +83,8 @@ class TrainingView:
         )
 
     def _choose(self, mask: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.int64]:
-        seen = np.resize(generator.permutation(len(mask)), self.inputs.num_points)
+        size = (self.views, self.inputs.num_points)
+        seen = np.resize(generator.permutation(len(mask)), size)
         pool = np.flatnonzero(mask) if mask.any() else np.arange(len(mask))
-        return np.concatenate([seen, generator.choice(pool, self.extra_points)])
+        extra = generator.choice(pool, (self.views, self.extra_points))
+        return np.concatenate([seen, extra], axis=1).ravel()

@@ -52,6 +52,18 @@ def context_channels(deviations: Deviations) -> FloatArray:
     return np.stack(columns, 1).astype(np.float32)
 
 
+def total_deviation(channels: FloatArray) -> FloatArray:
+    """Read back the total deviation, in standard deviations of normal specimens.
+
+    Args:
+        channels: (N, C) of `context_channels`.
+
+    Returns:
+        (N,) float32.
+    """
+    return np.sinh(channels[:, 0])
+
+
 def _surroundings(deviations: Deviations, scale: int) -> list[FloatArray]:
     """Pooled over the neighbours, then over their neighbours: two sizes from one search."""
     neighbours = deviations.measurement.neighbours

@@ -52,7 +52,7 @@ def test_view_is_cut_from_the_unit_sphere_of_the_corrupted_cloud() -> None:
 def test_every_view_has_the_same_number_of_points(size: int) -> None:
     inputs = small_inputs(local_geometry=True)
     synthesis = create_synthesis("ano3d")
-    view = TrainingView(inputs, synthesis, 10)(item(size), np.random.default_rng())
+    view = TrainingView(inputs, synthesis, extra_points=10)(item(size), np.random.default_rng())
     assert view.points.shape == (74, 3)
     assert view.features.shape == (74, inputs.channels)
     assert view.gt_mask.shape == (74,)
@@ -62,7 +62,7 @@ def test_every_view_has_the_same_number_of_points(size: int) -> None:
 
 def test_what_the_encoder_sees_is_a_uniform_sample_without_repeats() -> None:
     rng, shares = np.random.default_rng(), []
-    transform = TrainingView(small_inputs(), Lower(0.2), 30)
+    transform = TrainingView(small_inputs(), Lower(0.2), extra_points=30)
     for _ in range(60):
         view = transform(item(), rng)
         assert len(torch.unique(view.points[:64], dim=0)) == 64
@@ -72,13 +72,15 @@ def test_what_the_encoder_sees_is_a_uniform_sample_without_repeats() -> None:
 
 def test_extra_points_come_last_and_lie_on_the_defect() -> None:
     for extra in (0, 1, 200):
-        view = TrainingView(small_inputs(), Lower(0.1), extra)(item(), np.random.default_rng())
+        view = TrainingView(small_inputs(), Lower(0.1), extra_points=extra)(
+            item(), np.random.default_rng()
+        )
         assert len(view.points) == 64 + extra
         assert view.gt_mask[64:].all()
 
 
 def test_extra_points_of_a_normal_cloud_lie_anywhere() -> None:
-    transform = TrainingView(small_inputs(), create_synthesis("none"), 50)
+    transform = TrainingView(small_inputs(), create_synthesis("none"), extra_points=50)
     view = transform(item(), np.random.default_rng())
     assert len(torch.unique(view.points[64:], dim=0)) > 25
     assert not view.gt_mask.any()
@@ -87,7 +89,7 @@ def test_extra_points_of_a_normal_cloud_lie_anywhere() -> None:
 
 def test_label_of_the_cloud_says_whether_it_has_a_defect() -> None:
     rng, labels = np.random.default_rng(0), set()
-    transform = TrainingView(small_inputs(), create_synthesis("ano3d"), 9)
+    transform = TrainingView(small_inputs(), create_synthesis("ano3d"), extra_points=9)
     for _ in range(20):
         view = transform(item(), rng)
         assert bool(view.gt_label) == bool(view.gt_mask.any())
@@ -106,7 +108,7 @@ def test_what_the_cloud_is_stays_and_the_item_is_not_changed() -> None:
 @pytest.mark.parametrize("name", ["ano3d", "extended", "none"])
 def test_generator_alone_decides_in_this_process_and_in_a_worker(name: str) -> None:
     transform = TrainingView(
-        small_inputs(local_geometry=True), create_synthesis(name, one_sided=True), 9
+        small_inputs(local_geometry=True), create_synthesis(name, one_sided=True), extra_points=9
     )
     copied = pickle.loads(pickle.dumps(transform))  # noqa: S301
     first = transform(item(), np.random.default_rng(5))
@@ -116,3 +118,19 @@ def test_generator_alone_decides_in_this_process_and_in_a_worker(name: str) -> N
     assert torch.equal(first.features, again.features)
     assert torch.equal(first.gt_mask, again.gt_mask)
     assert not torch.equal(first.points, other.points)
+
+
+def test_views_of_one_damaged_cloud_share_the_defect_and_not_the_points() -> None:
+    size = 64 + 10
+    transform = TrainingView(
+        small_inputs(local_geometry=True), Lower(0.2), views=3, extra_points=10
+    )
+    shown = transform(item(), np.random.default_rng())
+    assert shown.points.shape == (3 * size, 3)
+    assert shown.features.shape == (3 * size, small_inputs(local_geometry=True).channels)
+    views, masks = shown.points.view(3, size, 3), shown.gt_mask.view(3, size)
+    seen = views[:, :64].reshape(-1, 3)
+    assert len(torch.unique(seen, dim=0)) == 3 * 64
+    assert masks[:, 64:].all()
+    # One cloud, hence one unit sphere: what was moved lies far away in each view.
+    assert torch.equal(views[..., 0] > 0, masks)
