@@ -9,12 +9,36 @@ from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.arguments import check_choices, check_numbers
 
 
+def resolved(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace null by what it stands for, which goes by whether PLANE has the normal specimens.
+
+    Args:
+        values: The arguments of `Plane` by name, or some of them.
+
+    Returns:
+        All of them, `pose="auto"` left as it is.
+    """
+    measured = bool(values["template_context"])
+    usual = {
+        # Measured views take longer to make and teach more.
+        "max_steps": 250 if measured else 1500,
+        "views_per_cloud": 2 if measured else 1,
+        # The deviations leave nothing for the encoder to add; see the model's page.
+        "point_tokens": not measured,
+        "object_score": "deviation" if measured else "top",
+    }
+    found = {**values, **{name: usual[name] for name in usual if values.get(name) is None}}
+    if found.get("dynamic_prompts") is None:
+        found["dynamic_prompts"] = found["point_tokens"]
+    return found
+
+
 def check_values(constructor: Callable[..., Any], values: Mapping[str, Any]) -> None:
     """Refuse what cannot work, before anything is built.
 
     Args:
         constructor: Whose annotations say which choices there are.
-        values: Its arguments by name.
+        values: Its arguments by name, resolved.
 
     Raises:
         ConfigurationError: An argument has a value that cannot work, alone or beside another.
@@ -41,10 +65,15 @@ def check_values(constructor: Callable[..., Any], values: Mapping[str, Any]) -> 
         numbers = list(values[name])
         if not numbers or min(numbers) < 1 or numbers != sorted(numbers):
             raise ConfigurationError(f"{name} must be positive and ascending, not {numbers}.")
-    if values["max_steps"] is not None and not max(values["max_steps"], values["max_epochs"]) > 0:
+    if not max(values["max_steps"], values["max_epochs"]) > 0:
         raise ConfigurationError("Set max_steps or max_epochs above 0: PLANE is trained.")
     if not values["point_tokens"]:
         _check_geometry_alone(values)
+    if values["object_score"] == "deviation" and not values["template_context"]:
+        raise ConfigurationError(
+            "object_score=deviation needs the normal specimens: set template_context=true, or "
+            "object_score=top."
+        )
     if not values["focal_weight"] + values["dice_weight"] > 0:
         raise ConfigurationError("Leave focal_weight or dice_weight above 0: PLANE needs a loss.")
 

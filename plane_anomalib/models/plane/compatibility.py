@@ -9,6 +9,7 @@ from typing import Any
 
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.arguments import as_typed, different_arguments, refuse_different
+from plane_anomalib.models.plane.arguments import resolved
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.settings import PlaneSettings
 
@@ -39,7 +40,9 @@ def check_arguments(
     Raises:
         ConfigurationError: An argument must be repeated.
     """
-    trained = checkpoint["hyper_parameters"]
+    # Checkpoints from before these arguments were trained so.
+    trained = {"point_tokens": True, "views_per_cloud": 1, **checkpoint["hyper_parameters"]}
+    given, trained = resolved(given), resolved(trained)
     names = [f.name for f in (*fields(InputSettings), *fields(PlaneSettings))]
     names = [name for name in names if name not in (*_SCORING, *_FREE)]
     if resumed and "one-cycle" in (trained.get("schedule"), given["schedule"]):

@@ -22,7 +22,7 @@ from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.base import PointCloudMixin
 from plane_anomalib.models.checkpoints import checkpoint_every_epoch
-from plane_anomalib.models.plane.arguments import check_values
+from plane_anomalib.models.plane.arguments import check_values, resolved
 from plane_anomalib.models.plane.compatibility import check_arguments, check_resumed_data
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.preparation import category_frames, sample_features
@@ -51,14 +51,15 @@ class Plane(PointCloudMixin, AnomalibModule):
             within 0.004). Training goes by `precision`.
         num_points: Points of a view (paper: 2048).
         num_groups: Tokens of the point encoder; null as in its pretraining (paper: 512).
-        point_tokens: Whether PCFA sees the point encoder's tokens; off (with `dynamic_prompts` and
-            `resolution="points"`), it judges by the geometry alone and the encoder is not run.
+        point_tokens: Whether PCFA sees the point encoder's tokens; off, it judges each point by its
+            geometry and place alone, `dynamic_prompts` have to be off too, and the encoder is not
+            run. Null takes them without `template_context` and does without them with it.
         layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11; two cost half).
         text_prompt_length: Learnable text vectors per polarity, N.
         text_prompt_std: Standard deviation of their initial values.
         point_prompts: `"category"` for static point prompts per category, `"shared"` for one set.
         point_prompt_length: Learnable point vectors per polarity, M.
-        dynamic_prompts: Whether DPCM adds prompts made from the cloud.
+        dynamic_prompts: Whether DPCM adds prompts made from the cloud; null goes by `point_tokens`.
         dynamic_text_length: Dynamic text vectors.
         dynamic_point_length: Dynamic point vectors.
         dynamic_hidden: Hidden channels of DPCM.
@@ -89,7 +90,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         dice_smooth: Its smoothing.
         object_score: `"max"` (paper); `"top"`, the mean of the highest `object_score_share`; or,
             with `template_context`, `"deviation"`: each point's deviation from the normal specimens
-            times the probability that it is anomalous, the mean of the 50 highest.
+            times the probability that it is anomalous, the mean of the 10 highest. Null takes
+            `"deviation"` where it can, else `"top"`.
         object_score_share: Share of the points.
         num_views: Views per cloud at test time; each sees other points.
         unknown_category: `"mean"` prompts with a warning, or `"error"`.
@@ -139,13 +141,13 @@ class Plane(PointCloudMixin, AnomalibModule):
         backbone_precision: Literal["32", "bf16"] = "32",
         num_points: int = 2048,
         num_groups: int | None = 64,
-        point_tokens: bool = True,
+        point_tokens: bool | None = None,
         layers: Sequence[int] = (5, 11),
         text_prompt_length: int = 6,
         text_prompt_std: float = 0.02,
         point_prompts: Literal["category", "shared"] = "category",
         point_prompt_length: int = 4,
-        dynamic_prompts: bool = True,
+        dynamic_prompts: bool | None = None,
         dynamic_text_length: int = 1,
         dynamic_point_length: int = 1,
         dynamic_hidden: int = 192,
@@ -167,7 +169,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         focal_gamma: float = 2.0,
         dice_weight: float = 1.0,
         dice_smooth: float = 1.0,
-        object_score: Literal["max", "top", "deviation"] = "top",
+        object_score: Literal["max", "top", "deviation"] | None = None,
         object_score_share: float = 0.01,
         num_views: int = 4,
         unknown_category: Literal["mean", "error"] = "mean",
@@ -191,7 +193,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         evaluator: Evaluator | bool = True,
         visualizer: Visualizer | bool = True,
     ) -> None:
-        arguments = dict(locals())
+        arguments = resolved(dict(locals()))
         check_values(Plane.__init__, arguments)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         settings = PlaneSettings.from_arguments(arguments)
@@ -310,14 +312,10 @@ class Plane(PointCloudMixin, AnomalibModule):
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
     def _steps(self) -> int:
-        h = self.hparams
-        usual = 250 if h.template_context else 1500
-        return usual if h.max_steps is None else int(h.max_steps)
+        return int(resolved(self.hparams)["max_steps"])
 
     def _views_per_cloud(self) -> int:
-        h = self.hparams
-        usual = 2 if h.template_context else 1
-        return usual if h.views_per_cloud is None else int(h.views_per_cloud)
+        return int(resolved(self.hparams)["views_per_cloud"])
 
     @property
     def trainer_arguments(self) -> dict[str, Any]:

@@ -307,7 +307,16 @@ def test_arguments_reach_the_network_and_the_views(
         ({"max_steps": -1, "max_epochs": -1}, ConfigurationError, "Set max_steps or max_epochs"),
         ({"max_steps": 0, "max_epochs": 0}, ConfigurationError, "Set max_steps or max_epochs"),
         ({"layers": [2, 5]}, ConfigurationError, "the backbone has blocks 0 to 3"),
-        ({"point_tokens": False}, ConfigurationError, "dynamic_prompts=True need"),
+        (
+            {"point_tokens": False, "dynamic_prompts": True},
+            ConfigurationError,
+            "dynamic_prompts=True need",
+        ),
+        (
+            {"object_score": "deviation", "template_context": False},
+            ConfigurationError,
+            "needs the normal specimens",
+        ),
         (
             {
                 "point_tokens": False,
