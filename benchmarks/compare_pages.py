@@ -12,7 +12,7 @@ import csv
 import re
 from pathlib import Path
 
-from comparison import RUNS, Row, is_quiet
+from comparison import DEVIATIONS, PLANES, RUNS, Row, is_quiet
 
 from plane_anomalib.atomic import replaced
 from plane_anomalib.results import METRIC_NAMES
@@ -22,9 +22,9 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "docs/protocols.md",
     *sorted((ROOT / "plane_anomalib/models").glob("*/README.md")),
+    ROOT / "plane_anomalib/assets/builtin.md",
 ]
 SETS = ("objects_asn", "objects_r3d", "hard_asn", "hard_r3d")
-SHORT = ("object_AUROC", "point_AUROC", "point_AP")
 _TABLE = re.compile(r"(<!-- comparison: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -67,7 +67,7 @@ def overview(rows: list[Row], kind: str) -> str:
             continue
         here = [found.get((each, name)) for each in SETS]
         cells = [
-            "-" if row is None else " / ".join(number(row[metric]) for metric in SHORT)
+            "-" if row is None else " / ".join(number(row[metric]) for metric in DEVIATIONS)
             for row in here
         ]
         times = [seconds(row) for row in here if row is not None]
@@ -75,6 +75,27 @@ def overview(rows: list[Row], kind: str) -> str:
         ends = dict.fromkeys((min(undisturbed), max(undisturbed)))
         lines.append(f"| {model} | {' | '.join(cells)} | {' to '.join(ends)} |")
     return "\n".join(lines)
+
+
+def variants(rows: list[Row]) -> str:
+    """PLANE's variants beside TemplateResidual, with the deviation over seeds."""
+    lines = [
+        "| set | run | seeds | object AUROC | point AUROC | point AP |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    found = {(row["set"], row["run"]): row for row in rows}
+    for each in SETS:
+        for name in ("TemplateResidual", *PLANES):
+            if (each, name) in found:
+                row = found[each, name]
+                cells = [_spread(row[metric], row.get(f"{metric}_std")) for metric in DEVIATIONS]
+                seeds = len(row["seed"].split()) or 1
+                lines.append(f"| {each} | {name} | {seeds} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(mean: str, deviation: str | None) -> str:
+    return f"{number(mean)} ± {number(deviation)}" if deviation else number(mean)
 
 
 def main() -> None:
@@ -88,7 +109,10 @@ def main() -> None:
     def filled(match: re.Match[str]) -> str:
         name = match[2]
         kinds = ("one-class", "one-for-all", "faithful")
-        text = overview(rows, name) if name in kinds else page_table(rows, name)
+        if name == "variants":
+            text = variants(rows)
+        else:
+            text = overview(rows, name) if name in kinds else page_table(rows, name)
         return f"{match[1]}{text}\n{match[3]}"
 
     for page in PAGES:

@@ -26,11 +26,16 @@ from plane_anomalib.results import METRIC_NAMES
 
 Row = dict[str, str]
 METRICS = METRIC_NAMES[:-1]
+DEVIATIONS = ("object_AUROC", "point_AUROC", "point_AP")
+"""Metrics whose standard deviation over the seeds is kept, where there are several."""
 BANKS = (
     *("BTF raw", "BTF FPFH", "PatchCore3D FPFH", "PatchCore3D FPFH+raw"),
     *("PatchCore3D builtin", "M3DM builtin", "Reg3DAD builtin"),
 )
-PLANES = ("Plane", "Plane template-free", "Plane template-free builtin")
+PLANES = (
+    *("Plane", "Plane random", "Plane builtin"),
+    *("Plane template-free", "Plane template-free builtin"),
+)
 RUNS = (
     *(*BANKS, "TemplateResidual", *PLANES),
     *(f"{name}, one for all" for name in BANKS),
@@ -58,13 +63,14 @@ def row(board: Leaderboard, key: RowKey, column: str, results: list[JobResult], 
         name: sorted({(getattr(run, name) or "")[:12] for run in runs})
         for name in ("config_hash", "data_hash", "weights_hash")
     }
-    means = [score.mean for score in scores if score is not None]
+    known = {metric: score for metric, score in zip(METRICS, scores, strict=True) if score}
     return {
         "set": column,
         "run": name_of(key),
         "categories": str(len(board.categories[column])),
         "clouds": str(sum(len(run.objects) for run in runs)),
-        **{m: f"{v:.4f}" for m, v in zip(METRICS, means, strict=True) if v is not None},
+        **{name: _digits(score.mean) for name, score in known.items()},
+        **{f"{name}_std": _digits(known[name].deviation) for name in DEVIATIONS},
         "seconds_per_cloud": "" if seconds is None else f"{seconds:.3f}",
         "peak_gb": "" if peak is None else f"{peak / 2**30:.2f}",
         "busy_before": "0.00" if quiet else "",
@@ -74,6 +80,10 @@ def row(board: Leaderboard, key: RowKey, column: str, results: list[JobResult], 
         "seed": " ".join(sorted({str(result.job.seed) for result in results})),
         **{name: " ".join(values) for name, values in hashes.items()},
     }
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def rows_of(folder: Path, *, quiet: bool) -> list[Row]:
@@ -114,7 +124,8 @@ def main() -> None:
         known = list(csv.DictReader(file))
     rows = merged(known, rows_of(options.folder, quiet=options.quiet))
     with replaced(options.csv) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        names = list(dict.fromkeys(name for each in rows for name in each))
+        writer = csv.DictWriter(file, names, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -23,8 +23,8 @@ def resolved(values: Mapping[str, Any]) -> dict[str, Any]:
         # Measured views take longer to make and teach more.
         "max_steps": 250 if measured else 1500,
         "views_per_cloud": 2 if measured else 1,
-        # The deviations leave nothing for the encoder to add; see the model's page.
-        "point_tokens": not measured,
+        # An untrained encoder adds nothing to the deviations; see the model's page.
+        "point_tokens": not measured or values["backbone"] != "random",
         "object_score": "deviation" if measured else "top",
     }
     found = {**values, **{name: usual[name] for name in usual if values.get(name) is None}}

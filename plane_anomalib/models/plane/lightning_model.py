@@ -53,7 +53,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         num_groups: Tokens of the point encoder; null as in its pretraining (paper: 512).
         point_tokens: Whether PCFA sees the point encoder's tokens; off, it judges each point by its
             geometry and place alone, `dynamic_prompts` have to be off too, and the encoder is not
-            run. Null takes them without `template_context` and does without them with it.
+            run. Null leaves them out with `template_context` and the encoder `"random"`.
         layers: 0-based blocks whose tokens become maps (paper: 2, 5, 8, 11; two cost half).
         text_prompt_length: Learnable text vectors per polarity, N.
         text_prompt_std: Standard deviation of their initial values.

@@ -12,6 +12,7 @@ from lightning.pytorch import Callback
 from plane_anomalib.contract.subject import packed
 from plane_anomalib.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
+from plane_anomalib.models.plane.arguments import resolved
 from plane_anomalib.models.plane.lightning_model import Plane as Direct
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.training import TrainingView
@@ -388,3 +389,23 @@ def test_frame_of_a_category_is_the_mean_over_its_training_clouds(
 def test_clouds_that_the_transform_did_not_make_are_refused(make_plane: PlaneMaker) -> None:
     with pytest.raises(ConfigurationError, match="views that its own transform made"):
         make_plane().training_step(packed(surface(np.random.default_rng(), 64)))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"template_context": True, "backbone": "random"}, (False, False, "deviation", 250, 2)),
+        ({"template_context": True, "backbone": "builtin"}, (True, True, "deviation", 250, 2)),
+        ({"template_context": False, "backbone": "random"}, (True, True, "top", 1500, 1)),
+        (
+            {"template_context": True, "backbone": "random", "point_tokens": True, "max_steps": 7},
+            (True, True, "deviation", 7, 2),
+        ),
+    ],
+)
+def test_what_is_left_open_goes_by_what_plane_is_given(
+    given: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    names = ("point_tokens", "dynamic_prompts", "object_score", "max_steps", "views_per_cloud")
+    found = resolved(given)
+    assert tuple(found[name] for name in names) == expected

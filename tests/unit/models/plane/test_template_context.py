@@ -158,3 +158,18 @@ def test_it_trains_saves_and_scores_as_before(
         before, after = model.eval().score_batch(batch), loaded.eval().score_batch(batch)
         assert before.anomaly_map.isfinite().all()
         torch.testing.assert_close(before.anomaly_map, after.anomaly_map)
+
+
+def test_the_object_score_weighs_deviations_by_their_probability(
+    make_plane: PlaneMaker, fit: Fit, tmp_path: Path
+) -> None:
+    arguments = {"template_context": True, "max_steps": 3, "rotation": "none"}
+    model = fit(make_plane(**arguments), data={"root": tree(tmp_path)}).eval()
+    bad, _ = with_bump(lump(np.random.default_rng(), 700))
+    batch = packed(bad)
+    batch.category = ["cup0"]
+    found = model.score_batch(batch)
+    context = model.model.template_context
+    deviation = context.detectors[context.categories.index("cup0")](bad).anomaly_map
+    weighed = np.sort(found.anomaly_map.numpy() * deviation)[-10:].mean()
+    assert found.pred_score.item() == pytest.approx(weighed, rel=1e-4)
