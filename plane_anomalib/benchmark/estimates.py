@@ -21,8 +21,10 @@ PER_CLOUD_SECONDS = {
 `benchmarks/results/comparison.csv`."""
 PER_STEP_SECONDS = {"Plane": 0.6}
 """Of a training step on two cores: 2,500 take 24 minutes, says the model's page."""
-USUAL_STEPS = 250
-"""Of a trained model whose `max_steps` is left to itself."""
+MEASURED_STEP_SECONDS = {"Plane": 2.0}
+"""Of a step with `template_context`, its specimens' comparison included: 250 take 10 minutes."""
+USUAL_STEPS = {True: 250, False: 1500}
+"""Of a trained model whose `max_steps` is left to itself, with and without `template_context`."""
 OTHERS_SECONDS = 60.0
 """Of a model of which nothing is known, per category."""
 
@@ -59,9 +61,11 @@ class Estimates:
         per_cloud = PER_CLOUD_SECONDS.get(job.model.name)
         if per_cloud is None:
             return OTHERS_SECONDS * len(job.categories)
+        measured = bool(job.model.arguments.get("template_context", True))
         steps = job.model.arguments.get("max_steps")
-        steps = USUAL_STEPS if steps is None else max(steps, 0)
-        training = PER_STEP_SECONDS.get(job.model.name, 0.0) * steps
+        steps = USUAL_STEPS[measured] if steps is None else max(steps, 0)
+        per_step = (MEASURED_STEP_SECONDS if measured else PER_STEP_SECONDS).get(job.model.name, 0)
+        training = per_step * steps
         return START_SECONDS + training + per_cloud * (clouds or 12 * len(job.categories))
 
 

@@ -47,3 +47,16 @@ def test_estimates_learn_from_the_same_row() -> None:
     assert estimates.seconds(replace(job, column="other", categories=["a", "b"])) == 8
     assert estimates.seconds(replace(job, row="other"), 10) == START_SECONDS + 10
     assert [duration(each) for each in (3, 300, 7200)] == ["3 s", "5 min", "2.0 h"]
+
+
+def test_steps_of_training_count_and_measured_ones_take_longer() -> None:
+    job = order().job
+
+    def seconds(**arguments: object) -> float:
+        plane = replace(job.model, name="Plane", arguments=arguments)
+        return Estimates().seconds(replace(job, model=plane), 10)
+
+    without = [seconds(template_context=False, max_steps=steps) for steps in (0, 100, None)]
+    assert without[0] < without[1] < without[2]
+    assert seconds(max_steps=100) > 2 * without[1]
+    assert seconds(max_steps=100) < seconds(max_steps=None) == seconds()
