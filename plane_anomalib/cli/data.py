@@ -39,6 +39,7 @@ _SHARES = (
     ("--variation", "deviation of a specimen, in largest sides of the object (0.002)"),
     ("--noise", "scanner noise, in largest sides (0.0005)"),
     ("--outliers", "share of points with ten times the noise (0)"),
+    ("--defect-size", "anomalous points, in terms of the usual share (1)"),
     ("--extent", "largest side in the files (1; real3d-ad 30)"),
 )
 _NAMES = {

@@ -131,7 +131,7 @@ class Category:
         defect = self.spec.conventions.kinds.get(kind)
         if defect is not None:
             shot = of_usual_share(
-                DEFECTS[defect].median_share,
+                self.spec.defect_size * DEFECTS[defect].median_share,
                 lambda: self._shot(density, defect, one_sided, rng),
                 lambda shot: shot.share,
             )
@@ -162,14 +162,15 @@ class Category:
     ) -> Shot:
         """Points of the whole surface, or of the side on which the defect is."""
         patch: Patch | None = None
+        size = self.spec.defect_size * (_SIDE if one_sided else 1.0)
         if defect is not None:
-            patch = plan_defect(defect, self.surface, rng, _SIDE if one_sided else 1.0)
+            patch = plan_defect(defect, self.surface, rng, size)
         if not one_sided:
             return Shot(*self.surface.sample(density, rng, patch))
         # A good object is looked at as if it had a defect, lest the view give it away.
         kinds = list(self.spec.conventions.kinds.values())
         other = kinds[rng.integers(len(kinds))]
-        shown = patch or plan_defect(other, self.surface, rng, _SIDE)
+        shown = patch or plan_defect(other, self.surface, rng, size)
         toward = view_of(self.surface, shown, rng)
         share = float(seen(self.surface, None, self.surface.pool.points, toward).mean())
         points, labels = self.surface.sample(density / max(share, 0.05), rng, patch)

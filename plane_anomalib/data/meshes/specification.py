@@ -16,12 +16,14 @@ from plane_anomalib.errors import ConfigurationError
 GENERATOR_VERSION = 1
 """Raised whenever the same specification and mesh would give other files."""
 _FINEST, _COARSEST = 400, 64
+_SMALLEST, _LARGEST = 0.1, 4.0
 _USUAL = {
     "seed": 0,
     "num_templates": 4,
     "variation": 0.002,
     "noise": 0.0005,
     "outliers": 0.0,
+    "defect_size": 1.0,
     "resolution": RESOLUTION,
 }
 
@@ -79,6 +81,7 @@ class MeshSpec:
         variation: Root mean square of each specimen's smooth deviation, in extents.
         noise: Standard deviation of the scanner's noise, in extents.
         outliers: Share of points whose noise is ten times as large.
+        defect_size: Share of anomalous points, in terms of the usual one.
         extent: Largest side of the objects in the files' units (Real3D-AD: millimetres).
         resolution: Steps of the distance grid along the largest side.
 
@@ -96,6 +99,7 @@ class MeshSpec:
     variation: float
     noise: float
     outliers: float
+    defect_size: float
     extent: float
     resolution: int
 
@@ -136,6 +140,12 @@ class MeshSpec:
             if not 0 <= getattr(self, name) <= high:
                 msg = f"{name} must be between 0 and {high}, not {getattr(self, name)!r}."
                 raise ConfigurationError(msg)
+        if not _SMALLEST <= self.defect_size <= _LARGEST:
+            msg = (
+                f"defect_size must be between {_SMALLEST} and {_LARGEST} of the usual, not "
+                f"{self.defect_size!r}."
+            )
+            raise ConfigurationError(msg)
         if not (math.isfinite(self.extent) and self.extent > 0):
             msg = f"extent must be a positive length, not {self.extent!r}."
             raise ConfigurationError(msg)

@@ -109,6 +109,23 @@ def test_no_two_specimens_are_alike(whole: Path) -> None:
     assert np.ptp(wide, axis=0).max() < 2 * Deviation.largest(WHOLE.variation) + 0.01
 
 
+@pytest.mark.parametrize("size", [0.4, 2.0])
+def test_defects_are_of_the_wanted_size(size: float, tmp_path: Path) -> None:
+    (tmp_path / "meshes").mkdir()
+    save(block(), tmp_path / "meshes/block.stl")
+    few = SMALL | {"num_good": 1, "num_templates": 2}
+    spec = MeshSpec.create("anomaly-shapenet", resolution=64, defect_size=size, **few)
+    make_benchmark(tmp_path / "meshes", tmp_path / "made", spec)
+    shares = {
+        str(facts["defect"]): float(str(facts["anomalous_share"]))
+        for facts in described(tmp_path / "made/block").values()
+        if facts["defect"] != "good"
+    }
+    # Clouds of 1,500 points hold few of a scratch; half of the kinds have plenty.
+    ratios = [share / (size * DEFECTS[kind].median_share) for kind, share in shares.items()]
+    assert 0.4 < np.median(ratios) < 2.5
+
+
 def test_one_sided_tests_show_one_side_and_lie_anyhow(sides: Path) -> None:
     rotations = []
     for file, facts in described(sides / "block_1").items():
@@ -259,6 +276,7 @@ def test_folders_that_cannot_become_a_benchmark_say_why(
         {"variation": float("nan")},
         {"extent": 0.0},
         {"resolution": 4000},
+        {"defect_size": 0.01},
     ],
 )
 def test_a_specification_that_cannot_work_names_the_argument(wrong: dict[str, float]) -> None:
