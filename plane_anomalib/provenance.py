@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from plane_anomalib.cores import usable_cores
 from plane_anomalib.json_data import strict_json, to_plain
 from plane_anomalib.results import Component, Hardware, Versions
 from plane_anomalib.version import __version__
@@ -58,12 +59,11 @@ def hardware(device: torch.device | str = "cpu") -> Hardware:
     """The machine and, when ``device`` is a GPU, its name."""
     device = torch.device(device)
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:
         ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         ram = 0
-    return Hardware(cpu=_cpu_model(), cores=cores or 1, ram_bytes=ram, gpu=gpu)
+    return Hardware(cpu=_cpu_model(), cores=usable_cores(), ram_bytes=ram, gpu=gpu)
 
 
 def peak_memory_bytes() -> int:

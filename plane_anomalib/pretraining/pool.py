@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from plane_anomalib.cores import usable_cores
 from plane_anomalib.pretraining.config import PoolConfig
 from plane_anomalib.pretraining.drawing import Source, Task, draw, own_sources, spread
 
@@ -126,7 +127,7 @@ def _fill(
     ]
     words: list[tuple[str, str, str]] = []
     began = last = time.monotonic()
-    with _mapper(min(workers or os.cpu_count() or 1, len(tasks))) as mapped:
+    with _mapper(min(workers or usable_cores(), len(tasks))) as mapped:
         for part in mapped(tasks):
             words += part
             if time.monotonic() - last > 10:

@@ -15,6 +15,7 @@ from plane_anomalib.benchmark.order import Order
 from plane_anomalib.benchmark.schema import RESULT_FILE, JobResult
 from plane_anomalib.benchmark.store import Store, remove
 from plane_anomalib.benchmark.supervise import Allowance, supervise
+from plane_anomalib.cores import usable_cores
 
 _JOB_BYTES = 3 * 2**30
 """Memory that a job is taken to need where the number of processes is chosen."""
@@ -119,7 +120,7 @@ def slots_of_machine(processes: int | None, jobs: int) -> list[dict[str, str]]:
         For each process its GPU, if there are any, and its number of threads. Variables that the
         user has set stay.
     """
-    cores, gpus = _cores(), _gpus()
+    cores, gpus = usable_cores(), _gpus()
     fitting = len(gpus) or max(min(cores, psutil.virtual_memory().total // _JOB_BYTES), 1)
     count = max(min(processes or fitting, jobs), 1)
     threads = str(max(cores // count, 1))
@@ -130,12 +131,6 @@ def slots_of_machine(processes: int | None, jobs: int) -> list[dict[str, str]]:
             slot["CUDA_VISIBLE_DEVICES"] = gpus[index % len(gpus)]
         slots.append(slot)
     return slots
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _gpus() -> list[str]:

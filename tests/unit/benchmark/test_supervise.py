@@ -94,7 +94,7 @@ def test_processes_share_the_cores_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     local = "plane_anomalib.benchmark.executors.local"
-    monkeypatch.setattr(f"{local}._cores", lambda: 8)
+    monkeypatch.setattr(f"{local}.usable_cores", lambda: 8)
     for processes, jobs, count, threads in ((4, 9, 4, "2"), (4, 2, 2, "4"), (20, 99, 20, "1")):
         slots = slots_of_machine(processes, jobs)
         assert [slot["OMP_NUM_THREADS"] for slot in slots] == [threads] * count
