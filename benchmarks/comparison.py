@@ -53,6 +53,7 @@ def name_of(key: RowKey) -> str:
 def row(board: Leaderboard, key: RowKey, column: str, results: list[JobResult], quiet: bool) -> Row:
     """What the tables need of a row on a set, and what it was made of; empty if not complete."""
     runs = [result.run for result in results if result.run is not None]
+    seeds = sorted({str(result.job.seed) for result in results})
     cost = row_cost(results)
     scores = [board.scores.get((key, column, metric)) for metric in METRICS]
     if cost is None or any(score is None or not score.complete for score in scores):
@@ -68,7 +69,7 @@ def row(board: Leaderboard, key: RowKey, column: str, results: list[JobResult], 
         "set": column,
         "run": name_of(key),
         "categories": str(len(board.categories[column])),
-        "clouds": str(sum(len(run.objects) for run in runs)),
+        "clouds": str(sum(len(run.objects) for run in runs) // len(seeds)),
         **{name: _digits(score.mean) for name, score in known.items()},
         **{f"{name}_std": _digits(known[name].deviation) for name in DEVIATIONS},
         "seconds_per_cloud": "" if seconds is None else f"{seconds:.3f}",
@@ -77,7 +78,7 @@ def row(board: Leaderboard, key: RowKey, column: str, results: list[JobResult], 
         "cpu": f"{hardware.cpu}, {hardware.cores} cores",
         "finished": newest.timing.finished,
         "commit": newest.versions.git_commit,
-        "seed": " ".join(sorted({str(result.job.seed) for result in results})),
+        "seed": " ".join(seeds),
         **{name: " ".join(values) for name, values in hashes.items()},
     }
 
