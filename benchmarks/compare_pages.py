@@ -12,7 +12,7 @@ import csv
 import re
 from pathlib import Path
 
-from comparison import DEVIATIONS, PLANES, RUNS, Row, is_quiet
+from comparison import PLANES, RUNS, SHORT, Row, is_quiet
 
 from plane_anomalib.atomic import replaced
 from plane_anomalib.results import METRIC_NAMES
@@ -67,7 +67,7 @@ def overview(rows: list[Row], kind: str) -> str:
             continue
         here = [found.get((each, name)) for each in SETS]
         cells = [
-            "-" if row is None else " / ".join(number(row[metric]) for metric in DEVIATIONS)
+            "-" if row is None else " / ".join(number(row[metric]) for metric in SHORT)
             for row in here
         ]
         times = [seconds(row) for row in here if row is not None]
@@ -88,7 +88,7 @@ def variants(rows: list[Row]) -> str:
         for name in ("TemplateResidual", *PLANES):
             if (each, name) in found:
                 row = found[each, name]
-                cells = [_spread(row[metric], row.get(f"{metric}_std")) for metric in DEVIATIONS]
+                cells = [_spread(row[metric], row.get(f"{metric}_std")) for metric in SHORT]
                 seeds = len(row["seed"].split()) or 1
                 lines.append(f"| {each} | {name} | {seeds} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -108,11 +108,12 @@ def main() -> None:
 
     def filled(match: re.Match[str]) -> str:
         name = match[2]
-        kinds = ("one-class", "one-for-all", "faithful")
         if name == "variants":
             text = variants(rows)
+        elif name in {"one-class", "one-for-all", "faithful"}:
+            text = overview(rows, name)
         else:
-            text = overview(rows, name) if name in kinds else page_table(rows, name)
+            text = page_table(rows, name)
         return f"{match[1]}{text}\n{match[3]}"
 
     for page in PAGES:

@@ -26,8 +26,8 @@ from plane_anomalib.results import METRIC_NAMES
 
 Row = dict[str, str]
 METRICS = METRIC_NAMES[:-1]
-DEVIATIONS = ("object_AUROC", "point_AUROC", "point_AP")
-"""Metrics whose standard deviation over the seeds is kept, where there are several."""
+SHORT = ("object_AUROC", "point_AUROC", "point_AP")
+"""Metrics of the short tables; their deviation over the seeds is kept, where there are several."""
 BANKS = (
     *("BTF raw", "BTF FPFH", "PatchCore3D FPFH", "PatchCore3D FPFH+raw"),
     *("PatchCore3D builtin", "M3DM builtin", "Reg3DAD builtin"),
@@ -71,9 +71,9 @@ def row(board: Leaderboard, key: RowKey, column: str, results: list[JobResult], 
         "categories": str(len(board.categories[column])),
         "clouds": str(sum(len(run.objects) for run in runs) // len(seeds)),
         **{name: _digits(score.mean) for name, score in known.items()},
-        **{f"{name}_std": _digits(known[name].deviation) for name in DEVIATIONS},
-        "seconds_per_cloud": "" if seconds is None else f"{seconds:.3f}",
-        "peak_gb": "" if peak is None else f"{peak / 2**30:.2f}",
+        **{f"{name}_std": _digits(known[name].deviation) for name in SHORT},
+        "seconds_per_cloud": _digits(seconds, 3),
+        "peak_gb": "" if peak is None else _digits(peak / 2**30, 2),
         "busy_before": "0.00" if quiet else "",
         "cpu": f"{hardware.cpu}, {hardware.cores} cores",
         "finished": newest.timing.finished,
@@ -83,8 +83,8 @@ def row(board: Leaderboard, key: RowKey, column: str, results: list[JobResult], 
     }
 
 
-def _digits(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _digits(value: float | None, digits: int = 4) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def rows_of(folder: Path, *, quiet: bool) -> list[Row]:

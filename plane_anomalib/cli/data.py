@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
+
+from plane_anomalib.cli.showing import say
 
 _MAKE = """\
 Make a benchmark from closed triangle meshes (CAD parts, scanned objects), one category per file:
@@ -96,14 +97,9 @@ def run(arguments: Namespace) -> int:
     }
     spec = MeshSpec.create(arguments.layout, **given)
     made = make_benchmark(
-        arguments.meshes, arguments.out, spec, processes=arguments.processes, report=_line
+        arguments.meshes, arguments.out, spec, processes=arguments.processes, report=say
     )
     loader = "Real3DAD" if spec.conventions.one_sided else "AnomalyShapeNet"
-    _line(f"{arguments.out} holds {len(made)} categories; use them with")
-    _line(f"  anomalib train --model Plane --data {loader} --data.root {arguments.out}")
+    say(f"{arguments.out} holds {len(made)} categories; use them with")
+    say(f"  anomalib train --model Plane --data {loader} --data.root {arguments.out}")
     return 0
-
-
-def _line(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

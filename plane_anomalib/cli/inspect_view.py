@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
+
+from plane_anomalib.cli.showing import say
 
 DESCRIPTION = "Look at judged clouds: a page and a picture for each, and a list of all."
 _DETAILS = """\
@@ -88,15 +89,10 @@ def run(arguments: Namespace) -> int:
         truth=arguments.truth,
         rerun=arguments.rerun,
     )
-    viewed = view(arguments.results, options, out=arguments.out, report=_line)
+    viewed = view(arguments.results, options, out=arguments.out, report=say)
     if options.rerun is not None:
-        _line(f"{options.rerun}: open it with `rerun {options.rerun}`.")
+        say(f"{options.rerun}: open it with `rerun {options.rerun}`.")
     shown = viewed.index or next(iter(viewed.pages), None)
     if shown is not None:
-        _line(f"Open {shown} in a browser.")
+        say(f"Open {shown} in a browser.")
     return int(bool(viewed.failed))
-
-
-def _line(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

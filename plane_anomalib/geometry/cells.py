@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
+from plane_anomalib.geometry.normals import neighbourhood_normals
 from plane_anomalib.geometry.validation import FloatArray
 
 Array = NDArray[np.float64]
@@ -37,9 +38,7 @@ class Cells:
     def normals(self) -> Array:
         """(C, 3) unit normals, of arbitrary sign."""
         indices = self.index.query(self.means, min(_NORMAL_NEIGHBOURS, len(self.means)))[1]
-        offsets = self.means[indices] - self.means[:, None]
-        offsets -= offsets.mean(1, keepdims=True)
-        return np.linalg.eigh(offsets.transpose(0, 2, 1) @ offsets)[1][:, :, 0]
+        return neighbourhood_normals(self.means, indices)
 
 
 def uniform_cells(points: FloatArray) -> Cells:

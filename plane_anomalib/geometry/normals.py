@@ -130,11 +130,11 @@ def _same_side(
     return np.einsum("ni,ni->n", mirrored, normals[second]), np.square(steep)
 
 
-def neighbourhood_normals(cloud: FloatArray, neighbours: IntArray) -> NDArray[np.float64]:
+def neighbourhood_normals(cloud: NDArray[Any], neighbours: IntArray) -> NDArray[np.float64]:
     """Directions of least variance of neighbourhoods, signs arbitrary.
 
     Args:
-        cloud: (N, 3).
+        cloud: (N, 3) floating point.
         neighbours: (M, K) indices into the cloud.
 
     Returns:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from plane_anomalib.geometry.neighbours import knn
-from plane_anomalib.geometry.normals import orient_outward, patch_normal
+from plane_anomalib.geometry.normals import neighbourhood_normals, orient_outward, patch_normal
 from plane_anomalib.geometry.validation import FloatArray, IntArray
 from plane_anomalib.synthesis.base import Labelled
 
@@ -63,9 +63,7 @@ class SurfacePatch:
 
     def normals(self, cloud: FloatArray) -> Array:
         """(P, 3) unit normals of the points, on the side of the patch's normal."""
-        around = cloud[self.indices[self.neighbours]].astype(np.float64)
-        around -= around.mean(1, keepdims=True)
-        normals = np.linalg.eigh(around.transpose(0, 2, 1) @ around)[1][:, :, 0]
+        normals = neighbourhood_normals(cloud, self.indices[self.neighbours])
         return np.where((normals @ self.frame[2])[:, None] < 0, -normals, normals)
 
 

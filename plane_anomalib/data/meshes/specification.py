@@ -16,7 +16,6 @@ from plane_anomalib.errors import ConfigurationError
 GENERATOR_VERSION = 1
 """Raised whenever the same specification and mesh would give other files."""
 _FINEST, _COARSEST = 400, 64
-_SMALLEST, _LARGEST = 0.1, 4.0
 _USUAL = {
     "seed": 0,
     "num_templates": 4,
@@ -135,17 +134,17 @@ class MeshSpec:
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 msg = f"{name} must be a whole number of at least {low}, not {value!r}."
                 raise ConfigurationError(msg)
-        highest = {"variation": 0.02, "noise": 0.02, "outliers": 0.1, "resolution": _FINEST}
-        for name, high in highest.items():
-            if not 0 <= getattr(self, name) <= high:
-                msg = f"{name} must be between 0 and {high}, not {getattr(self, name)!r}."
+        within: dict[str, tuple[float, float]] = {
+            "variation": (0, 0.02),
+            "noise": (0, 0.02),
+            "outliers": (0, 0.1),
+            "defect_size": (0.1, 4),
+            "resolution": (0, _FINEST),
+        }
+        for name, (least, most) in within.items():
+            if not least <= getattr(self, name) <= most:
+                msg = f"{name} must be between {least} and {most}, not {getattr(self, name)!r}."
                 raise ConfigurationError(msg)
-        if not _SMALLEST <= self.defect_size <= _LARGEST:
-            msg = (
-                f"defect_size must be between {_SMALLEST} and {_LARGEST} of the usual, not "
-                f"{self.defect_size!r}."
-            )
-            raise ConfigurationError(msg)
         if not (math.isfinite(self.extent) and self.extent > 0):
             msg = f"extent must be a positive length, not {self.extent!r}."
             raise ConfigurationError(msg)

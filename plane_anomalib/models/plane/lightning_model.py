@@ -200,6 +200,8 @@ class Plane(PointCloudMixin, AnomalibModule):
         dtype = torch.bfloat16 if backbone_precision == "bf16" else torch.float32
         self.model = PlaneModel(create_backbone(backbone, dtype=dtype), settings, seed=seed)
         self.seed = seed
+        self._steps: int = arguments["max_steps"]
+        self._views_per_cloud: int = arguments["views_per_cloud"]
         self._rehearsals: dict[str, Rehearsal] = {}
 
     def train_transform(self, datamodule: PointCloudDataModule) -> ItemTransform:
@@ -220,7 +222,7 @@ class Plane(PointCloudMixin, AnomalibModule):
                 one_sided=one_sided,
                 measured=measured,
             ),
-            views=self._views_per_cloud(),
+            views=self._views_per_cloud,
             extra_points=h.extra_points,
             frames=self.model.frames() if common else {},
             rehearsals=self._rehearsals,
@@ -237,7 +239,7 @@ class Plane(PointCloudMixin, AnomalibModule):
             self.model.calibrate(sample_features(data, self.seed))
 
     def _learn_data(self, datamodule: PointCloudDataModule) -> None:
-        if self._steps() > 0 and datamodule.samples_per_epoch is None:
+        if self._steps > 0 and datamodule.samples_per_epoch is None:
             # A category has four clouds: epochs of one pass each would be all overhead.
             datamodule.samples_per_epoch = _STEPS_PER_EPOCH * datamodule.train_batch_size
         model = self.model
@@ -258,7 +260,7 @@ class Plane(PointCloudMixin, AnomalibModule):
                 "PLANE trains on views that its own transform made: leave the datamodule's "
                 "training transform to it."
             )
-        views = self._views_per_cloud()
+        views = self._views_per_cloud
         points = batch.points.view(batch.batch_size * views, -1, 3)
         categories = [name for name in batch.category for _ in range(views)]
         # Not -1 for the number of points: there may be no channels.
@@ -311,17 +313,11 @@ class Plane(PointCloudMixin, AnomalibModule):
         )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
-    def _steps(self) -> int:
-        return int(resolved(self.hparams)["max_steps"])
-
-    def _views_per_cloud(self) -> int:
-        return int(resolved(self.hparams)["views_per_cloud"])
-
     @property
     def trainer_arguments(self) -> dict[str, Any]:
         """Length of training; validation once, at its end, where thresholds are found."""
         h = self.hparams
-        steps, epochs = max(self._steps(), 0), max(h.max_epochs, 0)
+        steps, epochs = max(self._steps, 0), max(h.max_epochs, 0)
         # Batches over all epochs, or epochs; after every epoch if either may come first.
         by_steps = steps and not epochs
         return {

@@ -104,15 +104,14 @@ class PlaneModel(nn.Module):
             if s.inputs.places
             else 0
         )
+        tokens = self.backbone.point_width if s.point_tokens else 0
         return FeatureAdapter(
-            (self.backbone.point_width if s.point_tokens else 0) + s.inputs.channels + places,
+            tokens + s.inputs.channels + places,
             vectors * self.backbone.point_width if full else 0,
             self.backbone.joint_dim,
             hidden=s.adapter_hidden,
             depth=s.adapter_depth if full else 0,
-            damped=self.backbone.point_width
-            if s.point_tokens and self.backbone.weights == "random"
-            else 0,
+            damped=tokens if self.backbone.weights == "random" else 0,
             generator=draw,
         )
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
+from plane_anomalib.benchmark.estimates import USUAL_STEPS
 from plane_anomalib.contract.subject import packed
 from plane_anomalib.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
@@ -409,3 +410,8 @@ def test_what_is_left_open_goes_by_what_plane_is_given(
     names = ("point_tokens", "dynamic_prompts", "object_score", "max_steps", "views_per_cloud")
     found = resolved(given)
     assert tuple(found[name] for name in names) == expected
+    # Plans estimate hours without importing the model.
+    assert (
+        USUAL_STEPS[given["template_context"]]
+        == resolved({**given, "max_steps": None})["max_steps"]
+    )
