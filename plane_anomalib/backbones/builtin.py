@@ -37,17 +37,19 @@ def trained_weights() -> Path:
     return builtin_path()
 
 
-def create_untrained(seed: int = 0) -> PointLanguageModel:
-    """Return a model of the built-in one's shape with random weights, to compare with; loudly.
+def create_untrained(seed: int = 0, *, warn: bool = True) -> PointLanguageModel:
+    """Return a model of the built-in one's shape with random weights, to compare with.
 
     Args:
         seed: Of the weights.
+        warn: Say so loudly; for whoever has the point encoder judge.
     """
-    _logger.warning(
-        'The backbone "random" is UNTRAINED: its weights (seed %d) know nothing about shapes or '
-        "words. Scores come from what is trained on top of it.",
-        seed,
-    )
+    if warn:
+        _logger.warning(
+            'The backbone "random" is UNTRAINED: its weights (seed %d) know nothing about shapes '
+            "or words. Scores come from what is trained on top of it.",
+            seed,
+        )
     return create_random(POINTS, TEXT, torch.Generator().manual_seed(seed))
 
 

@@ -41,7 +41,11 @@ def create_point_encoder(name: str = "builtin", *, seed: int = 0) -> PointTransf
 
 
 def create_backbone(
-    name_or_path: str | Path = "builtin", *, seed: int = 0, dtype: torch.dtype = torch.float32
+    name_or_path: str | Path = "builtin",
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    warn: bool = True,
 ) -> PointLanguageModel:
     """Return a frozen point-language model.
 
@@ -52,6 +56,7 @@ def create_backbone(
             `save_point_language_model`.
         seed: Of the weights of "random".
         dtype: In which the encoders are held; bfloat16 halves their memory, see `precision.hold`.
+        warn: Whether "random" says that it is untrained.
 
     Raises:
         WeightsError: If the name is unknown, needs a file, or the file cannot be used.
@@ -60,7 +65,7 @@ def create_backbone(
     if name == "builtin":
         return load_point_language_model(trained_weights(), dtype=dtype)
     if name == "random":
-        model = create_untrained(seed)
+        model = create_untrained(seed, warn=warn)
         hold(model, dtype)
         return model
     if name in CATALOGUE:

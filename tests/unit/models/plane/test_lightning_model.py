@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -415,3 +416,12 @@ def test_what_is_left_open_goes_by_what_plane_is_given(
         USUAL_STEPS[given["template_context"]]
         == resolved({**given, "max_steps": None})["max_steps"]
     )
+
+
+@pytest.mark.parametrize(("point_tokens", "warned"), [(None, False), (True, True)])
+def test_untrained_encoder_is_named_where_its_tokens_count(
+    point_tokens: bool | None, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        Plane(point_tokens=point_tokens)
+    assert ("UNTRAINED" in caplog.text) == warned
