@@ -1,4 +1,4 @@
-"""Where and how encoders compute in bfloat16."""
+"""Frozen encoders whose transformer blocks are held in bfloat16."""
 
 from __future__ import annotations
 
@@ -33,14 +33,6 @@ def hold(model: nn.Module, dtype: torch.dtype) -> None:
     for name, module in model.named_modules():
         if is_held(name) and isinstance(module, nn.Linear | nn.Embedding):
             module.to(dtype)
-
-
-def multiplies_bf16(device: torch.device) -> bool:
-    """Whether a device has the instructions; elsewhere bfloat16 is slower than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    return device.type == "cpu" and bool(supported())
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from plane_anomalib.backbones.point_language import PointLanguageModel
-from plane_anomalib.backbones.precision import multiplies_bf16
 from plane_anomalib.pretraining import losses
 from plane_anomalib.pretraining.batch import Batch, mean_direction, relative_groups
 from plane_anomalib.pretraining.config import LossesConfig
@@ -83,8 +82,8 @@ def prepare_texts(
 
 @contextmanager
 def precision(device: torch.device) -> Iterator[None]:
-    """bfloat16 where the device multiplies it; float32 elsewhere."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bf16(device)):
+    """bfloat16 where a GPU multiplies; float32 elsewhere."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
         yield
 
 

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from plane_anomalib.backbones.create import create_backbone
-from plane_anomalib.backbones.precision import multiplies_bf16
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
@@ -269,8 +268,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         # Not -1 for the number of points: there may be no channels.
         features = batch.features.view(*points.shape[:2], batch.features.shape[-1])
         target = batch.gt_mask.view(points.shape[:2]).float()
-        fast = h.precision == "auto" and multiplies_bf16(self.device)
-        bf16 = fast or h.precision == "bf16"
+        bf16 = _wants_bf16(h.precision, self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
             maps = self.model.maps(points, features, categories)
         focal = focal_loss(maps, target, h.focal_gamma)
@@ -365,3 +363,13 @@ class Plane(PointCloudMixin, AnomalibModule):
 
 def _parameters(*modules: nn.Module | None) -> list[nn.Parameter]:
     return [p for module in modules if module is not None for p in module.parameters()]
+
+
+def _wants_bf16(precision: str, device: torch.device) -> bool:
+    if precision != "auto":
+        return precision == "bf16"
+    # Without the instructions bfloat16 is emulated, slower than float32.
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return device.type == "cpu" and bool(supported())

@@ -9,7 +9,7 @@ from torch import nn
 
 from plane_anomalib.backbones import PointLanguageModel, create_backbone
 from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
-from plane_anomalib.backbones.precision import hold, multiplies_bf16
+from plane_anomalib.backbones.precision import hold
 from plane_anomalib.backbones.transformer import Attention
 from tests.support.small_plane import save_small_backbone
 
@@ -87,12 +87,3 @@ def test_attention_by_products_is_the_fused_one(tokens: int) -> None:
     exact = attention.float()(x.float())
     worst = (fused.float() - exact).abs().max()
     assert (products.float() - exact).abs().max() < 3 * worst + 1e-3
-
-
-@pytest.mark.parametrize("listed", [True, False])
-def test_processor_is_asked_for_the_instructions_of_bfloat16(
-    listed: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: listed)
-    assert multiplies_bf16(torch.device("cpu")) == listed
-    assert not multiplies_bf16(torch.device("meta"))
