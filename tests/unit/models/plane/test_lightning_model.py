@@ -321,11 +321,6 @@ def test_arguments_reach_the_network_and_the_views(
             "needs the normal specimens",
         ),
         (
-            {"shape_context": True, "template_context": False},
-            ConfigurationError,
-            "set template_context=true and local_geometry=true",
-        ),
-        (
             {
                 "point_tokens": False,
                 "dynamic_prompts": False,
