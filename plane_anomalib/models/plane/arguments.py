@@ -74,11 +74,6 @@ def check_values(constructor: Callable[..., Any], values: Mapping[str, Any]) -> 
             "object_score=deviation needs the normal specimens: set template_context=true, or "
             "object_score=top."
         )
-    if values["shape_context"] and not (values["template_context"] and values["local_geometry"]):
-        raise ConfigurationError(
-            "shape_context compares the local shape with the normal specimens: set "
-            "template_context=true and local_geometry=true."
-        )
     if not values["focal_weight"] + values["dice_weight"] > 0:
         raise ConfigurationError("Leave focal_weight or dice_weight above 0: PLANE needs a loss.")
 

@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 _SCORING = ("backbone_precision", "num_views", "object_score", "object_score_share")
 #: May differ without a word; the pose is compared as the data resolved it.
 _FREE = ("inputs", "pose", "text_prompt_std", "unknown_category")
-#: How checkpoints from before these arguments were trained.
-_BEFORE = {"point_tokens": True, "views_per_cloud": 1, "shape_context": False}
 _SCHEDULED = ("schedule", "max_steps", "max_epochs")
 
 
@@ -42,7 +40,8 @@ def check_arguments(
     Raises:
         ConfigurationError: An argument must be repeated.
     """
-    trained = {**_BEFORE, **checkpoint["hyper_parameters"]}
+    # Checkpoints from before these arguments were trained so.
+    trained = {"point_tokens": True, "views_per_cloud": 1, **checkpoint["hyper_parameters"]}
     given, trained = resolved(given), resolved(trained)
     names = [f.name for f in (*fields(InputSettings), *fields(PlaneSettings))]
     names = [name for name in names if name not in (*_SCORING, *_FREE)]

@@ -12,8 +12,7 @@ from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.local_shape import local_shape_channels, local_shape_features
 from plane_anomalib.geometry.normalise import UnitSphere, unit_sphere
 from plane_anomalib.geometry.pose import principal_frame
-from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, Context
-from plane_anomalib.models.plane.usual_shape import compared_channels
+from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS
 
 Array = NDArray[np.float32]
 Pose = Literal["common", "principal", "none"]
@@ -54,7 +53,6 @@ class InputSettings:
         local_geometry: Whether views carry local shape features (plane.md, section 6).
         local_scales: Neighbours per scale for a cloud of 12,000 points, ascending.
         template_context: Whether they carry deviations from the normal specimens.
-        shape_context: Whether they carry deviations of the local shape from that of the specimens.
         pose: How places on the object are told: `"common"`, all clouds of a category lie the same
             way; `"principal"`, by the cloud's own axes; `"none"`, not at all.
         num_views: Views per cloud at test time; each sees other points, until all are seen.
@@ -64,17 +62,14 @@ class InputSettings:
     local_geometry: bool = True
     local_scales: tuple[int, ...] = (16, 48, 128, 320)
     template_context: bool = False
-    shape_context: bool = False
     pose: Pose = "principal"
     num_views: int = 4
 
     @property
     def channels(self) -> int:
         """Channels of local shape and of deviations."""
-        scales = len(self.local_scales)
-        local = len(local_shape_channels(scales)) if self.local_geometry else 0
-        compared = len(compared_channels(scales)) if self.shape_context else 0
-        return local + (CONTEXT_CHANNELS if self.template_context else 0) + compared
+        local = len(local_shape_channels(len(self.local_scales))) if self.local_geometry else 0
+        return local + (CONTEXT_CHANNELS if self.template_context else 0)
 
     @property
     def places(self) -> bool:
@@ -86,7 +81,7 @@ class InputSettings:
         cloud: Array,
         chosen: NDArray[np.int64],
         frame: Frame | None = None,
-        context: Context | None = None,
+        context: Array | None = None,
     ) -> View:
         """Some points with their features.
 
@@ -94,7 +89,8 @@ class InputSettings:
             cloud: `(N, 3)` the whole cloud in the object's own units.
             chosen: `(P,)` indices of the points to show.
             frame: The category's; without one the cloud's own centre and radius serve.
-            context: Of the chosen points, where `template_context` is on.
+            context: `(P, CONTEXT_CHANNELS)` deviations of the chosen points, where
+                `template_context` is on.
         """
         return self._view(cloud, unit_sphere(cloud), chosen, frame, context)
 
@@ -104,16 +100,15 @@ class InputSettings:
         sphere: UnitSphere,
         chosen: NDArray[np.int64],
         frame: Frame | None,
-        context: Context | None,
+        context: Array | None,
     ) -> View:
         unit, center, scale = sphere
         shown = np.ascontiguousarray(unit[chosen])
-        local = np.empty((len(shown), 0), np.float32)
+        parts = [np.empty((len(shown), 0), np.float32)]
         if self.local_geometry:
-            local = local_shape_features(unit, shown, self.local_scales)
-        parts = [local]
+            parts.append(local_shape_features(unit, shown, self.local_scales))
         if context is not None:
-            parts.append(context.features(local, len(self.local_scales)))
+            parts.append(context)
         if self.pose == "principal":
             parts.append(shown @ principal_frame(unit))
         elif self.pose == "common":
@@ -122,7 +117,7 @@ class InputSettings:
         return View(shown, np.concatenate(parts, 1).astype(np.float32))
 
     def views(
-        self, cloud: Array, seed: int, frame: Frame | None = None, context: Context | None = None
+        self, cloud: Array, seed: int, frame: Frame | None = None, context: Array | None = None
     ) -> tuple[Array, list[View]]:
         """Cut a cloud into views for testing; the same points in any order give the same views.
 
@@ -130,7 +125,7 @@ class InputSettings:
             cloud: `(N, 3)` in the object's own units, N >= 1.
             seed: Chooses the points.
             frame: As in `view`.
-            context: Of all points.
+            context: `(N, CONTEXT_CHANNELS)` of all points.
 
         Returns:
             The cloud in its unit sphere, `(N, 3)` in input order, and the views.
@@ -142,7 +137,7 @@ class InputSettings:
         # The features see the shuffled cloud, so that they too are the same for any order.
         of_all = self.local_geometry or self.pose == "principal"
         order = shuffled_order(cloud, seed, first=None if of_all else len(chosen))
-        shown = None if context is None else context.at(order[chosen])
+        shown = None if context is None else context[order[chosen]]
         if of_all:
             whole = self.view(np.ascontiguousarray(cloud[order]), chosen, frame, shown)
         else:

@@ -73,8 +73,6 @@ class Plane(PointCloudMixin, AnomalibModule):
         template_context: Feed how far each point deviates from the category's normal specimens,
             aligned and measured as `TemplateResidual` does; off, PLANE is template-free at test
             time, as in the paper.
-        shape_context: Feed also how far each point's local shape is from that of the normal
-            specimens at the same place.
         pose: How PCFA knows where on the object a point lies, and which prompts of the category's
             places to take: `"common"`, all clouds of a category lie the same way; `"principal"`,
             by the cloud's own axes; `"none"`; `"auto"`, common if the dataset says so, else
@@ -160,7 +158,6 @@ class Plane(PointCloudMixin, AnomalibModule):
         local_geometry: bool = True,
         local_scales: Sequence[int] = (16, 48, 128, 320),
         template_context: bool = True,
-        shape_context: bool = False,
         pose: Literal["auto", "common", "principal", "none"] = "auto",
         place_octaves: int = 6,
         place_resolutions: Sequence[int] = (8, 16, 32, 64, 128),

@@ -23,7 +23,7 @@ from plane_anomalib.models.plane.maps import anomaly_probability
 from plane_anomalib.models.plane.place_prompts import PlacePrompts
 from plane_anomalib.models.plane.propagation import propagate
 from plane_anomalib.models.plane.settings import PlaneSettings
-from plane_anomalib.models.plane.template_context import Context, TemplateContext
+from plane_anomalib.models.plane.template_context import TemplateContext
 from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
 from plane_anomalib.models.plane.visual_prompts import VisualPrompts
 from plane_anomalib.models.template_residual.context import total_deviation
@@ -85,10 +85,7 @@ class PlaneModel(nn.Module):
         self.adapters = nn.ModuleList(self._adapter(draw) for _ in range(maps))
         log_scale = torch.tensor(1 / s.temperature).log()
         self.log_scale = nn.Parameter(log_scale, requires_grad=s.learnable_temperature)
-        scales = s.inputs.local_scales if s.inputs.shape_context else None
-        self.template_context = (
-            TemplateContext(local_scales=scales, seed=seed) if s.inputs.template_context else None
-        )
+        self.template_context = TemplateContext(seed=seed) if s.inputs.template_context else None
         self.feature_mean: Tensor
         self.feature_std: Tensor
         self.frame_center: Tensor
@@ -288,7 +285,7 @@ class PlaneModel(nn.Module):
             category = self._meant(given)
             context = None
             if self.template_context is not None:
-                context = self.template_context.measure(cloud.numpy(), category)
+                context = self.template_context.channels(cloud.numpy(), category)
             unit, views = inputs.views(cloud.numpy(), self.seed, frames.get(category), context)
             scored.append(self._score(unit, views, category, context))
         device = points.device
@@ -302,7 +299,7 @@ class PlaneModel(nn.Module):
         unit: NDArray[np.float32],
         views: Sequence[View],
         category: str,
-        context: Context | None,
+        context: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.float32], float]:
         """Map `(N,)` of one cloud in its unit sphere, and its object score."""
         # One view at a time: the result must not depend on how many a batch holds.
@@ -310,8 +307,7 @@ class PlaneModel(nn.Module):
         places = np.concatenate([view.points for view in views])
         full = interpolate_to_points(places, seen, unit).astype(np.float32)
         if self.settings.object_score == "deviation" and context is not None:
-            deviation = total_deviation(context.channels)
-            return full, _mean_of_highest(full * deviation, _DEVIATING_POINTS)
+            return full, _mean_of_highest(full * total_deviation(context), _DEVIATING_POINTS)
         return full, self._object_score(seen)
 
     def _view_scores(self, view: View, category: str) -> NDArray[np.float32]:

@@ -66,9 +66,9 @@ class TrainingView:
         chosen = self._choose(mask, generator)
         context = None
         if rehearsal is not None:
-            posed = bool(rehearsal.detector.posed)
-            laid = points if posed else nearly_registered(points, generator)
-            context = rehearsal.measure(laid).at(chosen)
+            detector = rehearsal.detector
+            laid = points if bool(detector.posed) else nearly_registered(points, generator)
+            context = detector.context(laid, in_place=True)[chosen]
             if self.rotation != "none":
                 points = points @ random_rotation(self.rotation, generator).T
         view = self.inputs.view(points, chosen, self.frames.get(item.category), context)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from plane_anomalib.geometry.validation import FloatArray
@@ -13,19 +11,6 @@ _SURROUNDINGS = 2
 _STRIDE = 4
 """Of the neighbours' neighbours every fourth is enough."""
 _LEAST_NOISE = 1e-6
-
-
-class ScanContext(NamedTuple):
-    """What a learnt detector may know of the points of a scan.
-
-    Attributes:
-        channels: (N, `num_context_channels(S)`) float32; see `context_channels`.
-        places: (N, 3) float32, where the points lie on the mean specimen once the scan's
-            low-frequency deviation is removed, in units of the specimen's longest side.
-    """
-
-    channels: FloatArray
-    places: FloatArray
 
 
 def num_context_channels(scales: int) -> int:

@@ -16,7 +16,7 @@ from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.geometry.validation import FloatArray, as_points
 from plane_anomalib.models.detector import CloudDetector, CloudScores
 from plane_anomalib.models.template_residual.cloud_order import WorkingCloud
-from plane_anomalib.models.template_residual.context import ScanContext, context_channels
+from plane_anomalib.models.template_residual.context import context_channels
 from plane_anomalib.models.template_residual.deviation import SmoothField
 from plane_anomalib.models.template_residual.deviations import Deviations, measure_deviations
 from plane_anomalib.models.template_residual.placement import Placement, place
@@ -199,7 +199,7 @@ class TemplateResidualDetector(CloudDetector):
             placement,
         )
 
-    def context(self, cloud: FloatArray, *, in_place: bool = False) -> ScanContext:
+    def context(self, cloud: FloatArray, *, in_place: bool = False) -> NDArray[np.float32]:
         """What a learnt detector may know of each point besides the residuals' own verdict.
 
         Args:
@@ -207,7 +207,7 @@ class TemplateResidualDetector(CloudDetector):
             in_place: The cloud is known to lie on the templates and is taken as it lies.
 
         Returns:
-            Channels and places, in input order.
+            (N, `num_context_channels(S)`) in input order; see `context_channels`.
 
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
@@ -216,28 +216,7 @@ class TemplateResidualDetector(CloudDetector):
         with one_blas_thread():
             deviations, _ = self._measured(working, in_place=in_place)
             channels = context_channels(deviations)
-        found = np.concatenate([channels, deviations.measurement.points], 1)
-        given = working.to_given(found)
-        return ScanContext(given[:, :-3], given[:, -3:])
-
-    def straightened(self, cloud: FloatArray) -> FloatArray:
-        """Bring a cloud onto the mean specimen and remove its low-frequency deviation.
-
-        Args:
-            cloud: (N, 3), in the units of the templates, in any pose.
-
-        Returns:
-            (N, 3) float32, the `places` of `context`, in input order.
-
-        Raises:
-            ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
-        """
-        working = WorkingCloud.of(cloud, self.max_points, self.seed)
-        with one_blas_thread():
-            unit = self._in_unit(working.points)
-            placement = self._placed(unit, search=self.registration)
-            places = self._prepared()[0].template.straightened(placement.transform.apply(unit))
-        return working.to_given(places)
+        return working.to_given(channels)
 
     def laid(self, cloud: FloatArray) -> FloatArray:
         """Bring a cloud onto the templates.

@@ -16,9 +16,8 @@ from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.data.io import write_points
 from plane_anomalib.data.real3d_ad import Real3DAD
 from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, Context, TemplateContext
+from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, TemplateContext
 from plane_anomalib.models.plane.training import TrainingView
-from plane_anomalib.models.plane.usual_shape import compared_channels
 from plane_anomalib.synthesis.create import create_synthesis
 from tests.support.small_plane import small_inputs
 from tests.support.watch import Watch, finite
@@ -42,15 +41,6 @@ def tree(root: Path, templates: int = 3, bumped: int | None = None) -> Path:
     return root
 
 
-def assert_same(found: Context, expected: Context) -> None:
-    np.testing.assert_array_equal(found.channels, expected.channels)
-    np.testing.assert_array_equal(found.places, expected.places)
-    if expected.usual is not None:
-        assert found.usual is not None
-        for name, value in expected.usual.state_dict().items():
-            torch.testing.assert_close(found.usual.state_dict()[name], value, rtol=0, atol=0)
-
-
 def training_data(root: Path) -> PointCloudDataset:
     data = AnomalyShapeNet(root=root, val_split_mode="none")
     data.setup()
@@ -65,8 +55,8 @@ def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
     bumped = next(path for path in rehearsals if path.endswith("cup0_template1.pcd"))
     index = data.samples["image_path"].tolist().index(bumped)
     cloud = data.untransformed(index).points.numpy()
-    alone = rehearsals[bumped].detector.context(cloud).channels[:, 0].max()
-    assert alone > context.measure(cloud, "cup0").channels[:, 0].max() + 0.5
+    alone = rehearsals[bumped].detector.context(cloud)[:, 0].max()
+    assert alone > context.channels(cloud, "cup0")[:, 0].max() + 0.5
 
 
 def test_specimens_in_any_pose_are_laid_on_the_others_before_they_are_measured(
@@ -82,7 +72,7 @@ def test_specimens_in_any_pose_are_laid_on_the_others_before_they_are_measured(
     data.setup()
     for rehearsal in TemplateContext().fit(data.train_data).values():
         assert not bool(rehearsal.detector.posed)
-        measured = rehearsal.measure(rehearsal.cloud).channels
+        measured = rehearsal.detector.context(rehearsal.cloud, in_place=True)
         assert np.sinh(np.median(measured[:, 0])) < 3
 
 
@@ -90,30 +80,29 @@ def test_a_single_specimen_is_measured_against_half_of_itself(tmp_path: Path) ->
     data = training_data(tree(tmp_path, templates=1))
     rehearsals = TemplateContext().fit(data)
     cloud = data.untransformed(0).points.numpy()
-    found = rehearsals[data.samples["image_path"][0]].detector.context(cloud).channels
+    found = rehearsals[data.samples["image_path"][0]].detector.context(cloud)
     assert np.sinh(np.median(found[:, 0])) < 3
     bumped, moved = with_bump(cloud)
-    found = rehearsals[data.samples["image_path"][0]].detector.context(bumped).channels
+    found = rehearsals[data.samples["image_path"][0]].detector.context(bumped)
     assert roc_auc_score(moved, found[:, 0]) > 0.85
 
 
-@pytest.mark.parametrize("scales", [None, (16, 48, 128)])
-def test_what_is_measured_survives_saving(tmp_path: Path, scales: tuple[int, ...] | None) -> None:
-    context = TemplateContext(local_scales=scales)
+def test_channels_survive_saving(tmp_path: Path) -> None:
+    context = TemplateContext()
     context.fit(training_data(tree(tmp_path)))
     file = io.BytesIO()
     torch.save(context.state_dict(), file)
     file.seek(0)
-    loaded = TemplateContext(local_scales=scales)
+    loaded = TemplateContext()
     loaded.load_state_dict(torch.load(file, weights_only=True))
     cloud = lump(np.random.default_rng(1), 500)
-    assert_same(loaded.measure(cloud, "vase0"), context.measure(cloud, "vase0"))
+    np.testing.assert_array_equal(loaded.channels(cloud, "vase0"), context.channels(cloud, "vase0"))
 
 
 def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_path: Path) -> None:
     context = TemplateContext()
     with pytest.raises(ConfigurationError, match="train it first"):
-        context.measure(np.zeros((5, 3), np.float32), "cup0")
+        context.channels(np.zeros((5, 3), np.float32), "cup0")
     root = tree(tmp_path)
     rng = np.random.default_rng(2)
     for k in range(3):
@@ -122,52 +111,37 @@ def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_pat
         write_points(root / "vase0" / "train" / f"vase0_template{k}.pcd", sphere)
     context.fit(training_data(root))
     cloud = lump(rng, 500)
-    assert_same(context.measure(cloud, ""), context.measure(cloud, "cup0"))
+    np.testing.assert_array_equal(context.channels(cloud, ""), context.channels(cloud, "cup0"))
 
 
-@pytest.mark.parametrize("shape", [False, True])
 @pytest.mark.parametrize("rotation", ["none", "so3"])
-def test_a_training_view_measures_before_it_turns(
-    tmp_path: Path, rotation: str, shape: bool
-) -> None:
+def test_a_training_view_measures_before_it_turns(tmp_path: Path, rotation: str) -> None:
     data = training_data(tree(tmp_path))
-    inputs = small_inputs(
-        template_context=True,
-        local_geometry=shape,
-        shape_context=shape,
-        num_points=256,
-        pose="none",
-    )
-    context = TemplateContext(local_scales=inputs.local_scales if shape else None)
+    inputs = small_inputs(template_context=True, num_points=256, pose="none")
     transform = TrainingView(
         inputs,
         create_synthesis("none", rotation="none"),
-        rehearsals=context.fit(data),
+        rehearsals=TemplateContext().fit(data),
         rotation=rotation,  # type: ignore[arg-type]
     )
     view = transform(data.untransformed(0), np.random.default_rng(3))
     assert view.features is not None
-    assert view.features.shape == (256, inputs.channels)
+    assert view.features.shape == (256, CONTEXT_CHANNELS)
     # Loader workers may be processes of their own.
     again = pickle.loads(pickle.dumps(transform))  # noqa: S301 - our own bytes
     torch.testing.assert_close(
         again(data.untransformed(0), np.random.default_rng(3)).features, view.features
     )
     # A normal specimen, measured in its pose, deviates little, wherever it is turned to.
-    first = inputs.channels - CONTEXT_CHANNELS if shape else 0
-    first -= len(compared_channels(len(inputs.local_scales))) if shape else 0
-    assert np.sinh(view.features[:, first].median().item()) < 3
+    assert np.sinh(view.features[:, 0].median().item()) < 3
 
 
-@pytest.mark.parametrize("shape", [False, True])
 def test_it_trains_saves_and_scores_as_before(
-    make_plane: PlaneMaker, fit: Fit, tmp_path: Path, shape: bool
+    make_plane: PlaneMaker, fit: Fit, tmp_path: Path
 ) -> None:
     watch = Watch()
     root = tree(tmp_path / "data")
     arguments = {"template_context": True, "max_steps": 3, "rotation": "none"}
-    if shape:
-        arguments |= {"shape_context": True, "local_geometry": True}
     model = fit(
         make_plane(**arguments),
         data={"root": root},
