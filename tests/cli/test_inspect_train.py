@@ -61,10 +61,12 @@ def test_train_answers_a_typing_error_before_it_reads_anything(typed: Typed, goo
     assert "Reading" not in done.stderr
 
 
+STEPS = 190
+"""A checkpoint is written after 100: what is left has to be long enough to be interrupted."""
 PLANE = (
     "--model", "Plane", "--set", "num_points=128", "--set", "num_groups=16", "--set", "num_views=1",
     "--set", "adapter_hidden=32", "--set", "extra_points=16", "--set", "template_context=false",
-    "--set", "place_resolutions=[8]", "--set", "max_steps=190", "--common-pose", "yes",
+    "--set", "place_resolutions=[8]", "--set", f"max_steps={STEPS}", "--common-pose", "yes",
 )  # fmt: skip
 
 
@@ -92,11 +94,11 @@ def test_a_training_stopped_by_ctrl_c_goes_on_where_it_was(
     assert "Traceback" not in output
     assert not (tmp_path / "run").exists()
     steps = torch.load(last, weights_only=True)["global_step"]
-    assert 0 < steps < 190
+    assert 0 < steps < STEPS
 
     done = typed("plane-anomalib", *line, "--resume")
     assert done.returncode == 0, done.stderr
-    assert f"Training ({190 - steps} steps)" in done.stderr
+    assert f"Training ({STEPS - steps} steps)" in done.stderr
     assert not last.parent.exists()
     detector = load(tmp_path / "run")
     assert detector.model_name == "Plane"

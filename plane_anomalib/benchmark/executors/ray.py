@@ -46,6 +46,8 @@ from plane_anomalib.json_data import strict_json
 
 _WAIT_SECONDS = 1.0
 _CANCEL_SECONDS = 10.0
+"""For a task to end its job and itself; after that its worker is killed."""
+_KILL_SECONDS = 10.0
 _MOST_AT_A_TIME = 400
 """Each job that is submitted holds a file open, its claim."""
 _THREADS = "OMP_NUM_THREADS"
@@ -184,13 +186,12 @@ class _Work:
 
     def _cancel(self) -> None:
         """End every task, and wait until their processes are gone."""
-        for reference in self._running:
-            self._ray.cancel(reference)
         left = list(self._running)
-        if left:
-            _, left = self._ray.wait(left, num_returns=len(left), timeout=_CANCEL_SECONDS)
-        for reference in left:
-            self._ray.cancel(reference, force=True)
+        for force, patience in ((False, _CANCEL_SECONDS), (True, _KILL_SECONDS)):
+            for reference in left:
+                self._ray.cancel(reference, force=force)
+            if left:
+                _, left = self._ray.wait(left, num_returns=len(left), timeout=patience)
         for _, claim in self._running.values():
             claim.close()
 
