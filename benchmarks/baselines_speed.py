@@ -100,9 +100,10 @@ def reference_registration(
     fit: Numbers, score: Numbers, templates: list[Cloud], test: Cloud, matched: int
 ) -> float:
     """RANSAC of one cloud, counted for each that would need it; how far it lies off afterwards."""
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     template, moved = (
-        cloud[rng.permutation(len(cloud))[:matched]] for cloud in (templates[0], turned(test, 1))
+        cloud[generator.permutation(len(cloud))[:matched]]
+        for cloud in (templates[0], turned(test, 1))
     )
     motion = pipeline.ransac(moved, template, fit, score)
     for key in (REGISTRATION, REGISTRATION + CPU):
@@ -128,7 +129,7 @@ def our_registration(fit: Numbers, score: Numbers, templates: list[Cloud], test:
 def ours(points: int, folder: Path, limits: Limits) -> Found:
     """The package's parts; leaves what they worked on and found in the folder."""
     from plane_anomalib.geometry.fpfh import fpfh
-    from plane_anomalib.models.memory_bank import MemoryBank, greedy_coreset
+    from plane_anomalib.models.components.memory_bank import MemoryBank, greedy_coreset
 
     del limits
     fit, score = Numbers(), Numbers()
@@ -194,7 +195,7 @@ def reference(points: int, folder: Path, limits: Limits) -> Found:
 
 def covering_radius(rows: NDArray[np.float32], kept: NDArray[np.int64]) -> float:
     """Distance of the row that is farthest from those kept."""
-    from plane_anomalib.models.memory_bank import MemoryBank
+    from plane_anomalib.models.components.memory_bank import MemoryBank
 
     bank = MemoryBank()
     bank.fill(torch.from_numpy(rows[kept]))

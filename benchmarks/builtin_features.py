@@ -25,21 +25,21 @@ from output import write_or_print
 
 from plane_anomalib.backbones import PointTransformer, create_backbone, load_point_language_model
 from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
+from plane_anomalib.generation.defects.base import random_rotation
+from plane_anomalib.generation.defects.extended import DEFAULT_WEIGHTS, DefectMix
+from plane_anomalib.generation.shapes import HELD_OUT, draw_shape
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.metrics import binary_metrics
-from plane_anomalib.models.alignment import Registered
-from plane_anomalib.models.bank_detector import BankDetector, Branch
-from plane_anomalib.models.descriptors import Descriptor
-from plane_anomalib.models.fitted_model import FittedModel
+from plane_anomalib.models.components.alignment import Registered
+from plane_anomalib.models.components.bank_detector import BankDetector, Branch
+from plane_anomalib.models.components.descriptors import Descriptor
+from plane_anomalib.models.components.fitted_model import FittedModel
 from plane_anomalib.models.patchcore3d.torch_model import (
     LAYERS,
     PRESETS,
     fpfh_of,
     transformer_features,
 )
-from plane_anomalib.pretraining.shapes import HELD_OUT, draw_shape
-from plane_anomalib.synthesis.base import random_rotation
-from plane_anomalib.synthesis.extended import DEFAULT_WEIGHTS, DefectMix
 
 TEMPLATES, GOOD = 4, 4
 KINDS = [kind for kind in DEFAULT_WEIGHTS if kind != "normal"]
@@ -55,17 +55,17 @@ class Family(NamedTuple):
 
 def family(name: str, size: int, seed: int) -> Family:
     """Clouds of one specimen of a family, every one turned at random."""
-    rng = np.random.default_rng([seed, HELD_OUT.index(name)])
+    generator = np.random.default_rng([seed, HELD_OUT.index(name)])
     number = TEMPLATES + GOOD + len(KINDS) // 2
-    points = draw_shape(name, rng, number * size).points
-    clouds = np.split(rng.permutation(points), number)
-    chosen = ["normal"] * GOOD + list(rng.permutation(KINDS)[: len(KINDS) // 2])
+    points = draw_shape(name, generator, number * size).points
+    clouds = np.split(generator.permutation(points), number)
+    chosen = ["normal"] * GOOD + list(generator.permutation(KINDS)[: len(KINDS) // 2])
     tests, masks = [], []
     for cloud, kind in zip(clouds[TEMPLATES:], chosen, strict=True):
-        defect = DefectMix({kind: 1.0}, deform=0.0, one_side=0.0)(cloud, rng)
+        defect = DefectMix({kind: 1.0}, deform=0.0, one_side=0.0)(cloud, generator)
         tests.append(defect.points)
         masks.append(defect.mask)
-    templates = [cloud @ random_rotation("so3", rng).T for cloud in clouds[:TEMPLATES]]
+    templates = [cloud @ random_rotation("so3", generator).T for cloud in clouds[:TEMPLATES]]
     return Family(templates, tests, masks)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.data.procedural.families import FAMILIES
-from plane_anomalib.data.procedural.surface import Surface
-from plane_anomalib.data.procedural.writing import REACH
+from plane_anomalib.generation.procedural.families import FAMILIES
+from plane_anomalib.generation.procedural.surface import Surface
+from plane_anomalib.generation.procedural.writing import REACH
 
 Cloud = NDArray[np.float32]
 
@@ -18,8 +18,8 @@ LENGTH = 30.0
 
 def clouds(points: int, number: int) -> Iterator[Cloud]:
     """Samples of one shape, `LENGTH` units long, each with noise of its own."""
-    rng = np.random.default_rng(0)
-    surface = Surface(FAMILIES["cup0"](), REACH, rng)
+    generator = np.random.default_rng(0)
+    surface = Surface(FAMILIES["cup0"](), REACH, generator)
     for _ in range(number):
-        sample = surface.sample(1.1 * points / surface.area, rng)[0][:points]
-        yield (LENGTH * (sample + 5e-4 * rng.normal(size=sample.shape))).astype(np.float32)
+        sample = surface.sample(1.1 * points / surface.area, generator)[0][:points]
+        yield (LENGTH * (sample + 5e-4 * generator.normal(size=sample.shape))).astype(np.float32)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from comparison import PLANES, RUNS, SHORT, Row, is_quiet
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.results import METRIC_NAMES
+from plane_anomalib.core.files import replaced
+from plane_anomalib.core.results import METRIC_NAMES
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

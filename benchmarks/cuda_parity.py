@@ -26,10 +26,10 @@ from torch import Tensor
 
 from plane_anomalib.backbones import PointTransformerConfig, TextEncoderConfig
 from plane_anomalib.backbones.builtin import create_random
-from plane_anomalib.models.coreset import greedy_coreset
-from plane_anomalib.models.memory_bank import MemoryBank
+from plane_anomalib.core.provenance import hardware
+from plane_anomalib.models.components.coreset import greedy_coreset
+from plane_anomalib.models.components.memory_bank import MemoryBank
 from plane_anomalib.models.patchcore3d.torch_model import create_patchcore3d
-from plane_anomalib.provenance import hardware
 
 ROUNDS = 5
 

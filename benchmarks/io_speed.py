@@ -17,7 +17,7 @@ import numpy as np
 from plyfile import PlyData
 from pypcd4 import PointCloud
 
-from plane_anomalib.data.io import read_labelled_points, read_points, write_points
+from plane_anomalib.formats.io import read_labelled_points, read_points, write_points
 
 
 def by_pypcd4(path: Path) -> np.ndarray:
@@ -73,9 +73,9 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(arguments.points, 3)).astype(np.float32)
-    labels = rng.random(arguments.points) < 0.02
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(arguments.points, 3)).astype(np.float32)
+    labels = generator.random(arguments.points) < 0.02
     with tempfile.TemporaryDirectory() as folder:
         for title, name, options, others in CASES:
             path = Path(folder) / name

@@ -56,8 +56,8 @@ def regions(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> Metrics:
     """Search for the regions: as many surface points as there are anomalous ones, one cloud."""
     from plane_anomalib.metrics import find_regions
 
-    rng = np.random.default_rng(1)
-    flat = rng.uniform(size=(int(labels.sum()), 3)) * [1, 1, 1e-4]
+    generator = np.random.default_rng(1)
+    flat = generator.uniform(size=(int(labels.sum()), 3)) * [1, 1, 1e-4]
     return {"regions": float(find_regions(flat).max() + 1)}
 
 
@@ -71,9 +71,9 @@ METHODS: dict[str, Callable[[NDArray[np.float32], NDArray[np.bool_]], Metrics]] 
 
 def measure(method: str, points: int, share: float, levels: int) -> dict[str, object]:
     """Make the scores, run one method, report seconds and memory of this process."""
-    rng = np.random.default_rng(0)
-    labels = rng.random(points, dtype=np.float32) < share
-    scores = rng.standard_normal(points, dtype=np.float32)
+    generator = np.random.default_rng(0)
+    labels = generator.random(points, dtype=np.float32) < share
+    scores = generator.standard_normal(points, dtype=np.float32)
     scores += labels
     if levels:
         np.round(scores * levels, out=scores)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plane_anomalib.atomic import replaced
+from plane_anomalib.core.files import replaced
 
 
 def write_or_print(text: str, out: Path | None) -> None:

@@ -33,7 +33,7 @@ from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.precision import hold
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.benchmark.cost import count_cost
-from plane_anomalib.data.io import read_points, write_points
+from plane_anomalib.formats.io import read_points, write_points
 from plane_anomalib.models.plane import torch_model
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.settings import PlaneSettings

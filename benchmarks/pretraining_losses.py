@@ -22,12 +22,12 @@ from builtin_features import Family, bank, family, scores
 from output import write_or_print
 
 from plane_anomalib.backbones import PointTransformer, load_point_language_model
+from plane_anomalib.backbones.weights.store import builtin_path
+from plane_anomalib.generation.shapes import HELD_OUT
 from plane_anomalib.models.patchcore3d.torch_model import LAYERS
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.pretrain import pretrain
 from plane_anomalib.pretraining.recipe import load_config
-from plane_anomalib.pretraining.shapes import HELD_OUT
-from plane_anomalib.weights.store import builtin_path
 
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "all losses": (),

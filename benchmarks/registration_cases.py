@@ -13,10 +13,10 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-from plane_anomalib.data.procedural.defects import DEFECTS, plan_defect
-from plane_anomalib.data.procedural.families import FAMILIES, REACH
-from plane_anomalib.data.procedural.surface import Surface
-from plane_anomalib.data.procedural.writing import ProceduralSpec
+from plane_anomalib.generation.procedural.defects import DEFECTS, plan_defect
+from plane_anomalib.generation.procedural.families import FAMILIES, REACH
+from plane_anomalib.generation.procedural.surface import Surface
+from plane_anomalib.generation.procedural.writing import ProceduralSpec
 from plane_anomalib.geometry.registration import RigidTransform
 
 
@@ -77,17 +77,17 @@ def visible(points: np.ndarray, direction: np.ndarray) -> np.ndarray:
 
 
 def posed(
-    category: str, kind: str, number: int, points: np.ndarray, rng: np.random.Generator
+    category: str, kind: str, number: int, points: np.ndarray, generator: np.random.Generator
 ) -> Case:
     """Turn a scan at random and move it by about its size."""
-    turn = Rotation.from_quat(rng.normal(size=4)).as_matrix()
-    pose = RigidTransform(turn, np.ptp(points, 0).max() * rng.normal(size=3))
+    turn = Rotation.from_quat(generator.normal(size=4)).as_matrix()
+    pose = RigidTransform(turn, np.ptp(points, 0).max() * generator.normal(size=3))
     return Case(category, kind, number, pose.apply(points), pose)
 
 
-def one_side(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def one_side(points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """What a camera in a random direction sees."""
-    direction = rng.normal(size=3)
+    direction = generator.normal(size=3)
     return points[visible(points, direction / np.linalg.norm(direction))]
 
 
@@ -121,10 +121,10 @@ def from_files(root: Path, classes: str, num: int, seed: int) -> Iterator[Catego
         order = stream(seed, name, -1 % 2**32).permutation(len(others))[:num]
         cases = []
         for number in map(int, order):
-            rng = stream(seed, name, number)
+            generator = stream(seed, name, number)
             cloud = others[number]
-            cases.append(posed(name, "complete", number, cloud, rng))
-            cases.append(posed(name, "one-sided", number, one_side(cloud, rng), rng))
+            cases.append(posed(name, "complete", number, cloud, generator))
+            cases.append(posed(name, "one-sided", number, one_side(cloud, generator), generator))
         yield Category(name, template, template, cases)
 
 
@@ -143,26 +143,28 @@ def from_solids(classes: str, num: int, seed: int) -> Iterator[Category]:
     names = FAMILIES if classes == "all" else classes.split(",")
     kinds = list(DEFECTS)
     for name in names:
-        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        surface = Surface(FAMILIES[name](), REACH, rng)
-        template = specimen(surface, None, spec, rng)
-        truth = surface.sample(16_000 / surface.area, rng)[0]
-        template += rng.normal(0.0, spec.noise, template.shape)
+        generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        surface = Surface(FAMILIES[name](), REACH, generator)
+        template = specimen(surface, None, spec, generator)
+        truth = surface.sample(16_000 / surface.area, generator)[0]
+        template += generator.normal(0.0, spec.noise, template.shape)
         cases = []
         for number in range(num):
-            rng = stream(seed, name, number)
-            points = specimen(surface, kinds[number // 2 % 7] if number % 2 else None, spec, rng)
-            points = one_side(points, rng)
-            points += rng.normal(0.0, spec.noise, points.shape)
-            cases.append(posed(name, "one-sided", number, points, rng))
+            generator = stream(seed, name, number)
+            points = specimen(
+                surface, kinds[number // 2 % 7] if number % 2 else None, spec, generator
+            )
+            points = one_side(points, generator)
+            points += generator.normal(0.0, spec.noise, points.shape)
+            cases.append(posed(name, "one-sided", number, points, generator))
         yield Category(name, template, truth, cases)
 
 
 def specimen(
-    surface: Surface, defect: str | None, spec: ProceduralSpec, rng: np.random.Generator
+    surface: Surface, defect: str | None, spec: ProceduralSpec, generator: np.random.Generator
 ) -> np.ndarray:
     """(N, 3) complete cloud without noise, its three sides scaled a little."""
-    patch = None if defect is None else plan_defect(defect, surface, rng)
-    density = spec.num_points * rng.uniform(0.8, 1.2) / surface.area
-    scale = 1.0 + spec.variation * np.clip(rng.normal(size=3), -1.5, 1.5)
-    return np.asarray(surface.sample(density, rng, patch)[0] * scale)
+    patch = None if defect is None else plan_defect(defect, surface, generator)
+    density = spec.num_points * generator.uniform(0.8, 1.2) / surface.area
+    scale = 1.0 + spec.variation * np.clip(generator.normal(size=3), -1.5, 1.5)
+    return np.asarray(surface.sample(density, generator, patch)[0] * scale)

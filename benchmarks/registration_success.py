@@ -118,7 +118,7 @@ def own_misfit(surface: PosedSurface, patch: np.ndarray) -> float:
 
     Args:
         surface: The template, longest side 1.
-        patch: (M, 3) float64, some of ``surface.fine``.
+        patch: (M, 3) float64, some of `surface.fine`.
     """
     reach, indices = (found[:, 1:] for found in surface.fine_index.query(patch, _NEIGHBOURS + 1))
     offsets = patch[:, None] - surface.fine[indices]
@@ -147,7 +147,7 @@ def least_misfit(surface: PosedSurface, patch: np.ndarray, start: Poses, *, leas
 
 
 def leashed(start: Poses, pose: Poses, middle: np.ndarray) -> Poses:
-    """Bring a pose back to within 2 degrees and 1 % (where ``middle`` lies) of another."""
+    """Bring a pose back to within 2 degrees and 1 % (where `middle` lies) of another."""
     turn = Rotation.from_matrix(pose.rotations[0] @ start.rotations[0].T).as_rotvec()
     turn *= min(1.0, np.radians(ANGLE) / max(float(np.linalg.norm(turn)), 1e-12))
     rotation = Rotation.from_rotvec(turn).as_matrix() @ start.rotations[0]

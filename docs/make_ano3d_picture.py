@@ -1,6 +1,6 @@
 """Draw docs/images/ano3d.png: one vase, one panel per synthetic defect.
 
-Usage: ``python docs/make_ano3d_picture.py [output.png]``
+Usage: `python docs/make_ano3d_picture.py [output.png]`
 """
 
 import sys
@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from plane_anomalib.generation.defects import Ano3D, AnomalyTransform, DefectMix, SyntheticCloud
 from plane_anomalib.geometry.normalise import unit_sphere
 from plane_anomalib.geometry.normals import point_normals
-from plane_anomalib.synthesis import Ano3D, AnomalyTransform, DefectMix, SyntheticCloud
 
 Array = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ DEFECT = np.array([0.95, 0.36, 0.22])
 SURFACE = np.array([0.60, 0.72, 0.82])
 
 
-def vase(num: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def vase(num: int, generator: np.random.Generator) -> NDArray[np.float32]:
     """A closed-bottom vase with a lip, sampled evenly by area."""
     t = np.linspace(0, 1, 400)
     radius = 0.36 + 0.26 * np.sin(2.9 * t**0.9 + 0.25) - 0.16 * t + 0.16 * t**8
@@ -36,10 +36,10 @@ def vase(num: int, rng: np.random.Generator) -> NDArray[np.float32]:
     lengths = np.linalg.norm(np.diff(profile, axis=0), axis=1)
     areas = lengths * (profile[1:, 0] + profile[:-1, 0])
     total = np.concatenate([[0], np.cumsum(areas)])
-    place = np.interp(rng.uniform(0, total[-1], num), total, np.arange(len(total)))
+    place = np.interp(generator.uniform(0, total[-1], num), total, np.arange(len(total)))
     r = np.interp(place, np.arange(len(t)), profile[:, 0])
     height = np.interp(place, np.arange(len(t)), profile[:, 1])
-    angle = rng.uniform(0, 2 * np.pi, num)
+    angle = generator.uniform(0, 2 * np.pi, num)
     return np.stack([r * np.cos(angle), r * np.sin(angle), height], 1).astype(np.float32)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.weights.store import FOLDER_VARIABLE
+from plane_anomalib.backbones.weights.store import FOLDER_VARIABLE
 from tests.support.web import Web, web
 
 

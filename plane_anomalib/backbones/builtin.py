@@ -12,9 +12,9 @@ from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.backbones.tokenizer import ByteTokenizer
-from plane_anomalib.weights.store import builtin_path
+from plane_anomalib.backbones.weights.store import builtin_path
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: Twelve blocks, so that PLANE's layers 2, 5, 8 and 11 exist.
 POINTS = PointTransformerConfig(
@@ -45,7 +45,7 @@ def create_untrained(seed: int = 0, *, warn: bool = True) -> PointLanguageModel:
         warn: Say so loudly; for whoever has the point encoder judge.
     """
     if warn:
-        _logger.warning(
+        logger.warning(
             'The backbone "random" is UNTRAINED: its weights (seed %d) know nothing about shapes '
             "or words. Scores come from what is trained on top of it.",
             seed,

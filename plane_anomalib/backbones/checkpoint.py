@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.files import replaced
 
 _MAPPED_BYTES = 128 * 2**20
 

@@ -30,9 +30,9 @@ from plane_anomalib.backbones.text_tower import (
     read_text_tower,
     save_text_tower,
 )
-from plane_anomalib.errors import WeightsError
-from plane_anomalib.weights.entry import Entry, Kind, Shape
-from plane_anomalib.weights.hashing import sha256_of
+from plane_anomalib.backbones.weights.entry import Entry, Kind, Shape
+from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.hashes import sha256_of
 
 _UNNAMED = {"point-language": (512, 32), "point-encoder": (64, 32)}
 

@@ -12,9 +12,9 @@ from plane_anomalib.backbones.load import load_point_language_model, load_point_
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.backbones.precision import hold
-from plane_anomalib.errors import WeightsError
-from plane_anomalib.weights import CATALOGUE, Entry, missing, usable_path
-from plane_anomalib.weights.entry import WEIGHT_SUFFIXES
+from plane_anomalib.backbones.weights import CATALOGUE, Entry, missing, usable_path
+from plane_anomalib.backbones.weights.entry import WEIGHT_SUFFIXES
+from plane_anomalib.core.errors import WeightsError
 
 
 def create_point_encoder(name: str = "builtin", *, seed: int = 0) -> PointTransformer:

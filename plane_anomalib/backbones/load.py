@@ -28,7 +28,7 @@ from plane_anomalib.backbones.point_transformer import PointTransformer, PointTr
 from plane_anomalib.backbones.precision import hold
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.backbones.text_tower import read_text_tower
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
 
 
 def load_point_language_model(

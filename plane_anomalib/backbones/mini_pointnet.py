@@ -45,7 +45,7 @@ class MiniPointNet(nn.Module):
         """Embed every group.
 
         Args:
-            groups: Points relative to the centre of their group, (G, K, C) float32.
+            groups: Points relative to the center of their group, (G, K, C) float32.
             batch_statistics: Outside training, normalise by the statistics of these groups, as
                 training does, instead of by the running ones; nothing is remembered of them.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
 
 #: Colour that encoders of coloured points were fed where a cloud has none.
 _CONSTANT_COLOR = 0.4

@@ -14,7 +14,7 @@ from torch import Tensor
 from plane_anomalib.backbones.checkpoint import write_tensors
 from plane_anomalib.backbones.official import below, infer_points, point_state
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from plane_anomalib.backbones.point_transformer import (
 from plane_anomalib.backbones.text_encoder import TextEncoder, TextEncoderConfig
 from plane_anomalib.backbones.tokenizer import create_tokenizer
 from plane_anomalib.backbones.transformer import Past
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class PointLanguageModel(nn.Module):
         """Encode a batch of clouds of equally many points.
 
         Args:
-            points: Coordinates, (B, P, 3) float32, centred and scaled to the unit sphere.
+            points: Coordinates, (B, P, 3) float32, centerd and scaled to the unit sphere.
             layers: 0-based blocks whose output to return.
             num_groups: Groups per cloud (P if there are fewer points); by default as in
                 pretraining.
@@ -114,7 +114,7 @@ class PointLanguageModel(nn.Module):
                 block 0 only are VPT-shallow.
 
         Returns:
-            Tokens of the blocks asked for, centres, pooled feature and groups.
+            Tokens of the blocks asked for, centers, pooled feature and groups.
 
         Raises:
             ConfigurationError: If a layer does not exist or `points` has another shape.

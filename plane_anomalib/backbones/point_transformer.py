@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plane_anomalib.backbones.mini_pointnet import MiniPointNet
 from plane_anomalib.backbones.precision import precision_of
 from plane_anomalib.backbones.transformer import TransformerBlock
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn_torch
 from plane_anomalib.geometry.sampling import farthest_point_sampling
 
@@ -40,7 +40,7 @@ class PointTransformerConfig:
             layer brings them there (384 in Point-MAE, 256 in Point-BERT and ULIP).
         class_token: Whether a learned token that stands for the cloud goes before the groups.
         skip_origin: Whether points nearer to the origin than `sqrt(1e-3)` are never chosen as
-            centres, as the public encoders' compiled sampling does.
+            centers, as the public encoders' compiled sampling does.
     """
 
     width: int = 384
@@ -62,7 +62,7 @@ class PointFeatures:
     Args:
         tokens: Output of each block asked for, by 0-based index, without class token and without
             the final norm, (B, G, W) each.
-        centers: Centres of the groups, (B, G, 3) float32.
+        centers: Centers of the groups, (B, G, 3) float32.
         pooled: Class token and maximum over the groups after the final norm, (B, 2 W). Without a
             class token its half is the mean over the groups.
         group_index: Points of each group, nearest first, (B, G, K) int64, into the input.
@@ -77,8 +77,8 @@ class PointFeatures:
 class PointTransformer(nn.Module):
     """Encoder of ULIP, Point-BERT and Point-MAE; the layouts differ in the configuration only.
 
-    Groups of `group_size` neighbours around farthest-point-sampled centres become tokens through a
-    mini-PointNet; pre-norm transformer blocks follow, with the embedded centres added before every
+    Groups of `group_size` neighbours around farthest-point-sampled centers become tokens through a
+    mini-PointNet; pre-norm transformer blocks follow, with the embedded centers added before every
     block. Any device and dtype of autocast; grouping always runs in float32.
 
     Args:
@@ -118,7 +118,7 @@ class PointTransformer(nn.Module):
         """Encode a batch of clouds of equally many points.
 
         Args:
-            points: Coordinates, (B, P, 3) float32, centred and scaled as the weights expect.
+            points: Coordinates, (B, P, 3) float32, centerd and scaled as the weights expect.
             layers: 0-based blocks whose output to return.
             num_groups: Groups per cloud (P if there are fewer points), else as configured.
             group_size: Points per group (P if there are fewer), else as configured.
@@ -129,7 +129,7 @@ class PointTransformer(nn.Module):
                 branches of the blocks at random, drawn from this generator (stochastic depth).
 
         Returns:
-            Tokens of the blocks asked for, centres, pooled feature and groups.
+            Tokens of the blocks asked for, centers, pooled feature and groups.
 
         Raises:
             ConfigurationError: If a layer does not exist, a number is not positive, or `points` has
@@ -163,7 +163,7 @@ class PointTransformer(nn.Module):
 
         Args:
             points: Coordinates, (B, P, 3) float32.
-            centers: Centres of the groups, (B, G, 3) float32.
+            centers: Centers of the groups, (B, G, 3) float32.
             group_index: Points of each group, (B, G, K) int64, into `points`.
             batch_statistics: See `MiniPointNet.forward`.
 
@@ -252,7 +252,7 @@ class PointTransformer(nn.Module):
     def group(
         self, points: Tensor, *, num_groups: int | None = None, group_size: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Choose centres by farthest point sampling and the nearest points of each.
+        """Choose centers by farthest point sampling and the nearest points of each.
 
         Args:
             points: Coordinates, (B, P, 3) float32.
@@ -260,7 +260,7 @@ class PointTransformer(nn.Module):
             group_size: Points per group (P if there are fewer), else as configured.
 
         Returns:
-            Centres (B, G, 3) float32 and the points of each group (B, G, K) int64.
+            Centers (B, G, 3) float32 and the points of each group (B, G, K) int64.
 
         Raises:
             ConfigurationError: If a number is not positive.

@@ -15,7 +15,7 @@ from plane_anomalib.backbones.official import infer_text, is_text_tensor, text_n
 from plane_anomalib.backbones.point_file import stored_config
 from plane_anomalib.backbones.precision import is_held
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
 
 #: Format of a file of `save_text_tower`.
 TOWER_FORMAT = "plane-anomalib text tower, version 1"

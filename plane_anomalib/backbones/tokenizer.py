@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 
 class Tokenizer(Protocol):

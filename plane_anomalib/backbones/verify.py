@@ -15,10 +15,10 @@ from plane_anomalib.backbones.point_file import points_of
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.backbones.text_encoder import TextEncoder
 from plane_anomalib.backbones.text_tower import read_text_tower
-from plane_anomalib.errors import WeightsError
-from plane_anomalib.weights.entry import Entry
-from plane_anomalib.weights.hashing import sha256_of
-from plane_anomalib.weights.store import Pin, converted_path, here, missing, pin_of
+from plane_anomalib.backbones.weights.entry import Entry
+from plane_anomalib.backbones.weights.store import Pin, converted_path, here, missing, pin_of
+from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.hashes import sha256_of
 
 _POINTS = 2048
 _WORDS = (320, 1000, 269)  # any tokens of CLIP's vocabulary; those of other tokenizers are fewer

@@ -16,8 +16,8 @@ from importlib import metadata
 from importlib.util import resolve_name
 from pathlib import Path
 
-from plane_anomalib.registry import BUILT_IN, Entry
-from plane_anomalib.sources import BrokenModuleError, find_module
+from plane_anomalib.core.registry import BUILT_IN, Entry
+from plane_anomalib.core.sources import BrokenModuleError, find_module
 
 _PACKAGE = "plane_anomalib"
 # What shows, checks, fetches and runs: none of it changes a score. The weights themselves are

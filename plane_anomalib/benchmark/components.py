@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.json_data import to_plain
-from plane_anomalib.registry import Entry, Registry
-from plane_anomalib.results import Component
-from plane_anomalib.sources import REQUIRED, default_arguments
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.json_data import to_plain
+from plane_anomalib.core.registry import Entry, Registry
+from plane_anomalib.core.results import Component
+from plane_anomalib.core.sources import REQUIRED, default_arguments
 
 
 def complete(registry: Registry, name: str, given: Mapping[str, Any]) -> Component:

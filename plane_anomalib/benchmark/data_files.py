@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.benchmark.components import takes
+from plane_anomalib.core.errors import DatasetError
+from plane_anomalib.core.files import replaced
+from plane_anomalib.core.json_data import JsonDataError, from_plain, load_strict, strict_json
+from plane_anomalib.core.registry import DATASETS
+from plane_anomalib.core.results import Component
 from plane_anomalib.data.categories import ALL, parse_categories, select_categories
-from plane_anomalib.errors import DatasetError
-from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, strict_json
-from plane_anomalib.registry import DATASETS
-from plane_anomalib.results import Component
 
 # How files are read and split; none of it changes which there are.
 _LOADING = frozenset(
@@ -128,7 +128,7 @@ def _scan(name: str, arguments: dict[str, Any], *, make: bool) -> Listing:
 
 def _listing(datamodule: Any) -> Listing:
     """Hash what a datamodule has found."""
-    from plane_anomalib.provenance import data_hash
+    from plane_anomalib.core.provenance import data_hash
 
     parts = (datamodule.train_data, datamodule.test_data)
     rows = [row for part in parts for row in part.samples.itertuples()]

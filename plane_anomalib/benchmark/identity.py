@@ -8,16 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from plane_anomalib.backbones.weights import CATALOGUE, missing, pin_of, usable_path
+from plane_anomalib.backbones.weights.entry import WEIGHT_SUFFIXES
+from plane_anomalib.backbones.weights.store import builtin_path, converted_path
 from plane_anomalib.benchmark.code_digest import code_digest
 from plane_anomalib.benchmark.schema import Identity, Job
-from plane_anomalib.errors import WeightsError
-from plane_anomalib.json_data import strict_json
-from plane_anomalib.registry import DATASETS, MODELS
-from plane_anomalib.results import Component
-from plane_anomalib.weights import CATALOGUE, missing, pin_of, usable_path
-from plane_anomalib.weights.entry import WEIGHT_SUFFIXES
-from plane_anomalib.weights.hashing import sha256_of
-from plane_anomalib.weights.store import builtin_path, converted_path
+from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.core.json_data import strict_json
+from plane_anomalib.core.registry import DATASETS, MODELS
+from plane_anomalib.core.results import Component
 
 _ID_DIGITS = 20
 # Where data lie, how fast they are read and what is drawn change no number.

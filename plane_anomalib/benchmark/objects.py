@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plane_anomalib.benchmark.sweep_file import DataColumn
+from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.data.layout import (
     MINISHIFT_LAYOUT,
     MULSEN_LAYOUT,
@@ -15,7 +16,6 @@ from plane_anomalib.data.layout import (
     child_directory,
     is_category,
 )
-from plane_anomalib.errors import DatasetError
 
 
 def columns_of(roots: Sequence[Path]) -> tuple[DataColumn, ...]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plane_anomalib.benchmark.schema import Identity, Job
-from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, write_json
-from plane_anomalib.results import ResultsError
+from plane_anomalib.core.json_data import JsonDataError, from_plain, load_strict, write_json
+from plane_anomalib.core.results import ResultsError
 
 ORDER_FILE = "order.json"
 LOG_FILE = "log.txt"

@@ -12,10 +12,10 @@ from plane_anomalib.benchmark.data_files import Listing, list_data
 from plane_anomalib.benchmark.identity import identify, job_id
 from plane_anomalib.benchmark.schema import ONE_FOR_ALL, Identity, Job
 from plane_anomalib.benchmark.sweep_file import DataColumn, ModelRow, SweepFile
+from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.core.registry import DATASETS, MODELS
+from plane_anomalib.core.results import Component
 from plane_anomalib.data.categories import parse_categories
-from plane_anomalib.errors import ConfigurationError, PlaneAnomalibError
-from plane_anomalib.registry import DATASETS, MODELS
-from plane_anomalib.results import Component
 
 _SCOPE_WORDS = {True: "all", False: "category"}
 """What a model with a memory bank calls one-for-all, and one-class."""

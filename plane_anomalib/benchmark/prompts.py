@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.results import ResultsError
+from plane_anomalib.core.files import replaced
+from plane_anomalib.core.results import ResultsError
 
 PROMPTS_FILE = "prompts.npz"
 

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import PurePosixPath
 
 from plane_anomalib.benchmark.schema import JobResult
-from plane_anomalib.registry import normalised
+from plane_anomalib.core.registry import normalised
 
 _DATASETS = {"AnomalyShapeNet": "Anomaly-ShapeNet", "Real3DAD": "Real3D-AD"}
 _METRICS = {"object_F1Max": "object_F1max", "point_F1Max": "point_F1max"}
@@ -32,7 +32,7 @@ class Published:
         dataset: The dataset, as papers write it.
         category: The dataset's own name of the category, or "mean".
         method: The method, as the source calls it.
-        metric: One of `plane_anomalib.results.METRIC_NAMES`.
+        metric: One of `plane_anomalib.core.results.METRIC_NAMES`.
         value: The number.
         deviation: Its standard deviation, where one is printed.
     """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plane_anomalib.benchmark.schema import JobResult
-from plane_anomalib.results import Hardware
+from plane_anomalib.core.results import Hardware
 
 
 @dataclass(frozen=True)

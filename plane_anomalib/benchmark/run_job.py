@@ -88,7 +88,7 @@ def failed(
         started: Seconds since the epoch.
         finished: Seconds since the epoch.
     """
-    from plane_anomalib import provenance
+    from plane_anomalib.core import provenance
 
     return JobResult(
         job_id=order.job_id,

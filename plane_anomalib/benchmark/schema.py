@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plane_anomalib.json_data import JsonDataError, from_plain, load_strict, write_json
-from plane_anomalib.results import Component, Hardware, ResultsError, RunResult, Versions
+from plane_anomalib.core.json_data import JsonDataError, from_plain, load_strict, write_json
+from plane_anomalib.core.results import Component, Hardware, ResultsError, RunResult, Versions
 
 SCHEMA_VERSION = 1
 RESULT_FILE = "result.json"
@@ -74,7 +74,7 @@ class Identity:
     Attributes:
         config: Of the job itself, its row and column names and machine paths left out.
         code: Of the package's sources that can change a result, and the plugin's for a plugin.
-        data: Of the dataset's files, `plane_anomalib.provenance.data_hash`.
+        data: Of the dataset's files, `plane_anomalib.core.provenance.data_hash`.
         weights: Of the files of pretrained weights that the model reads.
     """
 

@@ -21,8 +21,8 @@ from filelock import FileLock, Timeout
 
 from plane_anomalib.benchmark.identity import job_id
 from plane_anomalib.benchmark.schema import DONE, RESULT_FILE, JobResult, read_result
-from plane_anomalib.errors import PlaneAnomalibError
-from plane_anomalib.results import ResultsError
+from plane_anomalib.core.errors import PlaneAnomalibError
+from plane_anomalib.core.results import ResultsError
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ from plane_anomalib.benchmark.schema import (
     read_result,
     write_result,
 )
-from plane_anomalib.results import ResultsError
+from plane_anomalib.core.results import ResultsError
 
 _LOOK_SECONDS = 0.5
 """How often memory is looked at."""

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from plane_anomalib.benchmark.schema import ONE_CLASS, ONE_FOR_ALL
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.registry import DATASETS, MODELS
+from plane_anomalib.core.typed_yaml import load_typed, read_mapping
 from plane_anomalib.data.categories import parse_categories
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.registry import DATASETS, MODELS
-from plane_anomalib.typed_yaml import load_typed, read_mapping
 
 BUNDLED = Path(__file__).resolve().parents[1] / "configs" / "sweeps"
 """The sweep files that come with the package: its `configs` is a link to the checkout's, which a

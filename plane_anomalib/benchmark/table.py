@@ -15,7 +15,7 @@ from plane_anomalib.benchmark.row_cost import RowCost, row_cost
 from plane_anomalib.benchmark.rows import Place, RowKey, mixtures, newest, order, row_key
 from plane_anomalib.benchmark.schema import DONE, JobResult
 from plane_anomalib.benchmark.statistics import mean_and_deviation
-from plane_anomalib.results import METRIC_NAMES
+from plane_anomalib.core.results import METRIC_NAMES
 
 
 @dataclass(frozen=True)

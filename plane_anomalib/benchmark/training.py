@@ -12,9 +12,9 @@ from anomalib.engine import Engine
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from plane_anomalib.benchmark.schema import Job
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.registry import DATASETS, MODELS
-from plane_anomalib.results import RunResult, read_metrics_json
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.registry import DATASETS, MODELS
+from plane_anomalib.core.results import RunResult, read_metrics_json
 
 
 @dataclass(frozen=True)

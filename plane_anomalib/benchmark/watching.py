@@ -13,11 +13,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from numpy.typing import NDArray
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.benchmark.cost import count_cost
 from plane_anomalib.benchmark.schema import Cost, SavedCloud
+from plane_anomalib.core.files import replaced
+from plane_anomalib.core.provenance import relative_path
 from plane_anomalib.metrics.functional import rank_counts
-from plane_anomalib.provenance import relative_path
 
 MOST_POINTS = 20_000
 """Points of a cloud that are kept, drawn evenly: a report shows no more."""

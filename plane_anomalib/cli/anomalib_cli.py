@@ -25,9 +25,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from plane_anomalib.cli import commands
 from plane_anomalib.cli.failures import one_sentence_errors
 from plane_anomalib.cli.refusals import explain
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.models.base import PointCloudMixin
-from plane_anomalib.registry import DATASETS
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.registry import DATASETS
+from plane_anomalib.models.lightning.base import PointCloudMixin
 
 DEFAULT_DATA = "ProceduralShapes"
 

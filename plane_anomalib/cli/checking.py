@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plane_anomalib.cli.failures import DEBUG_VARIABLE
-from plane_anomalib.contract.check import Check
-from plane_anomalib.contract.runner import Outcome, run_checks
-from plane_anomalib.contract.subject import Subject
-from plane_anomalib.contract.suite import CHECKS
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.registry import MODELS
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.registry import MODELS
+from plane_anomalib.plugins.contract.check import Check
+from plane_anomalib.plugins.contract.runner import Outcome, run_checks
+from plane_anomalib.plugins.contract.subject import Subject
+from plane_anomalib.plugins.contract.suite import CHECKS
 
 
 def check_model(name: str, only: Sequence[str] = (), seed: int = 0) -> int:

@@ -19,9 +19,9 @@ from plane_anomalib.cli import (
     weights,
 )
 from plane_anomalib.cli.failures import one_sentence_errors
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.registry import DATASETS, MODELS
 from plane_anomalib.pretraining import command as pretrain
-from plane_anomalib.registry import DATASETS, MODELS
 
 COMMANDS = {
     "models": "List the point-cloud models: name, package, summary.",
@@ -121,7 +121,7 @@ def _models(arguments: Namespace) -> int:
 
 
 def _new_model(arguments: Namespace) -> int:
-    from plane_anomalib.scaffold import class_name, write_package
+    from plane_anomalib.plugins.scaffold import class_name, write_package
 
     name = class_name(arguments.name)
     folder = write_package(arguments.name, arguments.out)

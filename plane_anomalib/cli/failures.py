@@ -8,14 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from plane_anomalib.errors import PlaneAnomalibError
+from plane_anomalib.core.errors import PlaneAnomalibError
 
 DEBUG_VARIABLE = "PLANE_ANOMALIB_DEBUG"
 
 # How torch hands on what a loader's worker process raised: our type's name in the first line,
 # the whole traceback, and the sentence in the last line.
 _FROM_WORKER = re.compile(
-    r"^Caught \w+ in .*^plane_anomalib\.errors\.\w+: (?P<sentence>[^\n]+)\s*\Z", re.DOTALL | re.M
+    r"^Caught \w+ in .*^plane_anomalib\.core\.errors\.\w+: (?P<sentence>[^\n]+)\s*\Z",
+    re.DOTALL | re.M,
 )
 
 

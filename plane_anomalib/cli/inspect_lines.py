@@ -70,7 +70,7 @@ class Answers:
         if not regions:
             return []
         largest, units = regions[0], f" {self._units}" if self._units else ""
-        where = ", ".join(f"{value:.4g}" for value in largest.centre)
+        where = ", ".join(f"{value:.4g}" for value in largest.center)
         text = f"at ({where}), {largest.diameter:.3g}{units} across, {largest.share:.1%} of points"
         if largest.height is not None:
             side = "too much" if largest.height > 0 else "missing"

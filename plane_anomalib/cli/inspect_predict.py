@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plane_anomalib.errors import ConfigurationError, DatasetError
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 
 if TYPE_CHECKING:
     from plane_anomalib.inspection.results_folder import Entry

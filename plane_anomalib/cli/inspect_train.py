@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plane_anomalib.cli.showing import say, shown_progress
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from plane_anomalib.geometry.validation import FloatArray
@@ -217,8 +217,8 @@ def _say_card(card: DetectorCard, out: Path) -> None:
 
 def _readable(files: Sequence[Path]) -> list[FloatArray]:
     """Clouds that can be read; whoever judges them reports the others."""
-    from plane_anomalib.data.io import read_points
-    from plane_anomalib.errors import PlaneAnomalibError
+    from plane_anomalib.core.errors import PlaneAnomalibError
+    from plane_anomalib.formats.io import read_points
 
     clouds = []
     for file in files:

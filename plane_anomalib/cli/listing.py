@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from plane_anomalib.errors import PlaneAnomalibError
-from plane_anomalib.registry import BUILT_IN, Entry, Registry
-from plane_anomalib.sources import Described, describe
+from plane_anomalib.core.errors import PlaneAnomalibError
+from plane_anomalib.core.registry import BUILT_IN, Entry, Registry
+from plane_anomalib.core.sources import Described, describe
 
 
 def listing(registry: Registry, names: Sequence[str] = (), *, load: bool = False) -> str:

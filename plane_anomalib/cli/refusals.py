@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Sequence
 
-from plane_anomalib.registry import DATASETS, MODELS, Registry
+from plane_anomalib.core.registry import DATASETS, MODELS, Registry
 
 _KEY = re.compile(r'Parser key "(?P<key>model|data)":')
 _UNKNOWN_NAME = re.compile(r"Expected a dot import path string: (?P<name>\w+)\n")

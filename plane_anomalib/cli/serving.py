@@ -9,7 +9,7 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
-from plane_anomalib.errors import ConfigurationError, MissingDependencyError
+from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
 
 if TYPE_CHECKING:
     import socket

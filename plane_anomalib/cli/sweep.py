@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plane_anomalib.cli.sweep_arguments import ray_options
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from plane_anomalib.benchmark.executors import Resources

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plane_anomalib.benchmark.executors import NAMES
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 DESCRIPTION = "Compare models on data: run, plan, status, merge, report."
 DEFAULT_OUT = Path("results/sweeps")

@@ -7,11 +7,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plane_anomalib.weights import catalogue, store
-from plane_anomalib.weights.entry import UNKNOWN, Entry
+from plane_anomalib.backbones.weights import catalogue, store
+from plane_anomalib.backbones.weights.entry import UNKNOWN, Entry
 
 if TYPE_CHECKING:
-    from plane_anomalib.weights.fetch import Fetched
+    from plane_anomalib.backbones.weights.fetch import Fetched
 
 _ACTIONS = {
     "list": "Names, whether they are on this machine, and terms in short.",
@@ -98,8 +98,8 @@ def _show(arguments: Namespace) -> list[str]:
 
 
 def _get(arguments: Namespace) -> list[str]:
-    from plane_anomalib.weights.fetch import fetch, record
-    from plane_anomalib.weights.progress import Bar
+    from plane_anomalib.backbones.weights.fetch import fetch, record
+    from plane_anomalib.backbones.weights.progress import Bar
 
     entry = catalogue.find(arguments.name)
     sys.stdout.write(f"{entry.name}: {entry.what}\nTerms: {entry.terms}\nCite: {entry.citation}\n")
@@ -127,7 +127,7 @@ def _convert(arguments: Namespace) -> list[str]:
     if arguments.name is not None:
         entry = catalogue.find(arguments.name)
         if arguments.out is None:
-            from plane_anomalib.weights.fetch import fetch
+            from plane_anomalib.backbones.weights.fetch import fetch
 
             return _convert_named(entry, fetch(entry, str(arguments.file)))
         return _write(arguments.file, arguments.out, entry)
@@ -146,8 +146,8 @@ def _verify(arguments: Namespace) -> list[str]:
 
 def _convert_named(entry: Entry, fetched: Fetched) -> list[str]:
     """Convert to where models look for this name, and put both files on record."""
-    from plane_anomalib.weights.fetch import record
-    from plane_anomalib.weights.hashing import sha256_of
+    from plane_anomalib.backbones.weights.fetch import record
+    from plane_anomalib.core.hashes import sha256_of
 
     out = store.converted_path(entry)
     lines = _write(fetched.path, out, entry)

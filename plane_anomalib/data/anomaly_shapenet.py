@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.data.base import ValidationSplit
 from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.category_names import CATEGORIES_40, CATEGORIES_NEW
 from plane_anomalib.data.dataset import GeometrySource
 from plane_anomalib.data.layout import list_categories, only_collection
-from plane_anomalib.errors import ConfigurationError, DatasetError
 
 
 class AnomalyShapeNet(BenchmarkDataModule):

@@ -15,12 +15,12 @@ from anomalib.data import AnomalibDataModule
 from anomalib.data.utils import TestSplitMode, ValSplitMode
 from torch.utils.data import DataLoader, Sampler
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.data.cache import CloudCache
 from plane_anomalib.data.categories import category_label, parse_categories
 from plane_anomalib.data.dataset import CloudReader, ItemTransform, PointCloudDataset
 from plane_anomalib.data.sampler import EpochSampler
 from plane_anomalib.data.validation import hold_out, synthetic_rows
-from plane_anomalib.errors import ConfigurationError, DatasetError
 
 __all__ = ["PointCloudDataModule", "PointCloudDataset"]
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, get_args
 
 import pandas as pd
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.categories import ALL, canonical, category_label, select_categories
 from plane_anomalib.data.dataset import CloudReader, GeometrySource, sample_row
@@ -23,7 +24,6 @@ from plane_anomalib.data.layout import (
     list_files,
     only_collection,
 )
-from plane_anomalib.errors import ConfigurationError, DatasetError, PointCloudFileError
 
 logger = logging.getLogger(__name__)
 

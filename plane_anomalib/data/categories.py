@@ -6,7 +6,7 @@ import difflib
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from plane_anomalib.errors import ConfigurationError, DatasetError
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 
 ALL = "all"
 _LONGEST_LABEL = 60

@@ -14,8 +14,8 @@ import torch
 from anomalib.data import AnomalibDataset
 from numpy.typing import NDArray
 
+from plane_anomalib.core.errors import PointCloudFileError
 from plane_anomalib.data.cache import Arrays, CloudCache
-from plane_anomalib.data.io import CloudKind, read_labelled_points, read_points
 from plane_anomalib.data.labels import TOLERANCE, TruthForm, read_mask
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.data.sampler import Draw
@@ -25,7 +25,7 @@ from plane_anomalib.data.validation import (
     draw_variant,
     variant_generator,
 )
-from plane_anomalib.errors import PointCloudFileError
+from plane_anomalib.formats.io import CloudKind, read_labelled_points, read_points
 
 ItemTransform = Callable[[PointCloudItem, np.random.Generator], PointCloudItem]
 """Changes a training cloud; must be picklable if the loader has workers."""
@@ -87,7 +87,7 @@ class CloudReader:
             differ between good and anomalous clouds and can give the label away.
         tolerance: See `plane_anomalib.data.labels.transfer_labels`.
         point_truth: Whether the dataset has point labels.
-        kind: What the files of clouds are taken for; see `plane_anomalib.data.io.read_points`.
+        kind: What the files of clouds are taken for; see `plane_anomalib.formats.io.read_points`.
         truth_form: What ground-truth files hold; see `plane_anomalib.data.labels.read_mask`.
         unreliable: Stems whose truth is known to be broken: they fall back to the object's label.
     """

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.data.base import PointCloudDataModule, ValidationSplit
 from plane_anomalib.data.categories import select_categories
 from plane_anomalib.data.dataset import CloudReader, sample_row
-from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES
 from plane_anomalib.data.layout import (
     NORMAL_NAMES,
     child_directories,
@@ -20,7 +20,7 @@ from plane_anomalib.data.layout import (
     contents,
     list_files,
 )
-from plane_anomalib.errors import ConfigurationError, DatasetError, PointCloudFileError
+from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES
 
 logger = logging.getLogger(__name__)
 

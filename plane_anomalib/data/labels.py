@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from plane_anomalib.data.formats.text import read_column
-from plane_anomalib.data.io import read_labelled_points, read_points
-from plane_anomalib.errors import PointCloudFileError
+from plane_anomalib.core.errors import PointCloudFileError
+from plane_anomalib.formats.io import read_labelled_points, read_points
+from plane_anomalib.formats.text import read_column
 from plane_anomalib.geometry.neighbours import knn
 
 logger = logging.getLogger(__name__)

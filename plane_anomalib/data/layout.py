@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plane_anomalib.errors import DatasetError, PointCloudFileError
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 
 logger = logging.getLogger(__name__)
 

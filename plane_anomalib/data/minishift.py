@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.data.base import ValidationSplit
 from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.dataset import CloudReader, sample_row
@@ -17,7 +18,6 @@ from plane_anomalib.data.layout import (
     contents,
     list_files,
 )
-from plane_anomalib.errors import ConfigurationError, DatasetError, PointCloudFileError
 
 CATEGORIES = (
     *("button_cell", "capsule", "cube", "flat_pad", "light", "nut", "piggy"),

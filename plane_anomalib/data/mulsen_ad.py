@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.data.base import ValidationSplit
 from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.dataset import CloudReader, sample_row
@@ -18,7 +19,6 @@ from plane_anomalib.data.layout import (
     child_directory,
     list_files,
 )
-from plane_anomalib.errors import DatasetError, PointCloudFileError
 
 CATEGORIES = (
     *("button_cell", "capsule", "cotton", "cube", "flat_pad", "light", "nut", "piggy"),

@@ -18,7 +18,7 @@ from anomalib.data.dataclasses.generic import (
 from anomalib.data.dataclasses.torch.base import Batch, DatasetItem
 from torch import Tensor
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 _PER_POINT = ("points", "features", "gt_mask", "anomaly_map", "pred_mask")
 _PER_CLOUD = ("gt_label", "pred_score", "pred_label")

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch.utils.data import Dataset
 
-from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES, read_points
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
-from plane_anomalib.errors import DatasetError, PointCloudFileError
+from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES, read_points
 
 logger = logging.getLogger(__name__)
 

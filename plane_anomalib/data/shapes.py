@@ -10,8 +10,8 @@ from plane_anomalib.data.base import ValidationSplit
 from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.categories import select_categories
 from plane_anomalib.data.dataset import GeometrySource
-from plane_anomalib.data.procedural.families import FAMILIES
-from plane_anomalib.data.procedural.writing import (
+from plane_anomalib.generation.procedural.families import FAMILIES
+from plane_anomalib.generation.procedural.writing import (
     ProceduralSpec,
     ensure_dataset,
     finished_categories,

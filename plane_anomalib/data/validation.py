@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 
 class CorruptedCloud(Protocol):
@@ -40,7 +40,7 @@ class CorruptedCloud(Protocol):
 
 
 AnomalyFunction = Callable[[NDArray[np.float32], np.random.Generator], CorruptedCloud]
-"""`(points (N, 3), generator)` to a corrupted cloud; see `plane_anomalib.synthesis`."""
+"""`(points (N, 3), generator)` to a corrupted cloud; see `plane_anomalib.generation.defects`."""
 
 MAX_POINTS = 200_000
 """Points of a validation cloud at most: full scans of millions would make each epoch crawl."""
@@ -147,7 +147,7 @@ def default_anomaly() -> AnomalyFunction:
     In the cloud's own pose and size: the normal clouds keep theirs, so anything else would tell
     the two apart.
     """
-    from plane_anomalib.synthesis.ano3d import Ano3D
+    from plane_anomalib.generation.defects.ano3d import Ano3D
 
     mix = {"bulge": 0.4, "concavity": 0.4, "hole": 0.2}
     return Ano3D(mix, rotation="none", renormalise=False)

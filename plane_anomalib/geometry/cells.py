@@ -54,20 +54,20 @@ def uniform_cells(points: FloatArray) -> Cells:
     return Cells(np.ones(num), points.astype(np.float64), np.zeros((num, 3, 3)))
 
 
-def thin(cells: Cells, num: int, rng: np.random.Generator) -> Cells:
-    """Merge cells into ``num`` larger ones: each joins the nearest of ``num`` drawn seeds.
+def thin(cells: Cells, num: int, generator: np.random.Generator) -> Cells:
+    """Merge cells into `num` larger ones: each joins the nearest of `num` drawn seeds.
 
     No point is lost: counts, means and covariances stay those of all points.
 
     Args:
         cells: C cells.
         num: How many seeds, at most C.
-        rng: Draws the seeds.
+        generator: Draws the seeds.
 
     Returns:
-        At most ``num`` cells.
+        At most `num` cells.
     """
-    seeds = rng.choice(len(cells.means), num, replace=False)
+    seeds = generator.choice(len(cells.means), num, replace=False)
     owner = NeighbourIndex(cells.means[seeds]).query(cells.means, 1)[1][:, 0]
     counts = np.bincount(owner, cells.counts, num).astype(np.float64)
     filled = counts > 0

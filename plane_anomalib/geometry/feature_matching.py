@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from plane_anomalib.errors import ConfigurationError, MissingDependencyError
+from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
 from plane_anomalib.geometry.rigid import RigidTransform
 from plane_anomalib.geometry.validation import FloatArray, as_points
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.hybrid_normals import set_normals, turned_outward
 from plane_anomalib.geometry.neighbour_sets import OrderedCloud

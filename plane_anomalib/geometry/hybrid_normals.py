@@ -22,7 +22,7 @@ def surface_normals(
     oriented: bool = True,
     queries: IntArray | None = None,
 ) -> FloatArray:
-    """Normals from the plane through the neighbours within a radius, at most ``neighbours``.
+    """Normals from the plane through the neighbours within a radius, at most `neighbours`.
 
     Args:
         points: (N, 3).

@@ -1,4 +1,4 @@
-"""Carrying values from few centres to every point of a cloud."""
+"""Carrying values from few centers to every point of a cloud."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,23 +17,23 @@ _CELL_BITS = 5
 def interpolate_to_points(
     centers: ArrayLike, values: ArrayLike, points: ArrayLike, k: int = 3, eps: float = 1e-12
 ) -> FloatArray:
-    """Interpolate by inverse squared distance over the nearest centres (PLANE, eq. 6, "phi").
+    """Interpolate by inverse squared distance over the nearest centers (PLANE, eq. 6, "phi").
 
-    Exact at a centre: a point that lies on one takes that centre's value.
+    Exact at a center: a point that lies on one takes that center's value.
 
     Args:
         centers: (G, 3).
-        values: (G,) or (G, C) float, one row per centre.
-        points: (N, 3), in the same frame as the centres.
-        k: Number of centres that share in a value; fewer where G < k.
+        values: (G,) or (G, C) float, one row per center.
+        points: (N, 3), in the same frame as the centers.
+        k: Number of centers that share in a value; fewer where G < k.
         eps: Least squared distance, relative to the squared distance of the farthest of the k
-            centres (hence independent of the units).
+            centers (hence independent of the units).
 
     Returns:
         (N,) or (N, C) float32, a convex combination of the values.
 
     Raises:
-        ConfigurationError: If there is no centre or an array is not (*, 3).
+        ConfigurationError: If there is no center or an array is not (*, 3).
     """
     index = NeighbourIndex(as_points(centers, name="centers"))
     cloud = as_points(points, minimum=0)
@@ -77,11 +77,11 @@ def _cell_order(cloud: FloatArray, reference: FloatArray) -> IntArray:
 
 
 def _inverse_squared(distances: FloatArray, eps: float) -> FloatArray:
-    """Turn sorted (N, k) distances into weights that sum to 1; exactly 1 at a centre."""
+    """Turn sorted (N, k) distances into weights that sum to 1; exactly 1 at a center."""
     farthest = np.maximum(distances[:, -1:], np.finfo(np.float32).tiny)
     relative = np.square(distances / farthest)
     weights = 1.0 / np.maximum(relative, np.float32(eps))
-    on_centre = relative[:, 0] <= eps
-    weights[on_centre] = 0.0
-    weights[on_centre, 0] = 1.0
+    on_center = relative[:, 0] <= eps
+    weights[on_center] = 0.0
+    weights[on_center, 0] = 1.0
     return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)

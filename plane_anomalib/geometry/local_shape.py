@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.cells import Cells, thin, uniform_cells
 from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
 Array = NDArray[np.float64]
 
 _REFERENCE_SIZE = 12_000
-"""Cloud size that ``ks`` refers to; other clouds use the same shares of their points."""
+"""Cloud size that `ks` refers to; other clouds use the same shares of their points."""
 _CELLS = 16
 """Neighbouring cells that make up a neighbourhood at a coarse scale."""
 _LEAST_NEIGHBOURS = 12
@@ -43,10 +43,10 @@ def local_shape_channels(num_scales: int = 3) -> tuple[str, ...]:
     """Names of the columns of `local_shape_features`, in order.
 
     Args:
-        num_scales: Number of ``ks``.
+        num_scales: Number of `ks`.
 
     Returns:
-        Names such as ``"roughness_0"`` (finest scale) and ``"normal_angle_0_1"``.
+        Names such as `"roughness_0"` (finest scale) and `"normal_angle_0_1"`.
     """
     names = [f"{name}_{scale}" for scale in range(num_scales) for name in _PER_SCALE]
     names += [
@@ -66,12 +66,12 @@ def local_shape_features(
 
     Invariant to rotation, translation, scale and the number of points. Signs follow the normal,
     which looks away from the centroid. Per scale (h is the radius of the neighbourhood, weights
-    fall off smoothly towards it): eigenvalue ratios of the covariance; ``plane_offset``, how far
-    the query stands out of the local plane, over h; ``quadric_offset``, the same from a fitted
-    quadric; ``mean_curvature`` (positive where convex) and ``curvedness`` of the quadric, times h;
-    ``roughness``, RMS residual of the quadric over h. Between scales: ``mean_offset`` of the finer
-    mean from the coarser plane (a denoised ``plane_offset``), ``normal_angle``, the sine of the
-    angle between the normals, and ``normal_deviation``, the mean of 1 - |cos| between the query's
+    fall off smoothly towards it): eigenvalue ratios of the covariance; `plane_offset`, how far
+    the query stands out of the local plane, over h; `quadric_offset`, the same from a fitted
+    quadric; `mean_curvature` (positive where convex) and `curvedness` of the quadric, times h;
+    `roughness`, RMS residual of the quadric over h. Between scales: `mean_offset` of the finer
+    mean from the coarser plane (a denoised `plane_offset`), `normal_angle`, the sine of the
+    angle between the normals, and `normal_deviation`, the mean of 1 - |cos| between the query's
     normal and its neighbours' at the coarser scale. Context: distance to the centroid over its
     RMS, cosine between normal and radial direction.
 
@@ -87,15 +87,15 @@ def local_shape_features(
         (Q, C) float32, columns named by `local_shape_channels`; finite for any input.
 
     Raises:
-        ConfigurationError: If an array is not (*, 3), the cloud is empty or ``ks`` not ascending.
+        ConfigurationError: If an array is not (*, 3), the cloud is empty or `ks` not ascending.
     """
     cloud, places = as_points(points), as_points(queries, name="queries", minimum=0)
     if not ks or ks[0] < 1 or list(ks) != sorted(ks):
         raise ConfigurationError(f"ks must be positive and ascending, not {tuple(ks)}.")
     center = cloud.mean(0, dtype=np.float64)
-    centred = cloud - center
-    extent = float(np.sqrt(np.einsum("ij,ij->", centred, centred) / len(cloud))) or 1.0
-    unit = np.asarray(centred / extent, np.float32)
+    centerd = cloud - center
+    extent = float(np.sqrt(np.einsum("ij,ij->", centerd, centerd) / len(cloud))) or 1.0
+    unit = np.asarray(centerd / extent, np.float32)
     where = (places - center) / extent
     levels = _levels(unit, ks, generator or np.random.default_rng(0))
     features = np.empty((len(places), len(local_shape_channels(len(ks)))), np.float32)
@@ -113,14 +113,14 @@ class _Level:
     neighbours: int
 
 
-def _levels(cloud: FloatArray, ks: Sequence[int], rng: np.random.Generator) -> list[_Level]:
+def _levels(cloud: FloatArray, ks: Sequence[int], generator: np.random.Generator) -> list[_Level]:
     levels, cells = [], uniform_cells(cloud)
     share = min(1.0, len(cloud) / _REFERENCE_SIZE)
     for k in ks:
         wanted = max(k * share, float(_LEAST_NEIGHBOURS))
         fewer = round(min(len(cloud), _REFERENCE_SIZE) * min(1.0, _CELLS / wanted))
         if fewer < len(cells.means):
-            cells = thin(cells, max(fewer, 1), rng)
+            cells = thin(cells, max(fewer, 1), generator)
         neighbours = min(round(min(wanted, _CELLS)), len(cells.means))
         levels.append(_Level(cells, neighbours))
     return levels

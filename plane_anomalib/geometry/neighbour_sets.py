@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
@@ -104,7 +104,7 @@ class OrderedCloud:
         return rows, back.reshape(-1)
 
     def nearest_sets(self, rows: IntArray, *searches: tuple[int, float]) -> list[NeighbourSets]:
-        """The ``k`` nearest points of each row (itself among them) within a radius.
+        """The `k` nearest points of each row (itself among them) within a radius.
 
         Which points belong to a set depends on nothing but the cloud and the row: of points equally
         far (in float32) those sorted first are taken, so asking for fewer rows gives the same sets.
@@ -112,7 +112,7 @@ class OrderedCloud:
 
         Args:
             rows: (M,) positions in `points`; ascending is fastest.
-            searches: Pairs of ``k``, the largest size of a set (N where that is less), and a
+            searches: Pairs of `k`, the largest size of a set (N where that is less), and a
                 radius, in units of the points, than which neighbours are strictly nearer. Several
                 searches cost little more than one.
 
@@ -120,7 +120,7 @@ class OrderedCloud:
             The sets of each search.
 
         Raises:
-            ConfigurationError: If a ``k`` or a radius is not positive.
+            ConfigurationError: If a `k` or a radius is not positive.
         """
         if any(k < 1 or not radius > 0 for k, radius in searches):
             msg = f"Neighbours and radii must be positive, not {searches}."
@@ -275,7 +275,7 @@ def _chosen(inside: NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
 
 
 def _compact_blocks(points: FloatArray, rows: IntArray, size: int) -> IntArray:
-    """Split rows into blocks of equal length, roughly ``size``, each near together.
+    """Split rows into blocks of equal length, roughly `size`, each near together.
 
     Blocks are filled up by repeating the last row.
 

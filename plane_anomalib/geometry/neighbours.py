@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
 _MATRIX_ELEMENTS = 16_000_000
@@ -36,7 +36,7 @@ class NeighbourIndex:
     def query(
         self, queries: ArrayLike, k: int, *, workers: int | None = None
     ) -> tuple[FloatArray, IntArray]:
-        """Find the ``k`` nearest reference points of each query, nearest first.
+        """Find the `k` nearest reference points of each query, nearest first.
 
         Args:
             queries: (M, 3).
@@ -47,7 +47,7 @@ class NeighbourIndex:
             Distances (M, k) float32 and indices (M, k) int64.
 
         Raises:
-            ConfigurationError: If ``k`` is not in 1..N.
+            ConfigurationError: If `k` is not in 1..N.
         """
         if not 1 <= k <= len(self.reference):
             msg = f"k must be between 1 and the {len(self.reference)} reference points, not {k}."
@@ -64,7 +64,7 @@ class NeighbourIndex:
 def knn(
     reference: ArrayLike, queries: ArrayLike, k: int, *, workers: int | None = None
 ) -> tuple[FloatArray, IntArray]:
-    """Find the ``k`` nearest reference points of each query, nearest first.
+    """Find the `k` nearest reference points of each query, nearest first.
 
     Args:
         reference: (N, 3).
@@ -76,14 +76,14 @@ def knn(
         Distances (M, k) float32 and indices (M, k) int64.
 
     Raises:
-        ConfigurationError: If ``k`` is not in 1..N.
+        ConfigurationError: If `k` is not in 1..N.
     """
     return NeighbourIndex(reference).query(queries, k, workers=workers)
 
 
 @torch.no_grad()
 def knn_torch(reference: Tensor, queries: Tensor, k: int) -> Tensor:
-    """Find the ``k`` nearest reference points of each query within each cloud of a batch.
+    """Find the `k` nearest reference points of each query within each cloud of a batch.
 
     On the CPU by kd-tree, elsewhere by distance matrices of bounded size. Distances are computed
     as differences, not by the matrix-product identity, which loses the digits that tell near
@@ -98,7 +98,7 @@ def knn_torch(reference: Tensor, queries: Tensor, k: int) -> Tensor:
         (B, M, k) int64 indices into N, nearest first.
 
     Raises:
-        ConfigurationError: If ``k`` is not in 1..N.
+        ConfigurationError: If `k` is not in 1..N.
     """
     batch, num, _ = reference.shape
     if not 1 <= k <= num:

@@ -9,7 +9,7 @@ from plane_anomalib.geometry.validation import FloatArray, as_points
 
 
 class UnitSphere(NamedTuple):
-    """A normalised cloud and the way back: ``points * scale + center``.
+    """A normalised cloud and the way back: `points * scale + center`.
 
     Attributes:
         points: (N, 3) float32 within the unit sphere.
@@ -23,20 +23,20 @@ class UnitSphere(NamedTuple):
 
 
 def unit_sphere(points: ArrayLike) -> UnitSphere:
-    """Centre a cloud on its centroid and scale it into the unit sphere.
+    """Center a cloud on its centroid and scale it into the unit sphere.
 
     Args:
         points: (N, 3), N >= 1.
 
     Returns:
-        Normalised points, centre and scale.
+        Normalised points, center and scale.
 
     Raises:
         ConfigurationError: If the cloud is empty or not (N, 3).
     """
     cloud = as_points(points)
     center = cloud.mean(0, dtype=np.float64)
-    centred = cloud - center
-    radius = float(np.sqrt(np.einsum("ij,ij->i", centred, centred).max()))
+    centerd = cloud - center
+    radius = float(np.sqrt(np.einsum("ij,ij->i", centerd, centerd).max()))
     scale = radius if radius > 0 else 1.0
-    return UnitSphere((centred / scale).astype(np.float32), center, scale)
+    return UnitSphere((centerd / scale).astype(np.float32), center, scale)

@@ -28,12 +28,12 @@ def patch_normal(points: ArrayLike) -> FloatArray:
         (3,) float32 unit vector.
     """
     patch = as_points(points).astype(np.float64)
-    centred = patch - patch.mean(0)
-    return np.linalg.eigh(centred.T @ centred)[1][:, 0].astype(np.float32)
+    centerd = patch - patch.mean(0)
+    return np.linalg.eigh(centerd.T @ centerd)[1][:, 0].astype(np.float32)
 
 
 def orient_outward(normals: FloatArray, points: FloatArray, center: ArrayLike) -> FloatArray:
-    """Flip normals that look towards ``center``.
+    """Flip normals that look towards `center`.
 
     Args:
         normals: (..., 3).
@@ -106,7 +106,7 @@ def surface_side_normals(points: ArrayLike, k: int = 16) -> FloatArray:
     costs = 1.001 - np.minimum(np.abs(agreement), 1.0) + slope
     tree = minimum_spanning_tree(coo_matrix((costs, (first, second)), (len(cloud),) * 2).tocsr())
     piece = connected_components(tree, directed=False)[1]
-    centre = cloud.mean(0, dtype=np.float64)
+    center = cloud.mean(0, dtype=np.float64)
     for start in np.unique(piece, return_index=True)[1]:
         order, parents = breadth_first_order(tree, int(start), directed=False)
         agreement, _ = _same_side(cloud, normals, parents[order[1:]], order[1:])
@@ -114,7 +114,7 @@ def surface_side_normals(points: ArrayLike, k: int = 16) -> FloatArray:
         for child, agrees in zip(order[1:], agreement, strict=True):
             signs[child] = signs[parents[child]] if agrees >= 0 else -signs[parents[child]]
         normals[order] *= signs[order, None]
-        if np.einsum("ni,ni->", cloud[order] - centre, normals[order]) < 0:
+        if np.einsum("ni,ni->", cloud[order] - center, normals[order]) < 0:
             normals[order] *= -1
     return normals
 

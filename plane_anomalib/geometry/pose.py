@@ -21,9 +21,9 @@ def principal_frame(points: ArrayLike) -> FloatArray:
         (3, 3) float32, one axis per column, the widest first; not always right-handed.
     """
     cloud = as_points(points).astype(np.float64)
-    centred = cloud - cloud.mean(0)
-    _, vectors = np.linalg.eigh(centred.T @ centred)
+    centerd = cloud - cloud.mean(0)
+    _, vectors = np.linalg.eigh(centerd.T @ centerd)
     axes = vectors[:, ::-1]
-    tails = np.mean((centred @ axes) ** 3, 0)
+    tails = np.mean((centerd @ axes) ** 3, 0)
     signs = np.where(tails < 0, -1.0, 1.0)
     return np.asarray(axes * signs, np.float32)

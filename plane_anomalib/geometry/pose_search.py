@@ -101,7 +101,7 @@ def closest_point_steps(
         cap: Distance beyond which a point hardly counts.
 
     Returns:
-        Poses and (S,) mean distances, each point's cut off at ``cap``.
+        Poses and (S,) mean distances, each point's cut off at `cap`.
     """
 
     def follow(some: Poses) -> Poses:
@@ -217,11 +217,11 @@ def distinct(poses: Poses, costs: Array, num: int, angle: float, shift: float, a
         costs: (S,).
         num: How many to keep at most.
         angle: In degrees: rotations that differ by more are distinct ...
-        shift: ... and so are poses that carry ``at`` to places farther apart than this.
+        shift: ... and so are poses that carry `at` to places farther apart than this.
         at: (3,) a point of the scan, usually its centroid.
 
     Returns:
-        At most ``num`` poses, cheapest first.
+        At most `num` poses, cheapest first.
     """
     places = poses.rotations @ at + poses.translations
     cosine = np.cos(np.radians(angle))

@@ -18,19 +18,19 @@ _ROTATIONS = 500
 _MOVES = 32
 
 
-def nearby_poses(poses: Poses, rng: np.random.Generator) -> Poses:
+def nearby_poses(poses: Poses, generator: np.random.Generator) -> Poses:
     """Small random moves about the best poses, to leave a minimum beside the right one.
 
     Args:
         poses: Best first; three in four moves start from the first, the rest from the second.
-        rng: Draws the moves, of some 3 degrees and 2 % of the longest side.
+        generator: Draws the moves, of some 3 degrees and 2 % of the longest side.
 
     Returns:
         32 poses.
     """
     chosen = np.arange(_MOVES) % 4 // 3 * (len(poses) > 1)
-    turns = rng.normal(0, np.radians(3.0), (_MOVES, 3))
-    shifts = rng.normal(0, 0.02, (_MOVES, 3))
+    turns = generator.normal(0, np.radians(3.0), (_MOVES, 3))
+    shifts = generator.normal(0, 0.02, (_MOVES, 3))
     turned = Rotation.from_rotvec(turns).as_matrix()
     rotations = turned @ poses.rotations[chosen]
     moved = np.einsum("sij,sj->si", turned, poses.translations[chosen])
@@ -65,7 +65,11 @@ def starting_poses(surface: PosedSurface, coarse: FloatArray, *, views: int) -> 
 
 
 def local_minima(
-    surface: PosedSurface, coarse: FloatArray, poses: Poses, rng: np.random.Generator, keep: int
+    surface: PosedSurface,
+    coarse: FloatArray,
+    poses: Poses,
+    generator: np.random.Generator,
+    keep: int,
 ) -> Poses:
     """Go from some thousand starts to a few distinct local minima.
 
@@ -73,13 +77,13 @@ def local_minima(
         surface: What to register to.
         coarse: (C, 3) thinned scan.
         poses: Starts.
-        rng: Draws the points that are compared.
+        generator: Draws the points that are compared.
         keep: How many minima at most.
 
     Returns:
         The minima, cheapest first.
     """
-    order = random_subsample(len(coarse), min(len(coarse), 250), rng)
+    order = random_subsample(len(coarse), min(len(coarse), 250), generator)
     points = coarse[order].astype(np.float64)
     poses, costs = closest_point_steps(surface, points[:64], poses, 6, 0.08)
     poses = poses[np.argsort(costs, kind="stable")[:120]]

@@ -28,7 +28,7 @@ _PIXEL = 0.05
 
 
 class PosedSurface:
-    """Template of a registration, in a frame of its own: centred, longest side 1.
+    """Template of a registration, in a frame of its own: centerd, longest side 1.
 
     Every length below is therefore a share of the longest side.
 
@@ -82,7 +82,7 @@ class PosedSurface:
             points: (..., 3) in the frame of this surface.
 
         Returns:
-            (...) int64 indices into ``coarse``.
+            (...) int64 indices into `coarse`.
         """
         low, cell, shape, nearest = self._grid
         place = ((points - low) / cell).astype(np.int64)
@@ -117,7 +117,7 @@ class PosedSurface:
 
     @cached_property
     def visible(self) -> list[IntArray]:
-        """Indices of the view points that are seen from each of ``directions``."""
+        """Indices of the view points that are seen from each of `directions`."""
         return [_seen(self.view_points, direction) for direction in self.directions]
 
     @cached_property
@@ -137,7 +137,7 @@ class PosedSurface:
             num: How many views.
 
         Returns:
-            (S, num) int64 indices into ``directions``, the most alike first.
+            (S, num) int64 indices into `directions`, the most alike first.
         """
         differences = spreads[:, None] - self._visible_spreads
         return np.argsort(np.square(differences).sum((2, 3)), axis=1, kind="stable")[:, :num]
@@ -161,7 +161,7 @@ def _drawn(cloud: FloatArray, num: int, generator: np.random.Generator) -> Float
 
 
 def _seen(points: FloatArray, direction: Array) -> IntArray:
-    """Points that no other point of the same pixel hides from a far camera in ``direction``."""
+    """Points that no other point of the same pixel hides from a far camera in `direction`."""
     side = np.linalg.svd(direction[None])[2][1:]
     pixels = np.floor(points @ side.T / _PIXEL).astype(np.int64)
     pixels -= pixels.min(0)

@@ -78,10 +78,10 @@ class RegistrationTarget:
     @cached_property
     def symmetries(self) -> Poses:
         """Poses in which the template nearly covers itself, found by registering it to itself."""
-        surface, rng = self.surface, np.random.default_rng(self.seed)
+        surface, generator = self.surface, np.random.default_rng(self.seed)
         starts = starting_poses(surface, surface.coarse, views=0)
-        found = local_minima(surface, surface.coarse, starts, rng, keep=48)
-        return approximate_symmetries(surface, found, rng)
+        found = local_minima(surface, surface.coarse, starts, generator, keep=48)
+        return approximate_symmetries(surface, found, generator)
 
     def register(self, source: ArrayLike) -> Registration:
         """Find the pose of a scan.
@@ -97,8 +97,8 @@ class RegistrationTarget:
         """
         scan = _Scan.of(source, self.surface, self.seed)
         starts = starting_poses(self.surface, scan.coarse, views=_START_VIEWS)
-        rng = np.random.default_rng(self.seed)
-        poses = local_minima(self.surface, scan.coarse, starts, rng, keep=16)
+        generator = np.random.default_rng(self.seed)
+        poses = local_minima(self.surface, scan.coarse, starts, generator, keep=16)
         poses = self._refined(scan, poses, 300, np.geomspace(0.12, 0.03, 7))
         order = np.argsort(self._off(scan, poses, 300), kind="stable")
         poses = self._refined(scan, poses[order[:5]], 800, np.geomspace(0.1, 0.02, 10))
@@ -143,13 +143,15 @@ class RegistrationTarget:
 
     def _shaken(self, scan: _Scan, poses: Poses, complete: bool) -> tuple[Poses, Array]:
         """Leave the minimum in which the outside of a wall lies on its inside, if there is one."""
-        rng = np.random.default_rng(self.seed)
+        generator = np.random.default_rng(self.seed)
         for _ in range(_SHAKES):
             costs = self._costs(scan, poses, complete)
             if costs.min() < _GOOD:
                 break
             poses = poses[np.argsort(costs, kind="stable")]
-            moved = self._refined(scan, nearby_poses(poses, rng), 300, np.geomspace(0.03, 0.01, 6))
+            moved = self._refined(
+                scan, nearby_poses(poses, generator), 300, np.geomspace(0.03, 0.01, 6)
+            )
             order = np.argsort(self._off(scan, moved, 300), kind="stable")[:3]
             moved = self._refined(scan, moved[order], _ALL, np.geomspace(0.02, 0.006, 8))
             poses = poses[[0]].joined(moved)
@@ -185,7 +187,7 @@ class RegistrationTarget:
 
 @dataclass(frozen=True)
 class _Scan:
-    """A scan centred on itself, in units of the target's longest side."""
+    """A scan centerd on itself, in units of the target's longest side."""
 
     center: Array
     points: Array
@@ -198,9 +200,9 @@ class _Scan:
         cloud = as_points(source, name="source")
         center = cloud.mean(0, dtype=np.float64)
         unit = np.asarray((cloud - center) / surface.extent, np.float32)
-        rng = np.random.default_rng(seed)
+        generator = np.random.default_rng(seed)
         coarse = coarse_points(unit)
-        drawn = unit[random_subsample(len(unit), min(len(unit), 6_000), rng)]
+        drawn = unit[random_subsample(len(unit), min(len(unit), 6_000), generator)]
         points = drawn[:_ALL].astype(np.float64)
         return cls(center, points, coarse, covariance(coarse), NeighbourIndex(drawn))
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.validation import FloatArray
 
 Array = NDArray[np.float64]
@@ -19,7 +19,7 @@ _SUPER_FIBONACCI = 1.533751168755204288118041
 
 @dataclass(frozen=True)
 class RigidTransform:
-    """``x -> rotation @ x + translation``.
+    """`x -> rotation @ x + translation`.
 
     Attributes:
         rotation: (3, 3) float64, orthonormal with determinant 1.
@@ -70,7 +70,7 @@ class RigidTransform:
         return RigidTransform(self.rotation.T, -self.rotation.T @ self.translation)
 
     def compose(self, first: RigidTransform) -> RigidTransform:
-        """Do ``first``, then this one.
+        """Do `first`, then this one.
 
         Args:
             first: The transform applied to the points before this one.

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.validation import IntArray, as_points
 
@@ -34,7 +34,7 @@ def farthest_point_sampling(
         (B, num) int64 indices into N.
 
     Raises:
-        ConfigurationError: If the shape is not (B, N, 3), or N or ``num`` is zero.
+        ConfigurationError: If the shape is not (B, N, 3), or N or `num` is zero.
     """
     if points.ndim != 3 or points.shape[-1] != 3 or points.shape[1] == 0 or num < 1:
         msg = f"Farthest point sampling needs (B, N, 3) points and num >= 1, not {points.shape}."
@@ -73,15 +73,15 @@ def _argmax(values: Tensor) -> Tensor:
     return values.argmax(1, keepdim=True)
 
 
-def random_subsample(num_points: int, num: int, rng: np.random.Generator) -> IntArray:
-    """Draw ``num`` indices; each at most once unless there are too few points.
+def random_subsample(num_points: int, num: int, generator: np.random.Generator) -> IntArray:
+    """Draw `num` indices; each at most once unless there are too few points.
 
     Where there are too few, every point is taken once before any is taken again.
 
     Args:
         num_points: Size of the cloud, at least 1.
         num: How many indices.
-        rng: The only source of randomness.
+        generator: The only source of randomness.
 
     Returns:
         (num,) int64, in random order.
@@ -92,9 +92,9 @@ def random_subsample(num_points: int, num: int, rng: np.random.Generator) -> Int
     if num_points < 1:
         raise ConfigurationError("Cannot draw points from an empty cloud: give at least 1 point.")
     if num <= num_points:
-        return rng.choice(num_points, num, replace=False, shuffle=True)
-    extra = rng.integers(0, num_points, num - num_points)
-    return rng.permutation(np.concatenate([np.arange(num_points), extra]))
+        return generator.choice(num_points, num, replace=False, shuffle=True)
+    extra = generator.integers(0, num_points, num - num_points)
+    return generator.permutation(np.concatenate([np.arange(num_points), extra]))
 
 
 def voxel_downsample(points: ArrayLike, voxel: float) -> IntArray:
@@ -108,7 +108,7 @@ def voxel_downsample(points: ArrayLike, voxel: float) -> IntArray:
         (M,) int64 ascending indices, M <= N.
 
     Raises:
-        ConfigurationError: If ``voxel`` is not positive.
+        ConfigurationError: If `voxel` is not positive.
     """
     cloud = as_points(points)
     if not voxel > 0:
@@ -124,13 +124,13 @@ def voxel_downsample(points: ArrayLike, voxel: float) -> IntArray:
 
 
 def typical_spacing(
-    points: ArrayLike, rng: np.random.Generator | None = None, *, num: int = 2048
+    points: ArrayLike, generator: np.random.Generator | None = None, *, num: int = 2048
 ) -> float:
     """Median distance of a point to its nearest distinct neighbour.
 
     Args:
         points: (N, 3).
-        rng: Draws the probed points; without it they are evenly spread over the indices.
+        generator: Draws the probed points; without it they are evenly spread over the indices.
         num: How many points to probe.
 
     Returns:
@@ -138,10 +138,10 @@ def typical_spacing(
     """
     cloud = as_points(points)
     size = min(num, len(cloud))
-    if rng is None:
+    if generator is None:
         probed = np.linspace(0, len(cloud) - 1, size).astype(np.int64)
     else:
-        probed = random_subsample(len(cloud), size, rng)
+        probed = random_subsample(len(cloud), size, generator)
     distances = knn(cloud, cloud[probed], min(2, len(cloud)))[0][:, -1]
     positive = distances[distances > 0]
     return float(np.median(positive)) if positive.size else 0.0

@@ -18,7 +18,9 @@ _STEP = 3.0
 """Degrees between the turns tried about an axis of revolution."""
 
 
-def approximate_symmetries(surface: PosedSurface, poses: Poses, rng: np.random.Generator) -> Poses:
+def approximate_symmetries(
+    surface: PosedSurface, poses: Poses, generator: np.random.Generator
+) -> Poses:
     """Choose from the local minima of registering a surface to itself those that look alike.
 
     Where many of them turn about one axis (a vase), even turns about it are tried as well, so that
@@ -27,12 +29,12 @@ def approximate_symmetries(surface: PosedSurface, poses: Poses, rng: np.random.G
     Args:
         surface: The surface.
         poses: Local minima.
-        rng: Draws the points that are compared.
+        generator: Draws the points that are compared.
 
     Returns:
         The poses, the identity first.
     """
-    chosen = random_subsample(len(surface.coarse), min(len(surface.coarse), 500), rng)
+    chosen = random_subsample(len(surface.coarse), min(len(surface.coarse), 500), generator)
     points = surface.coarse[np.sort(chosen)].astype(np.float64)
     cuts = np.geomspace(0.1, 0.02, 8)
     poses = refine(surface.fine_index, surface.fine_normals, points, poses, cuts)
@@ -60,7 +62,7 @@ def _differences(surface: PosedSurface, points: Array, poses: Poses) -> Array:
 
 
 def _revolutions(poses: Poses, vectors: Array, least: int = 6) -> Poses | None:
-    """Even turns about the axis that at least ``least`` poses share, if there is one."""
+    """Even turns about the axis that at least `least` poses share, if there is one."""
     if len(poses) < least:
         return None
     axes = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -21,7 +21,7 @@ def as_points(points: ArrayLike, *, name: str = "points", minimum: int = 1) -> F
         (N, 3) float32, C-contiguous; the input itself where it already is that.
 
     Raises:
-        ConfigurationError: If the shape is not (N, 3) or there are fewer than ``minimum`` points.
+        ConfigurationError: If the shape is not (N, 3) or there are fewer than `minimum` points.
     """
     array = np.ascontiguousarray(points, dtype=np.float32)
     if array.ndim != 2 or array.shape[1] != 3:

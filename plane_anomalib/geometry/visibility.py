@@ -76,11 +76,11 @@ def most_seen(points: ArrayLike, *, seed: int = 0) -> float:
     cloud = as_points(points)
     generator = np.random.default_rng(seed)
     probed = cloud[random_subsample(len(cloud), min(_PROBED, len(cloud)), generator)]
-    # Centred in double precision: clouds may lie far from the origin.
-    centred = probed.astype(np.float64)
-    centred -= centred.mean(0)
-    spacing = typical_spacing(centred.astype(np.float32), num=512)
+    # Centerd in double precision: clouds may lie far from the origin.
+    centerd = probed.astype(np.float64)
+    centerd -= centerd.mean(0)
+    spacing = typical_spacing(centerd.astype(np.float32), num=512)
     return max(
-        float(seen_from(centred, direction, spacing=spacing, depth=_STRICT_DEPTH).mean())
+        float(seen_from(centerd, direction, spacing=spacing, depth=_STRICT_DEPTH).mean())
         for direction in even_directions(_DIRECTIONS)
     )

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.errors import PlaneAnomalibError
+from plane_anomalib.core.errors import PlaneAnomalibError
+from plane_anomalib.core.json_data import read_versioned, write_json
+from plane_anomalib.core.results import Hardware, Versions
 from plane_anomalib.inspection.result import Threshold
-from plane_anomalib.json_data import read_versioned, write_json
-from plane_anomalib.results import Hardware, Versions
 
 CARD_FILE = "detector.json"
 MODEL_FILE = "model.ckpt"

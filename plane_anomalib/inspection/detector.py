@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.provenance import weights_hash
 from plane_anomalib.geometry.validation import FloatArray, as_points
 from plane_anomalib.inspection.card import (
     CARD_FILE,
@@ -27,10 +28,9 @@ from plane_anomalib.inspection.opening import open_checkpoint
 from plane_anomalib.inspection.regions import anomalous_regions, with_heights
 from plane_anomalib.inspection.result import Array, Inspection, Threshold
 from plane_anomalib.inspection.scoring import score_cloud
-from plane_anomalib.provenance import weights_hash
 
 if TYPE_CHECKING:
-    from plane_anomalib.models.base import PointCloudMixin
+    from plane_anomalib.models.lightning.base import PointCloudMixin
 
 _RUN_CHECKPOINT = Path("weights") / "lightning" / MODEL_FILE
 _ORIGINS = {

@@ -41,7 +41,7 @@ def index_page(
         entries: The clouds that have a page.
         failed: Files that could not be judged or shown.
     """
-    folder = resources.files("plane_anomalib.visualization") / "web"
+    folder = resources.files("plane_anomalib.web") / "web"
 
     def text(name: str) -> str:
         return (folder / name).read_text("utf-8")

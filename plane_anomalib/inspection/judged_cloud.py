@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.errors import PointCloudFileError
+from plane_anomalib.core.errors import PointCloudFileError
 
 _HINT = "it must be a .npz that `plane-anomalib predict` wrote"
 

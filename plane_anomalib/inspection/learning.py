@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.progress import Progress
@@ -60,7 +60,7 @@ def learn(
         TrainingStoppedError: Ctrl-C was pressed in a training.
         ConfigurationError: The model cannot be fitted on these scans.
     """
-    from plane_anomalib.models.fitted import FittedMixin
+    from plane_anomalib.models.lightning.fitted import FittedMixin
 
     model = order.make()
     if isinstance(model, FittedMixin):

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.geometry.neighbours import knn
-from plane_anomalib.visualization.raster import best_rotation
-from plane_anomalib.visualization.shown import ShownCloud
+from plane_anomalib.web.raster import best_rotation
+from plane_anomalib.web.shown import ShownCloud
 
 _POINTS = 3_000
 _BLOCKING = 20_000

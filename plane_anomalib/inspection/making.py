@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from plane_anomalib.atomic import replaced_folder
+from plane_anomalib.core.files import replaced_folder
+from plane_anomalib.core.provenance import config_hash, hardware, software_versions, weights_hash
+from plane_anomalib.core.results import Component
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.card import (
     CARD_FILE,
@@ -27,9 +29,7 @@ from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.scans import Scan
-from plane_anomalib.provenance import config_hash, hardware, software_versions, weights_hash
-from plane_anomalib.results import Component
-from plane_anomalib.visualization.shown import even_subset, seed_of
+from plane_anomalib.web.shown import even_subset, seed_of
 
 GOOD_POINTS = 40_000
 _OURS = {MODEL_FILE, CARD_FILE, GOOD_FOLDER}

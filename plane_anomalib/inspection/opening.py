@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.registry import MODELS
 from plane_anomalib.inspection.card import DetectorError
-from plane_anomalib.registry import MODELS
 
 if TYPE_CHECKING:
-    from plane_anomalib.models.base import PointCloudMixin
+    from plane_anomalib.models.lightning.base import PointCloudMixin
 
 
 def open_checkpoint(
@@ -32,7 +32,7 @@ def open_checkpoint(
         DetectorError: The file is damaged, not safe to read, or no checkpoint.
         ConfigurationError: The model is not known, or the checkpoint is of other arguments.
     """
-    from plane_anomalib.models.base import CHECKPOINT_MODEL, PointCloudMixin
+    from plane_anomalib.models.lightning.base import CHECKPOINT_MODEL, PointCloudMixin
 
     if path.suffix in {".pt", ".pth", ".onnx"}:
         raise DetectorError(

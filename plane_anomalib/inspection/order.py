@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.registry import MODELS
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.recognition import is_one_sided, lie_alike, unit_of
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.wishes import Wishes
-from plane_anomalib.registry import MODELS
 
 _LOOKED_AT = 8
 """Scans whose sides are looked at: a quarter of a second each."""

@@ -14,8 +14,8 @@ from plane_anomalib.inspection.comparison import LaidScan
 from plane_anomalib.inspection.judged_cloud import JudgedCloud
 from plane_anomalib.inspection.looking import Lookout
 from plane_anomalib.inspection.result import Decision, Region, Threshold
-from plane_anomalib.visualization.colours import ScoreScale
-from plane_anomalib.visualization.packing import (
+from plane_anomalib.web.colours import ScoreScale
+from plane_anomalib.web.packing import (
     finite,
     json_for_page,
     packed,
@@ -25,8 +25,8 @@ from plane_anomalib.visualization.packing import (
     packed_steps,
     score_limits,
 )
-from plane_anomalib.visualization.shown import ShownCloud, even_subset, seed_of
-from plane_anomalib.visualization.web_page import filled
+from plane_anomalib.web.shown import ShownCloud, even_subset, seed_of
+from plane_anomalib.web.web_page import filled
 
 STOPS = 1000
 """Steps of the threshold slider."""
@@ -227,7 +227,7 @@ def _region(
         inside = subject.cloud.region[chosen] == number
         rotation = lookout.rotation(inside.astype(np.float32)).ravel().tolist()
     return {
-        "centre": list(region.centre),
+        "center": list(region.center),
         "size": list(region.size),
         "diameter": region.diameter,
         "points": region.num_points,

@@ -12,9 +12,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.data.io import read_points
+from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.core.provenance import software_versions
 from plane_anomalib.data.labels import read_mask
-from plane_anomalib.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.formats.io import read_points
 from plane_anomalib.inspection.card import GOOD_FOLDER, DetectorCard
 from plane_anomalib.inspection.inputs import Source
 from plane_anomalib.inspection.result import Inspection, Threshold
@@ -27,8 +29,6 @@ from plane_anomalib.inspection.summary import (
     Summary,
 )
 from plane_anomalib.inspection.writing import DEFAULT_FORMATS, score_scale, write_cloud
-from plane_anomalib.provenance import software_versions
-from plane_anomalib.weights.hashing import sha256_of
 
 logger = logging.getLogger(__name__)
 

@@ -82,9 +82,9 @@ def with_heights(
 
 def _region(points: FloatArray, scores: NDArray[np.float32], total: int) -> Region:
     exact = points.astype(np.float64)
-    centre, size = exact.mean(0), np.ptp(exact, axis=0)
+    center, size = exact.mean(0), np.ptp(exact, axis=0)
     return Region(
-        centre=_triple(centre),
+        center=_triple(center),
         size=_triple(size),
         diameter=_diameter(exact),
         num_points=len(points),

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.errors import ConfigurationError, MissingDependencyError
+from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
+from plane_anomalib.core.files import replaced
 from plane_anomalib.inspection.comparison import LaidScan
 from plane_anomalib.inspection.page import Subject
-from plane_anomalib.visualization.colours import DEFECT, NEUTRAL, ScoreScale, mask_colours
+from plane_anomalib.web.colours import DEFECT, NEUTRAL, ScoreScale, mask_colours
 
 SUFFIX = ".rrd"
 
@@ -81,10 +81,10 @@ class RerunFile:
         values = rr.AnyValues(score=cloud.scores, region=cloud.region)
         self._log([name, "map"], values)
         if subject.regions:
-            centres = [region.centre for region in subject.regions]
+            centers = [region.center for region in subject.regions]
             half = [np.array(region.size) / 2 for region in subject.regions]
             labels = [f"region {i}" for i in range(1, len(subject.regions) + 1)]
-            boxes = rr.Boxes3D(centers=centres, half_sizes=half, labels=labels)
+            boxes = rr.Boxes3D(centers=centers, half_sizes=half, labels=labels)
             self._log([name, "regions"], boxes)
         if cloud.truth is not None:
             colours = mask_colours(cloud.truth, DEFECT)

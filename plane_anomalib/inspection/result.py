@@ -33,7 +33,7 @@ class Region:
     """A connected anomalous part of a cloud.
 
     Attributes:
-        centre: `(x, y, z)` mean of its points, in the object's units.
+        center: `(x, y, z)` mean of its points, in the object's units.
         size: `(x, y, z)` extents along the axes, in the object's units.
         diameter: Largest distance between two of its points, roughly, in the object's units.
         num_points: How many points it has.
@@ -45,7 +45,7 @@ class Region:
             `None` where that cannot be told (noise, or a thin wall that moved as a whole).
     """
 
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     size: tuple[float, float, float]
     diameter: float
     num_points: int

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from plane_anomalib.core.hashes import sha256_of
 from plane_anomalib.inspection.inputs import Source
 from plane_anomalib.inspection.summary import (
     CLOUDS_FOLDER,
@@ -17,8 +18,7 @@ from plane_anomalib.inspection.summary import (
     Summary,
     SummaryError,
 )
-from plane_anomalib.visualization.colours import ScoreScale
-from plane_anomalib.weights.hashing import sha256_of
+from plane_anomalib.web.colours import ScoreScale
 
 Entry = CloudSummary | FailedFile
 

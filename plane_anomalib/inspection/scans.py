@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from plane_anomalib.data.io import read_points
-from plane_anomalib.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
+from plane_anomalib.core.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
+from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.formats.io import read_points
 from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.inputs import Source
-from plane_anomalib.weights.hashing import sha256_of
 
 _LEAST_POINTS = 50
 """A cloud of fewer shows no surface."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plane_anomalib.errors import PlaneAnomalibError
+from plane_anomalib.core.errors import PlaneAnomalibError
 
 LAST = "last.ckpt"
 

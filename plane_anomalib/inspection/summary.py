@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plane_anomalib.errors import PlaneAnomalibError
+from plane_anomalib.core.errors import PlaneAnomalibError
+from plane_anomalib.core.json_data import read_versioned, write_json
+from plane_anomalib.core.results import Versions
 from plane_anomalib.inspection.result import Decision, Region, Threshold
-from plane_anomalib.json_data import read_versioned, write_json
-from plane_anomalib.results import Versions
-from plane_anomalib.visualization.colours import ScoreScale
+from plane_anomalib.web.colours import ScoreScale
 
 SUMMARY_FILE = "summary.json"
 CLOUDS_FOLDER = "clouds"

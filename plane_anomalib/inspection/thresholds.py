@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.data.meshes.views import random_pose
 from plane_anomalib.data.validation import (
     AnomalyFunction,
     default_anomaly,
     draw_variant,
     variant_generator,
 )
+from plane_anomalib.generation.defects.ano3d import Ano3D
+from plane_anomalib.generation.meshes.views import random_pose
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.geometry.visibility import seen_from
 from plane_anomalib.inspection.order import Order
@@ -30,7 +31,6 @@ from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.scoring import score_cloud
 from plane_anomalib.metrics.collection import ScoreCollection
-from plane_anomalib.synthesis.ano3d import Ano3D
 
 MOST_FOLDS = 5
 _MOST_SCANS = 20

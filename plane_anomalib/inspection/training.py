@@ -14,6 +14,7 @@ from anomalib.callbacks import ModelCheckpoint
 from anomalib.engine import Engine
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
+from plane_anomalib.core.json_data import JsonDataError, load_strict, to_plain, write_json
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import CloudReader, sample_row
 from plane_anomalib.inspection.card import DetectorError
@@ -22,7 +23,6 @@ from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.stopping import LAST, TrainingStoppedError
-from plane_anomalib.json_data import JsonDataError, load_strict, to_plain, write_json
 
 _ORDER_FILE = "order.json"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.data.io import POINT_SUFFIXES
+from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.core.files import replaced
 from plane_anomalib.data.labels import read_mask
-from plane_anomalib.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.formats.io import POINT_SUFFIXES
 from plane_anomalib.inspection.comparison import Comparison
 from plane_anomalib.inspection.index_page import IndexEntry, index_page
 from plane_anomalib.inspection.judged_cloud import JudgedCloud
@@ -32,16 +32,16 @@ from plane_anomalib.inspection.summary import (
     Summary,
     SummaryError,
 )
-from plane_anomalib.visualization.colours import ScoreScale
-from plane_anomalib.visualization.files import unique_stems
-from plane_anomalib.visualization.pictures import (
+from plane_anomalib.web.colours import ScoreScale
+from plane_anomalib.web.files import unique_stems
+from plane_anomalib.web.pictures import (
     Panel,
     cloud_picture,
     save_png,
     thumbnail,
     what_matters,
 )
-from plane_anomalib.visualization.raster import view_rotation
+from plane_anomalib.web.raster import view_rotation
 
 VIEW_FOLDER = "view"
 THUMBNAILS = "thumbnails"
@@ -266,8 +266,8 @@ class _Writer:
         if self.options.scale is not None:
             low, high = self.options.scale
             inside = value is not None and low < value < high
-            centre = value if value is not None and inside else (low + high) / 2
-            return ScoreScale(low, centre, high, value if inside else None)
+            center = value if value is not None and inside else (low + high) / 2
+            return ScoreScale(low, center, high, value if inside else None)
         if self.summary is not None and self.summary.scale is not None:
             return self.summary.scale
         scores: NDArray[np.float32] = subject.cloud.scores

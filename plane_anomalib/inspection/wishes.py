@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plane_anomalib.benchmark.components import complete
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.registry import MODELS
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.registry import MODELS
 
 DEFAULT_MODEL = "TemplateResidual"
 PARTS = frozenset({"pre_processor", "post_processor", "evaluator", "visualizer"})

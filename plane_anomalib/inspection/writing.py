@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.data.io import write_points
+from plane_anomalib.core.files import replaced
+from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.result import Inspection
 from plane_anomalib.inspection.summary import CLOUDS_FOLDER
-from plane_anomalib.visualization.colours import ScoreScale
+from plane_anomalib.web.colours import ScoreScale
 
 FORMATS = ("npz", "ply", "csv")
 DEFAULT_FORMATS = ("npz", "ply")
@@ -33,7 +33,7 @@ def score_scale(scores: NDArray[np.float32], threshold: float | None) -> ScoreSc
     scale = ScoreScale.fit([scores], threshold)
     if scale.threshold is None:
         return scale
-    return ScoreScale(scale.low, scale.centre, 2 * scale.centre - scale.low, scale.threshold)
+    return ScoreScale(scale.low, scale.center, 2 * scale.center - scale.low, scale.threshold)
 
 
 def write_cloud(

@@ -1,7 +1,7 @@
 """Exact, rank-based metrics on raw scores, per category and pooled.
 
-The evaluator, which touches anomalib, is in :mod:`plane_anomalib.metrics.evaluator` and is not
-imported here: the functions below need numpy and scipy only.
+The evaluator, which touches anomalib, is `plane_anomalib.models.lightning.evaluator`; the functions
+below need numpy and scipy only.
 """
 
 from plane_anomalib.metrics.aupro import au_pro, find_regions

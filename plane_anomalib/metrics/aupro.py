@@ -2,11 +2,11 @@
 
 Images have connected components of pixels; a cloud has none until a distance is chosen. Here a
 region is a connected component of one cloud's anomalous points in a radius graph whose radius is
-``radius_factor`` times the median, over those points, of the mean distance to their six nearest
+`radius_factor` times the median, over those points, of the mean distance to their six nearest
 anomalous neighbours. The overlap of a region is the share of its points at or above a threshold,
 averaged over all regions of all clouds; the false-positive rate is taken over all normal points of
-all clouds, good and bad. The exact curve (every threshold, no grid) is integrated up to ``limit``
-and divided by it: 1 is perfect, a random scorer gets ``limit / 2``.
+all clouds, good and bad. The exact curve (every threshold, no grid) is integrated up to `limit`
+and divided by it: 1 is perfect, a random scorer gets `limit / 2`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.metrics.functional import RankCounts, rank_counts
 
 SPACING_NEIGHBOURS = 6
@@ -30,14 +30,14 @@ def find_regions(points: ArrayLike, radius_factor: float = 2.5) -> NDArray[np.in
     """Split one cloud's anomalous points into connected regions.
 
     Args:
-        points: ``(M, 3)`` coordinates of the anomalous points, any unit.
+        points: `(M, 3)` coordinates of the anomalous points, any unit.
         radius_factor: Radius of the graph in units of the typical spacing of these points.
 
     Returns:
-        ``(M,)`` int32, the region of each point, numbered from 0 without gaps.
+        `(M,)` int32, the region of each point, numbered from 0 without gaps.
 
     Raises:
-        ConfigurationError: ``points`` is not ``(M, 3)`` and finite, or the factor not positive.
+        ConfigurationError: `points` is not `(M, 3)` and finite, or the factor not positive.
     """
     coordinates = np.asarray(points, dtype=np.float64)
     if coordinates.ndim != 2 or coordinates.shape[1] != 3:
@@ -60,14 +60,14 @@ def au_pro(scores: ArrayLike, mask: ArrayLike, regions: ArrayLike, limit: float 
     """Area under the per-region overlap curve of pooled points.
 
     Args:
-        scores: ``(N,)`` raw scores of all points of all clouds.
-        mask: ``(N,)`` bool, true for anomalous points.
-        regions: ``(mask.sum(),)`` region of each anomalous point, in the order of the points;
+        scores: `(N,)` raw scores of all points of all clouds.
+        mask: `(N,)` bool, true for anomalous points.
+        regions: `(mask.sum(),)` region of each anomalous point, in the order of the points;
             numbers must differ between clouds.
         limit: False-positive rate up to which the curve is integrated, in (0, 1].
 
     Returns:
-        The area divided by ``limit``; nan when anomalous or normal points are missing.
+        The area divided by `limit`; nan when anomalous or normal points are missing.
     """
     values, truth = np.asarray(scores), np.asarray(mask, dtype=bool)
     counts = rank_counts(values[truth], [values[~truth]], weights=region_weights(regions))
@@ -78,10 +78,10 @@ def region_weights(regions: ArrayLike) -> NDArray[np.float64]:
     """Weight of each anomalous point, 1 / size of its region, so that every region weighs 1.
 
     Args:
-        regions: ``(M,)`` region of each point.
+        regions: `(M,)` region of each point.
 
     Returns:
-        ``(M,)`` float64.
+        `(M,)` float64.
     """
     _, index, sizes = np.unique(np.asarray(regions), return_inverse=True, return_counts=True)
     return np.asarray(1.0 / sizes[index], dtype=np.float64)
@@ -98,10 +98,10 @@ def au_pro_from_counts(counts: RankCounts, limit: float = 0.3) -> float:
         limit: False-positive rate up to which the curve is integrated, in (0, 1].
 
     Returns:
-        The area divided by ``limit``; nan when anomalous or normal points are missing.
+        The area divided by `limit`; nan when anomalous or normal points are missing.
 
     Raises:
-        ConfigurationError: ``limit`` is outside (0, 1].
+        ConfigurationError: `limit` is outside (0, 1].
     """
     if not 0 < limit <= 1:
         raise ConfigurationError(f"limit must be in (0, 1] and is {limit}.")

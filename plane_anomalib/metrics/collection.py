@@ -2,7 +2,7 @@
 
 Anomalous and normal points are kept apart from the start, because that is how
 :mod:`plane_anomalib.metrics.functional` wants them. The scores of normal points, the bulk of any
-test set, go to a temporary file once they pass ``memory_bytes``, so that a run over hundreds of
+test set, go to a temporary file once they pass `memory_bytes`, so that a run over hundreds of
 millions of points holds its anomalous points and one piece of the normal ones at a time.
 """
 
@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.metrics.aupro import find_regions
 
 Floats = NDArray[np.float32]
@@ -77,8 +77,8 @@ class CloudScores:
         score: The object score, None when the model gives none.
         num_points: Number of points.
         point_truth: Whether the points' truth is known and scores for them exist.
-        anomalous: Scores of the anomalous points, ``(P,)`` float32.
-        regions: Region of each of them, ``(P,)`` int32; empty when regions were not asked for.
+        anomalous: Scores of the anomalous points, `(P,)` float32.
+        regions: Region of each of them, `(P,)` int32; empty when regions were not asked for.
         normal: Scores of the normal points, or the handle of their place in the file.
     """
 
@@ -131,11 +131,11 @@ class ScoreCollection:
         Args:
             path: The cloud's file, for the list of object scores.
             category: Its class.
-            points: ``(N, 3)`` coordinates.
+            points: `(N, 3)` coordinates.
             label: True for an anomalous cloud, None when unknown.
             score: The raw object score.
-            anomaly_map: ``(N,)`` raw scores of the points.
-            mask: ``(N,)`` true for anomalous points; None when unknown, which for a cloud labelled
+            anomaly_map: `(N,)` raw scores of the points.
+            mask: `(N,)` true for anomalous points; None when unknown, which for a cloud labelled
                 normal means that all its points are normal.
 
         Raises:
@@ -159,7 +159,7 @@ class ScoreCollection:
         self._clouds.append(cloud)
 
     def normal(self, cloud: CloudScores) -> Floats:
-        """Scores of a cloud's normal points, ``(N - P,)`` float32."""
+        """Scores of a cloud's normal points, `(N - P,)` float32."""
         return self._spool.get(cloud.normal)
 
     def normals(self, clouds: Sequence[CloudScores]) -> Iterator[Floats]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 FloatArray = NDArray[np.floating[Any]]
 NO_ANOMALOUS = "no anomalous item"
@@ -29,11 +29,11 @@ class RankCounts:
     """How anomalous and normal scores interleave, at each distinct anomalous score.
 
     Attributes:
-        thresholds: Distinct scores of anomalous items, falling, ``(K,)``.
-        positives: Anomalous items with exactly that score, ``(K,)`` int64.
-        weights: Summed weight of those items, ``(K,)`` float64 (their number if unweighted).
-        negatives_above: Normal items with a greater score, ``(K,)`` int64.
-        negatives_from: Normal items with that or a greater score, ``(K,)`` int64.
+        thresholds: Distinct scores of anomalous items, falling, `(K,)`.
+        positives: Anomalous items with exactly that score, `(K,)` int64.
+        weights: Summed weight of those items, `(K,)` float64 (their number if unweighted).
+        negatives_above: Normal items with a greater score, `(K,)` int64.
+        negatives_from: Normal items with that or a greater score, `(K,)` int64.
         num_positives: Number of anomalous items.
         num_negatives: Number of normal items.
     """
@@ -108,12 +108,12 @@ class BinaryMetrics:
 def binary_metrics(scores: ArrayLike, labels: ArrayLike) -> BinaryMetrics:
     """Exact AUROC, average precision and F1-max of raw scores, from one sort.
 
-    Equal to scikit-learn's ``roc_auc_score``, ``average_precision_score`` and the maximum of F1
-    over ``precision_recall_curve``, ties included. Infinite scores rank before or after all others.
+    Equal to scikit-learn's `roc_auc_score`, `average_precision_score` and the maximum of F1
+    over `precision_recall_curve`, ties included. Infinite scores rank before or after all others.
 
     Args:
-        scores: ``(N,)`` floats, higher is more anomalous; a CPU tensor is fine.
-        labels: ``(N,)`` booleans or 0/1, true is anomalous.
+        scores: `(N,)` floats, higher is more anomalous; a CPU tensor is fine.
+        labels: `(N,)` booleans or 0/1, true is anomalous.
 
     Returns:
         The metrics; nan with a reason when only one class is present.
@@ -146,9 +146,9 @@ def rank_counts(
     """Count, for each distinct anomalous score, the normal scores above it and from it on.
 
     Args:
-        positives: ``(P,)`` scores of anomalous items.
+        positives: `(P,)` scores of anomalous items.
         negatives: Chunks of scores of normal items; one chunk is held and sorted at a time.
-        weights: ``(P,)`` weight of each anomalous item, 1 when None.
+        weights: `(P,)` weight of each anomalous item, 1 when None.
 
     Returns:
         The counts, summed over the chunks.
@@ -184,7 +184,7 @@ def chance_average_precision(anomalous_share: float) -> float:
 
 
 def chance_f1_max(anomalous_share: float) -> float:
-    """F1 of calling everything anomalous, ``2p / (1 + p)``: no scorer's F1-max is lower."""
+    """F1 of calling everything anomalous, `2p / (1 + p)`: no scorer's F1-max is lower."""
     return 2 * anomalous_share / (1 + anomalous_share)
 
 

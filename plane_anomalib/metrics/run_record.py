@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from plane_anomalib import provenance
+from plane_anomalib.core import provenance
+from plane_anomalib.core.results import Component, Metrics, ObjectScore, RunResult, Timing, Versions
 from plane_anomalib.metrics.collection import ScoreCollection
 from plane_anomalib.metrics.summary import count_categories
-from plane_anomalib.results import Component, Metrics, ObjectScore, RunResult, Timing, Versions
 
 
 def describe_run(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.core.results import METRIC_NAMES, CategoryCounts, Metrics, MetricValues
 from plane_anomalib.metrics.aupro import au_pro_from_counts, region_weights
 from plane_anomalib.metrics.collection import CloudScores, ScoreCollection
 from plane_anomalib.metrics.functional import (
@@ -16,7 +17,6 @@ from plane_anomalib.metrics.functional import (
     chance_f1_max,
     rank_counts,
 )
-from plane_anomalib.results import METRIC_NAMES, CategoryCounts, Metrics, MetricValues
 
 POOLED = "pooled"
 MEAN = "mean"
@@ -81,7 +81,7 @@ def count_categories(
 def object_scores(
     clouds: Sequence[CloudScores],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Raw scores ``(B,)`` and labels ``(B,)`` of the clouds that have both."""
+    """Raw scores `(B,)` and labels `(B,)` of the clouds that have both."""
     known = [(c.score, c.label) for c in clouds if c.score is not None and c.label is not None]
     scores = np.array([score for score, _ in known], dtype=np.float64)
     return scores, np.array([label for _, label in known], dtype=bool)

@@ -24,7 +24,7 @@ class Batch:
     """Clouds as the encoder sees them.
 
     Args:
-        points: (B, P, 3) float32, centred, in the unit sphere.
+        points: (B, P, 3) float32, centerd, in the unit sphere.
         labels: (B, P) bool, anomalous points.
         centers: (B, G, 3), of the groups.
         index: (B, G, K) int64, points of each group.
@@ -111,7 +111,7 @@ def _grouped(
 
 
 def relative_groups(batch: Batch) -> Tensor:
-    """Points of each group about its centre in units of its radius, (B, G, K, 3)."""
+    """Points of each group about its center in units of its radius, (B, G, K, 3)."""
     flat = batch.index.flatten(1)[..., None].expand(-1, -1, 3)
     groups = batch.points.gather(1, flat).view(*batch.index.shape, 3) - batch.centers[:, :, None]
     radius = groups.norm(dim=-1).amax(-1).clamp_min(1e-4)

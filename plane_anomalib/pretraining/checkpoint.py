@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from plane_anomalib.atomic import replaced
-from plane_anomalib.errors import WeightsError
-from plane_anomalib.json_data import strict_json, to_plain
+from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.files import replaced
+from plane_anomalib.core.json_data import strict_json, to_plain
 from plane_anomalib.pretraining.config import PretrainConfig
 
 _NAME = "checkpoint.pt"

@@ -53,7 +53,7 @@ def run(arguments: Namespace) -> int:
 
     import torch
 
-    from plane_anomalib.errors import ConfigurationError
+    from plane_anomalib.core.errors import ConfigurationError
     from plane_anomalib.pretraining.pretrain import pretrain
     from plane_anomalib.pretraining.recipe import load_config
 

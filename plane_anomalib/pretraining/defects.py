@@ -1,8 +1,8 @@
 """Pseudo-anomalies on the device, a whole batch at once.
 
-What `plane_anomalib.synthesis` does cloud by cloud on the CPU, in one form for all kinds: a centre
-among the points that are left, a support around it in the local frame, a height over the support
-and a direction; besides points that are lost. Lengths are in the unit sphere.
+What `plane_anomalib.generation.defects` does cloud by cloud on the CPU, in one form for all kinds:
+a center among the points that are left, a support around it in the local frame, a height over the
+support and a direction; besides points that are lost. Lengths are in the unit sphere.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _direction(kind: Tensor, patch: _Patch, generator: torch.Generator) -> Tenso
 
 
 def _find_patch(scan: Scan, share: Range, generator: torch.Generator) -> _Patch:
-    """A centre among the points that are left, and a radius that holds a share of them."""
+    """A center among the points that are left, and a radius that holds a share of them."""
     batch, num, _ = scan.points.shape
     draws = gumbel((batch, num), generator).masked_fill(~scan.alive, -torch.inf)
     rows = torch.arange(batch, device=draws.device)

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.errors import ConfigurationError, DatasetError
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _TRIES = 4
 
 Array = NDArray[np.float32]
@@ -65,32 +65,36 @@ def draw(task: Task) -> list[tuple[str, str, str]]:
     normals = np.load(task.folder / "normals.npy", mmap_mode="r+")
     words = []
     for index, source in enumerate(task.sources, task.first):
-        rng = np.random.default_rng([*task.seed, index])
-        drawn = _tried(source, rng, points.shape[1])
+        generator = np.random.default_rng([*task.seed, index])
+        drawn = _tried(source, generator, points.shape[1])
         # Any run of points of a pooled shape must be a fair sample of it.
-        order = rng.permutation(points.shape[1])
+        order = generator.permutation(points.shape[1])
         points[index], normals[index] = drawn[0][order], drawn[1][order]
         words.append((drawn[2], drawn[3], source.family))
     # Not flushed: processes share the pages, and waiting for the disk is for nothing.
     return words
 
 
-def _tried(source: Source, rng: np.random.Generator, num: int) -> tuple[Array, Array, str, str]:
+def _tried(
+    source: Source, generator: np.random.Generator, num: int
+) -> tuple[Array, Array, str, str]:
     """Draw again where a family's parameters came to nothing: one in many thousands may."""
     for _ in range(_TRIES - 1):
         try:
-            return _draw(source, rng, num)
+            return _draw(source, generator, num)
         except (ConfigurationError, ValueError, ArithmeticError, IndexError) as error:
-            _logger.warning("%s: %s It is drawn again.", source.family, error)
-    return _draw(source, rng, num)
+            logger.warning("%s: %s It is drawn again.", source.family, error)
+    return _draw(source, generator, num)
 
 
-def _draw(source: Source, rng: np.random.Generator, num: int) -> tuple[Array, Array, str, str]:
+def _draw(
+    source: Source, generator: np.random.Generator, num: int
+) -> tuple[Array, Array, str, str]:
     if source.file is not None:
-        return _own(source, source.file, rng, num)
-    from plane_anomalib.pretraining.shapes import draw_shape
+        return _own(source, source.file, generator, num)
+    from plane_anomalib.generation.shapes import draw_shape
 
-    shape = draw_shape(source.family, rng, num)
+    shape = draw_shape(source.family, generator, num)
     for array in (shape.points, shape.normals):
         if array.shape != (num, 3) or not np.isfinite(array).all():
             raise DatasetError(
@@ -101,15 +105,15 @@ def _draw(source: Source, rng: np.random.Generator, num: int) -> tuple[Array, Ar
 
 
 def _own(
-    source: Source, file: Path, rng: np.random.Generator, num: int
+    source: Source, file: Path, generator: np.random.Generator, num: int
 ) -> tuple[Array, Array, str, str]:
-    from plane_anomalib.data.io import read_points
+    from plane_anomalib.formats.io import read_points
     from plane_anomalib.geometry.normalise import unit_sphere
     from plane_anomalib.geometry.normals import point_normals
     from plane_anomalib.geometry.sampling import random_subsample
 
-    cloud = read_points(file, num_samples=num, seed=int(rng.integers(2**31))).points
-    cloud = unit_sphere(cloud[random_subsample(len(cloud), num, rng)]).points
+    cloud = read_points(file, num_samples=num, seed=int(generator.integers(2**31))).points
+    cloud = unit_sphere(cloud[random_subsample(len(cloud), num, generator)]).points
     normals = point_normals(cloud)
     return cloud, normals, source.family, source.family
 
@@ -126,7 +130,7 @@ def own_sources(folder: Path) -> list[Source]:
     Raises:
         ConfigurationError: There is no such folder, or nothing in it.
     """
-    from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES
+    from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES
 
     known = POINT_SUFFIXES | MESH_SUFFIXES
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in known)

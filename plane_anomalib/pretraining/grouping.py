@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 _CANDIDATES = (512, 1024)
-"""Centres are picked among four points per group, within these limits."""
+"""Centers are picked among four points per group, within these limits."""
 _ELEMENTS = 1 << 28
 """Distances held at once: 1 GB."""
 
 
 @torch.no_grad()
 def group(points: Tensor, num_groups: int, group_size: int) -> tuple[Tensor, Tensor]:
-    """Choose centres by farthest point sampling and the nearest points of each.
+    """Choose centers by farthest point sampling and the nearest points of each.
 
-    As `PointTransformer.group`, except that centres are picked among the first points only (four
+    As `PointTransformer.group`, except that centers are picked among the first points only (four
     per group or so, at least all of a small cloud) and that the points of a group come in any
     order. The first points must be a fair sample.
 
@@ -25,7 +25,7 @@ def group(points: Tensor, num_groups: int, group_size: int) -> tuple[Tensor, Ten
         group_size: Points per group, at most P.
 
     Returns:
-        Centres (B, G, 3) and the points of each group (B, G, K) int64.
+        Centers (B, G, 3) and the points of each group (B, G, K) int64.
     """
     with torch.autocast(points.device.type, enabled=False):
         least, most = _CANDIDATES
@@ -65,7 +65,7 @@ def farthest_points(points: Tensor, num: int) -> Tensor:
 
 @torch.no_grad()
 def nearest_points(points: Tensor, centers: Tensor, k: int) -> Tensor:
-    """The k nearest points of each centre in any order, (B, G, k) int64.
+    """The k nearest points of each center in any order, (B, G, k) int64.
 
     The squares are expanded, which in float32 and the unit sphere costs 1e-7 of a squared distance
     (a spacing of 0.02 squared is 4e-4).

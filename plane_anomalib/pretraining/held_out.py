@@ -54,7 +54,7 @@ def held_out_shapes(config: PretrainConfig) -> HeldOut:
     Args:
         config: Of the run; the shapes are the same for any seed.
     """
-    from plane_anomalib.pretraining.shapes import HELD_OUT
+    from plane_anomalib.generation.shapes import HELD_OUT
 
     def pool(families: Sequence[str], each: int, stream: int) -> Pool:
         sources = [Source(family) for family in families for _ in range(each)]
@@ -103,10 +103,10 @@ def evaluate(
 def _segmentation(
     model: PointLanguageModel, heads: Heads, pool: Pool, config: PretrainConfig
 ) -> dict[str, float]:
-    rng = np.random.default_rng(5)
+    generator = np.random.default_rng(5)
     scores, targets, counted, tops, damaged = [], [], [], [], []
     for part in _parts(len(pool)):
-        kinds = choose_kinds(config.defects, len(part), rng)
+        kinds = choose_kinds(config.defects, len(part), generator)
         batch, outputs, _ = _encode(model, heads, pool, part, kinds, config)
         anchors = _anchors(model, [pool.names[i] for i in part])
         logits = torch.stack(

@@ -13,7 +13,7 @@ from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.transformer import TransformerBlock
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.pretraining.config import LossesConfig, ModelConfig
 
 _SCALE_LIMIT = math.log(100)
@@ -62,7 +62,7 @@ class MaskedDecoder(nn.Module):
         self.points = nn.Linear(width, 3 * config.group_size)
 
     def forward(self, seen: Tensor, seen_centers: Tensor, hidden_centers: Tensor) -> Tensor:
-        """Predict the points of hidden groups about their centres, in units of their radius.
+        """Predict the points of hidden groups about their centers, in units of their radius.
 
         Args:
             seen: Encoded tokens of the visible groups, (B, V, W).

@@ -71,18 +71,18 @@ def plan_step(
         descriptions: Caption of each.
         step: Its number.
     """
-    rng = step_rng(config.train.seed, step)
-    points, groups = choose_sizes(config, rng)
+    generator = step_rng(config.train.seed, step)
+    points, groups = choose_sizes(config, generator)
     batch = max(2, min(config.train.batch, config.train.max_groups // groups))
     # Different shapes as far as the pool goes: a shape twice would be a false negative of itself.
-    shapes = rng.choice(len(names), batch, replace=batch > len(names))
+    shapes = generator.choice(len(names), batch, replace=batch > len(names))
     return describe(
         shapes,
         [names[i] for i in shapes],
         [descriptions[i] for i in shapes],
-        choose_kinds(config.defects, batch, rng),
+        choose_kinds(config.defects, batch, generator),
         (points, groups),
-        rng,
+        generator,
     )
 
 
@@ -92,7 +92,7 @@ def describe(
     descriptions: Sequence[str],
     kinds: list[tuple[str, ...]],
     sizes: tuple[int, int],
-    rng: np.random.Generator,
+    generator: np.random.Generator,
 ) -> StepPlan:
     """Put words to chosen shapes and defects.
 
@@ -102,10 +102,10 @@ def describe(
         descriptions: Description of each cloud's undamaged shape.
         kinds: Defects of each cloud.
         sizes: Points and groups per cloud.
-        rng: The only source of randomness.
+        generator: The only source of randomness.
     """
-    said = [caption(rng, *row) for row in zip(names, descriptions, kinds, strict=True)]
-    pairs = [anchors(rng, name, of, ANCHORS) for name, of in zip(names, kinds, strict=True)]
+    said = [caption(generator, *row) for row in zip(names, descriptions, kinds, strict=True)]
+    pairs = [anchors(generator, name, of, ANCHORS) for name, of in zip(names, kinds, strict=True)]
     return StepPlan(
         shapes=shapes,
         points=sizes[0],
@@ -119,7 +119,7 @@ def describe(
     )
 
 
-def choose_sizes(config: PretrainConfig, rng: np.random.Generator) -> tuple[int, int]:
+def choose_sizes(config: PretrainConfig, generator: np.random.Generator) -> tuple[int, int]:
     """Points and groups per cloud, within what a step may cost."""
     train = config.train
     allowed = [
@@ -129,17 +129,19 @@ def choose_sizes(config: PretrainConfig, rng: np.random.Generator) -> tuple[int,
         if groups <= points and points * groups <= train.max_distances
     ]
     weights = np.array([weight for *_, weight in allowed])
-    points, groups, _ = allowed[rng.choice(len(allowed), p=weights / weights.sum())]
+    points, groups, _ = allowed[generator.choice(len(allowed), p=weights / weights.sum())]
     return points, groups
 
 
 def choose_kinds(
-    config: DefectsConfig, batch: int, rng: np.random.Generator
+    config: DefectsConfig, batch: int, generator: np.random.Generator
 ) -> list[tuple[str, ...]]:
     """Defects of each cloud of a batch."""
     known = config.kinds or tuple(KIND_WORDS)
-    counts = (rng.random(batch) < config.share) * (1 + (rng.random(batch) < config.second))
-    drawn = rng.integers(len(known), size=(batch, 2))
+    counts = (generator.random(batch) < config.share) * (
+        1 + (generator.random(batch) < config.second)
+    )
+    drawn = generator.integers(len(known), size=(batch, 2))
     return [
         tuple(known[kind] for kind in row[:count]) for row, count in zip(drawn, counts, strict=True)
     ]

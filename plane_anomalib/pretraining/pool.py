@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plane_anomalib.cores import usable_cores
+from plane_anomalib.core.cores import usable_cores
 from plane_anomalib.pretraining.config import PoolConfig
 from plane_anomalib.pretraining.drawing import Source, Task, draw, own_sources, spread
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _PER_TASK = 32
 
 
@@ -56,7 +56,7 @@ class Pool:
 
 def training_families() -> list[str]:
     """Procedural families that are trained on."""
-    from plane_anomalib.pretraining.shapes import FAMILIES, HELD_OUT
+    from plane_anomalib.generation.shapes import FAMILIES, HELD_OUT
 
     return [family for family in FAMILIES if family not in set(HELD_OUT)]
 
@@ -132,8 +132,8 @@ def _fill(
             words += part
             if time.monotonic() - last > 10:
                 last = time.monotonic()
-                _logger.info("%d of %d shapes drawn", len(words), len(sources))
-    _logger.info("%d shapes drawn in %.0f s", len(words), time.monotonic() - began)
+                logger.info("%d of %d shapes drawn", len(words), len(sources))
+    logger.info("%d shapes drawn in %.0f s", len(words), time.monotonic() - began)
     (folder / "words.json").write_text(json.dumps(words), encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ from plane_anomalib.pretraining.held_out import held_out_shapes
 from plane_anomalib.pretraining.pool import training_pool
 from plane_anomalib.pretraining.run import Run
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def pretrain(
         run.start(first)
     if resume:
         run.resume()
-    _logger.info(
+    logger.info(
         "%d shapes of %d families, %.1f M parameters, %s, from step %d",
         len(pool), len(set(pool.families)), sum(p.numel() for p in run.model.parameters()) / 1e6,
         device, run.progress.step,

@@ -14,7 +14,7 @@ def falloff(q: Tensor, which: Tensor) -> Tensor:
     """One of four kernels per cloud: 1 in the middle, 0 from `q = 1` on.
 
     Args:
-        q: Distance from the centre in units of the support, (B, N).
+        q: Distance from the center in units of the support, (B, N).
         which: 0 cosine, 1 Gaussian, 2 polynomial, 3 hard, (B, 1).
     """
     inside = q < 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from plane_anomalib.core.typed_yaml import load_typed
 from plane_anomalib.pretraining.config import PretrainConfig
-from plane_anomalib.typed_yaml import load_typed
 
 
 def load_config(path: str | Path) -> PretrainConfig:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from plane_anomalib.backbones.point_language import PointLanguageModel
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.pretraining import checkpoint
 from plane_anomalib.pretraining.batch import make_batch
 from plane_anomalib.pretraining.checkpoint import Progress
@@ -35,7 +35,7 @@ from plane_anomalib.pretraining.plan import StepPlan, device_generator, plan_ste
 from plane_anomalib.pretraining.pool import Pool
 from plane_anomalib.pretraining.step import Texts, compute, prepare_texts, weighted
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _TIMED_FROM = 60
 """The first steps are slower: memory is asked for and kernels are loaded."""
@@ -137,7 +137,7 @@ class Run:
             Whether it is finished.
         """
         train = self.config.train
-        log = Log(self.folder / "log.csv", train.log_every, _logger.info)
+        log = Log(self.folder / "log.csv", train.log_every, logger.info)
         start, before = time.monotonic(), self.progress
         saved, timed = start, start
         # The next step's words are put together while the device works at this one.
@@ -163,7 +163,7 @@ class Run:
                     if step + 1 == _TIMED_TO and not before.step:
                         self._fit_steps((self._synchronised() - timed) / (done - _TIMED_FROM))
                     if now - self.began > 60 * train.minutes - _RESERVE:
-                        _logger.info("The time is up: %d steps are done.", step + 1)
+                        logger.info("The time is up: %d steps are done.", step + 1)
                         break
                 if train.evaluate_every and (step + 1) % train.evaluate_every == 0 and shapes:
                     self.evaluate(shapes)
@@ -225,7 +225,7 @@ class Run:
         with self.average.applied():
             metrics = evaluate(self.model, self.heads, shapes, self.config)
         words = "  ".join(f"{name} {value:.3f}" for name, value in metrics.items())
-        _logger.info("held out after %d steps: %s", self.progress.step, words)
+        logger.info("held out after %d steps: %s", self.progress.step, words)
         return metrics
 
     def _fit_steps(self, seconds: float) -> None:
@@ -235,7 +235,7 @@ class Run:
         left = 60 * minutes - _RESERVE - (time.monotonic() - self.began)
         steps = self.progress.step + max(1, int(_SAFETY * left / seconds))
         self.progress = replace(self.progress, steps=steps)
-        _logger.info(
+        logger.info(
             "%.0f ms per step: %d steps fit in. The same run again: --steps %d",
             1000 * seconds, steps, steps,
         )  # fmt: skip

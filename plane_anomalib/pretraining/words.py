@@ -73,35 +73,37 @@ class Caption:
     full: bool
 
 
-def caption(rng: np.random.Generator, name: str, description: str, kinds: Sequence[str]) -> Caption:
+def caption(
+    generator: np.random.Generator, name: str, description: str, kinds: Sequence[str]
+) -> Caption:
     """Choose what to say about a cloud.
 
     Args:
-        rng: The only source of randomness.
+        generator: The only source of randomness.
         name: Noun phrase.
         description: Of the undamaged shape.
         kinds: Of its defects, none if it is good.
     """
-    full = rng.random() < 0.35
+    full = generator.random() < 0.35
     if not kinds:
         if full:
             return Caption(description, 1, True)
-        template = NORMAL[rng.integers(len(NORMAL))]
+        template = NORMAL[generator.integers(len(NORMAL))]
         sense = "plain" if template in _PLAIN else "normal"
         return Caption(_filled(template, name), _SENSES[sense], False)
-    kind = kinds[int(rng.integers(len(kinds)))]
+    kind = kinds[int(generator.integers(len(kinds)))]
     sense_of_kind = 3 + list(KIND_WORDS).index(kind)
     if full:
-        return Caption(f"{description} with {article(_word(rng, kind))}", sense_of_kind, True)
-    if rng.random() < 0.5:
-        template = OF_KIND[rng.integers(len(OF_KIND))]
-        return Caption(_filled(template, name, _word(rng, kind)), sense_of_kind, False)
-    template = ANOMALOUS[rng.integers(len(ANOMALOUS))]
+        return Caption(f"{description} with {article(_word(generator, kind))}", sense_of_kind, True)
+    if generator.random() < 0.5:
+        template = OF_KIND[generator.integers(len(OF_KIND))]
+        return Caption(_filled(template, name, _word(generator, kind)), sense_of_kind, False)
+    template = ANOMALOUS[generator.integers(len(ANOMALOUS))]
     return Caption(_filled(template, name), _SENSES["damaged"], False)
 
 
 def anchors(
-    rng: np.random.Generator, name: str, kinds: Sequence[str], count: int = 2
+    generator: np.random.Generator, name: str, kinds: Sequence[str], count: int = 2
 ) -> tuple[list[str], list[str]]:
     """Choose sentences for "this is as it should be" and "this is not" (T_N and T_A of eq. 6).
 
@@ -109,19 +111,19 @@ def anchors(
     name one that the cloud has, or any if it is good.
 
     Args:
-        rng: The only source of randomness.
+        generator: The only source of randomness.
         name: Noun phrase.
         kinds: Of its defects.
         count: Sentences of each.
     """
     states = [template for template in NORMAL if template not in _PLAIN]
-    normal = [_filled(states[i], name) for i in rng.choice(len(states), count, replace=False)]
-    generic = rng.choice(len(ANOMALOUS), count, replace=False)
+    normal = [_filled(states[i], name) for i in generator.choice(len(states), count, replace=False)]
+    generic = generator.choice(len(ANOMALOUS), count, replace=False)
     anomalous = [_filled(ANOMALOUS[i], name) for i in generic]
-    if len(kinds) < 2 and rng.random() < 0.5:
-        kind = kinds[0] if kinds else list(KIND_WORDS)[rng.integers(len(KIND_WORDS))]
-        template = OF_KIND[rng.integers(len(OF_KIND))]
-        anomalous[0] = _filled(template, name, _word(rng, kind))
+    if len(kinds) < 2 and generator.random() < 0.5:
+        kind = kinds[0] if kinds else list(KIND_WORDS)[generator.integers(len(KIND_WORDS))]
+        template = OF_KIND[generator.integers(len(OF_KIND))]
+        anomalous[0] = _filled(template, name, _word(generator, kind))
     return normal, anomalous
 
 
@@ -131,9 +133,9 @@ def fixed_anchors(name: str) -> tuple[list[str], list[str]]:
     return [_filled(t, name) for t in states], [_filled(t, name) for t in ANOMALOUS]
 
 
-def _word(rng: np.random.Generator, kind: str) -> str:
+def _word(generator: np.random.Generator, kind: str) -> str:
     words = KIND_WORDS[kind]
-    return words[rng.integers(len(words))]
+    return words[generator.integers(len(words))]
 
 
 def _filled(template: str, name: str, kind: str = "") -> str:

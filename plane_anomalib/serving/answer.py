@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.data.io import read_points
+from plane_anomalib.formats.io import read_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.inspection.result import Decision, Inspection, Region, Threshold
 from plane_anomalib.inspection.writing import result_arrays

@@ -18,13 +18,14 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from plane_anomalib.errors import (
+from plane_anomalib.core.errors import (
     ConfigurationError,
     PointCloudFileError,
     PointCloudTooLargeError,
 )
+from plane_anomalib.core.json_data import strict_json
+from plane_anomalib.core.version import __version__
 from plane_anomalib.inspection.detector import Detector
-from plane_anomalib.json_data import strict_json
 from plane_anomalib.serving.answer import Answer, Question, judge
 from plane_anomalib.serving.limits import Limits
 from plane_anomalib.serving.page import docs_page
@@ -32,7 +33,6 @@ from plane_anomalib.serving.request_log import RequestLog
 from plane_anomalib.serving.schema import BODY, PROBLEMS, Health, Problem
 from plane_anomalib.serving.turns import Turns
 from plane_anomalib.serving.upload import save_upload
-from plane_anomalib.version import __version__
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from plane_anomalib.data.io import MESH_SUFFIXES, POINT_SUFFIXES
+from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES
 from plane_anomalib.serving.upload import FIELD
 
 _KINDS = ", ".join(sorted(POINT_SUFFIXES | MESH_SUFFIXES))

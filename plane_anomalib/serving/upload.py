@@ -14,8 +14,8 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from plane_anomalib.data.io import check_suffix
-from plane_anomalib.errors import PointCloudFileError
+from plane_anomalib.core.errors import PointCloudFileError
+from plane_anomalib.formats.io import check_suffix
 
 FIELD = "file"
 """Name of the form's field that holds the cloud."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.cli import commands
-from plane_anomalib.results import read_metrics_json
+from plane_anomalib.core.results import read_metrics_json
 from tests.cli.conftest import Typed
 from tests.support.meshes import angle_bracket, ball, save
 

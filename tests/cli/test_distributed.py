@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from plane_anomalib.results import read_metrics_json
+from plane_anomalib.core.results import read_metrics_json
 from tests.cli.conftest import Typed
 from tests.support.ranks import FOLDER_VARIABLE
 from tests.support.small_plane import save_small_backbone

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from plane_anomalib.data.io import write_points
-from plane_anomalib.registry import DATASETS, MODELS
+from plane_anomalib.core.registry import DATASETS, MODELS
+from plane_anomalib.formats.io import write_points
 from tests.support.documents import (
     PROGRAMS,
     ROOT,
@@ -46,15 +46,15 @@ PARSED_ONLY = (
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's folder with everything in it that the pages speak of, small."""
-    folder, rng = tmp_path_factory.mktemp("user"), np.random.default_rng(0)
+    folder, generator = tmp_path_factory.mktemp("user"), np.random.default_rng(0)
     for number in range(4):
-        write_points(folder / "good_scans" / f"{number}.ply", surface(rng, 1_500))
-    damaged, _ = dent(surface(rng, 1_500), rng)
+        write_points(folder / "good_scans" / f"{number}.ply", surface(generator, 1_500))
+    damaged, _ = dent(surface(generator, 1_500), generator)
     for name in ("suspicious.ply", "incoming/one.ply"):
         write_points(folder / name, damaged)
-    folder_tree(folder / "my_part", rng)
-    asn = shapenet_tree(folder / "datasets/Anomaly-ShapeNet", rng)
-    r3d = real3d_tree(folder / "datasets/Real3D-AD", rng)
+    folder_tree(folder / "my_part", generator)
+    asn = shapenet_tree(folder / "datasets/Anomaly-ShapeNet", generator)
+    r3d = real3d_tree(folder / "datasets/Real3D-AD", generator)
     for link, tree in (
         ("Anomaly-ShapeNet/dataset/pcd", asn),
         ("objects_asn", asn),

@@ -13,7 +13,7 @@ import pytest
 
 import plane_anomalib
 from plane_anomalib.cli import commands
-from plane_anomalib.data.io import write_points
+from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection import detector as detector_module
 from plane_anomalib.inspection.card import DetectorCard
 from plane_anomalib.inspection.summary import Summary
@@ -67,7 +67,7 @@ def test_a_line_says_what_was_decided_and_where_it_is(
     line = next(line for line in printed.splitlines() if line.startswith("  bent"))
     assert f"anomaly  {bent.score:.4g} >= {card.threshold.value:.4g}" in line
     region = bent.regions[0]
-    assert "at (" + ", ".join(f"{value:.4g}" for value in region.centre) + ")" in line
+    assert "at (" + ", ".join(f"{value:.4g}" for value in region.center) + ")" in line
     assert f"{region.diameter:.3g} millimetres across" in line
     assert region.height is not None
     assert abs(region.height) == pytest.approx(0.5, abs=0.1)  # a sheet has no inside for a sign
@@ -75,7 +75,7 @@ def test_a_line_says_what_was_decided_and_where_it_is(
     assert f"{abs(region.height):.3g} millimetres {side}" in line
     assert bent.nearest_good in {"good0", "good1", "good2"}
     assert f"nearest good scan {bent.nearest_good}" in line
-    assert np.linalg.norm(np.subtract(region.centre[:2], (0.75, 0.75))) < 0.3
+    assert np.linalg.norm(np.subtract(region.center[:2], (0.75, 0.75))) < 0.3
     assert "normal " in next(line for line in printed.splitlines() if line.startswith("  fine"))
     assert f"2 judged, 1 anomaly, 1 normal: {Path('out/summary.json')}" in printed
     assert "plane-anomalib view out" in printed.splitlines()[-1]

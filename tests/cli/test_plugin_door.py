@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from plane_anomalib.contract.suite import CHECKS
+from plane_anomalib.plugins.contract.suite import CHECKS
 from tests.cli.conftest import Typed
 
 SMALL = (

@@ -15,7 +15,7 @@ import pytest
 
 import plane_anomalib
 from plane_anomalib.cli import commands
-from plane_anomalib.data.io import read_points
+from plane_anomalib.formats.io import read_points
 from tests.cli.conftest import BIN, Typed
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 
 from plane_anomalib.benchmark.schema import JobResult, read_results
-from plane_anomalib.results import read_metrics_json
+from plane_anomalib.core.results import read_metrics_json
 from tests.cli.conftest import BIN, Typed
 from tests.support.trees import shapenet_tree
 

@@ -13,7 +13,7 @@ import torch
 
 from plane_anomalib.backbones import create_backbone
 from plane_anomalib.backbones.create import create_point_encoder
-from plane_anomalib.weights import CATALOGUE, store
+from plane_anomalib.backbones.weights import CATALOGUE, store
 from tests.cli.conftest import TINY, Typed
 from tests.parity.reference_weights import DATA, reference_state
 from tests.support.official_files import Trap, official, official_points

@@ -13,9 +13,9 @@ import torch
 from anomalib.data import AnomalibDataModule
 from lightning.pytorch import LightningModule, Trainer
 
+from plane_anomalib.core.registry import BUILT_IN, DATASETS
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.registry import BUILT_IN, DATASETS
 from tests.support.trees import (
     folder_tree,
     minishift_tree,
@@ -34,7 +34,7 @@ TREES: dict[str, Callable[[Path, np.random.Generator], object]] = {
     "MulSenAD": mulsen_tree,
     "MiniShift": minishift_tree,
     "PointCloudFolder": folder_tree,
-    "ProceduralShapes": lambda root, rng: None,
+    "ProceduralShapes": lambda root, generator: None,
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {"ProceduralShapes": SHAPES}
 

@@ -6,9 +6,9 @@ import secrets
 
 import pytest
 
-from plane_anomalib.contract.subject import Subject
-from plane_anomalib.contract.suite import CHECKS
-from plane_anomalib.registry import BUILT_IN, MODELS
+from plane_anomalib.core.registry import BUILT_IN, MODELS
+from plane_anomalib.plugins.contract.subject import Subject
+from plane_anomalib.plugins.contract.suite import CHECKS
 
 BUILT_IN_MODELS = [entry.name for entry in MODELS.entries.values() if entry.origin == BUILT_IN]
 

@@ -23,8 +23,8 @@ def reference_state(case: str, seed: int) -> dict[str, Tensor]:
 
 
 def _fill(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
-    rng = np.random.RandomState((zlib.crc32(name.encode()) ^ seed) & 0xFFFFFFFF)
-    noise = np.asarray(rng.standard_normal(shape), np.float32)
+    generator = np.random.RandomState((zlib.crc32(name.encode()) ^ seed) & 0xFFFFFFFF)
+    noise = np.asarray(generator.standard_normal(shape), np.float32)
     last = name.rsplit(".", 1)[-1]
     if last == "num_batches_tracked":
         return np.zeros(shape, np.int64)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from plane_anomalib.backbones.load import load_point_language_model, save_point_language_model
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.text_tower import read_text_tower
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
 from tests.unit.backbones.test_load import official_points
 
 VISION = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}

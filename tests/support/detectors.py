@@ -11,8 +11,9 @@ from anomalib.engine import Engine
 from numpy.typing import NDArray
 
 import plane_anomalib
+from plane_anomalib.core.provenance import hardware, software_versions
 from plane_anomalib.data.folder import PointCloudFolder
-from plane_anomalib.data.io import write_points
+from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.card import (
     GOOD_FOLDER,
     MODEL_FILE,
@@ -23,7 +24,6 @@ from plane_anomalib.inspection.card import (
 from plane_anomalib.inspection.regions import anomalous_regions
 from plane_anomalib.inspection.result import Inspection, Threshold
 from plane_anomalib.models.btf import BTF
-from plane_anomalib.provenance import hardware, software_versions
 
 Cloud = NDArray[np.float32]
 

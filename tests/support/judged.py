@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from plane_anomalib.core.results import Hardware, Versions
 from plane_anomalib.inspection.card import GOOD_FOLDER, DetectorCard, ScanCard
 from plane_anomalib.inspection.regions import anomalous_regions
 from plane_anomalib.inspection.result import Threshold
@@ -20,8 +21,7 @@ from plane_anomalib.inspection.summary import (
     FailedFile,
     Summary,
 )
-from plane_anomalib.results import Hardware, Versions
-from plane_anomalib.visualization.colours import ScoreScale
+from plane_anomalib.web.colours import ScoreScale
 
 VERSIONS = Versions("1", "unknown", "2", "3", "3.11")
 THRESHOLD = Threshold(0.75, "best F1 on <2> good scans")
@@ -41,9 +41,9 @@ class Judged:
         return Summary.read(self.out)
 
 
-def part(rng: np.random.Generator, num: int = 2000) -> np.ndarray:
+def part(generator: np.random.Generator, num: int = 2000) -> np.ndarray:
     """A lopsided ellipsoid away from the origin, `(num, 3) float32`."""
-    points = rng.normal(size=(num, 3))
+    points = generator.normal(size=(num, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     points[:, 0] += 0.35 * points[:, 1] ** 2
     return (points * (30.0, 20.0, 12.0) + (100.0, -40.0, 7.0)).astype(np.float32)
@@ -53,11 +53,12 @@ def make_judged(
     folder: Path, names: tuple[str, ...] = ("bad", "fine"), *, num: int = 2000, seed: int = 0
 ) -> Judged:
     """Results of `names`: the first has two marked patches, the others none."""
-    rng = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     judged = Judged(folder / "out", folder / "run")
     (judged.out / CLOUDS_FOLDER).mkdir(parents=True)
     clouds = [
-        _cloud(judged.out, name, part(rng, num), rng, marked=i == 0) for i, name in enumerate(names)
+        _cloud(judged.out, name, part(generator, num), generator, marked=i == 0)
+        for i, name in enumerate(names)
     ]
     detector = DetectorSummary(
         str(judged.run), "BTF", ["part"], "millimetres", THRESHOLD, POINT_THRESHOLD, HASH, None,
@@ -65,19 +66,19 @@ def make_judged(
     )  # fmt: skip
     failed = [FailedFile("scans/<broken>.ply", "scans/<broken>.ply: holds zero points")]
     Summary(detector, clouds, failed, [], ScoreScale(0.0, 0.5, 1.0, 0.5)).write(judged.out)
-    _detector(judged.run, rng, num)
+    _detector(judged.run, generator, num)
     return judged
 
 
 def _cloud(
-    out: Path, name: str, points: np.ndarray, rng: np.random.Generator, *, marked: bool
+    out: Path, name: str, points: np.ndarray, generator: np.random.Generator, *, marked: bool
 ) -> CloudSummary:
     truth = np.zeros(len(points), bool)
     if marked:
         # Around the point farthest up, and around the one farthest along x.
         for top, reach in ((points[:, 2].argmax(), 7.0), (points[:, 0].argmax(), 5.0)):
             truth |= np.linalg.norm(points - points[top], axis=1) < reach
-    scores = (rng.uniform(0.0, 0.4, len(points)) + 0.55 * truth).astype(np.float32)
+    scores = (generator.uniform(0.0, 0.4, len(points)) + 0.55 * truth).astype(np.float32)
     regions, region = anomalous_regions(points, scores, POINT_THRESHOLD.value)
     known = {"truth": truth} if marked else {}
     file = f"{CLOUDS_FOLDER}/{name}.npz"
@@ -89,11 +90,11 @@ def _cloud(
     )  # fmt: skip
 
 
-def _detector(run: Path, rng: np.random.Generator, num: int) -> None:
+def _detector(run: Path, generator: np.random.Generator, num: int) -> None:
     (run / GOOD_FOLDER).mkdir(parents=True)
     scans = []
     for name in ("good1", "good2"):
-        np.savez(run / GOOD_FOLDER / f"{name}.npz", points=part(rng, num))
+        np.savez(run / GOOD_FOLDER / f"{name}.npz", points=part(generator, num))
         scans.append(ScanCard(name, f"scans/{name}.ply", num, 1.0, 60.0))
     hardware = Hardware("cpu", 2, 1, None)
     DetectorCard(

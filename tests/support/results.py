@@ -6,7 +6,7 @@ from plane_anomalib.benchmark.identity import job_id
 from plane_anomalib.benchmark.order import Order
 from plane_anomalib.benchmark.run_job import failed
 from plane_anomalib.benchmark.schema import DONE, FAILED, Failure, Identity, Job, JobResult
-from plane_anomalib.results import Component
+from plane_anomalib.core.results import Component
 
 
 def order(seed: int = 0, attempt: int = 1, model: str = "BTF") -> Order:

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from plane_anomalib.visualization.shown import ShownCloud
+from plane_anomalib.web.shown import ShownCloud
 
 
 def scored_sphere(
-    rng: np.random.Generator, num: int = 1500, *, name: str = "ball", **known: object
+    generator: np.random.Generator, num: int = 1500, *, name: str = "ball", **known: object
 ) -> ShownCloud:
     """A sphere whose cap towards +x +y +z is a defect with high scores."""
-    points = rng.normal(size=(num, 3))
+    points = generator.normal(size=(num, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     truth = points @ np.ones(3) / np.sqrt(3) > 0.8
-    scores = (rng.uniform(0.0, 0.4, num) + 0.6 * truth).astype(np.float32)
+    scores = (generator.uniform(0.0, 0.4, num) + 0.6 * truth).astype(np.float32)
     fields = {
         "category": "balls",
         "defect": "bulge",

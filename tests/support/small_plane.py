@@ -82,9 +82,9 @@ def small_model(
 
 def random_views(model: PlaneModel, batch: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
     """Points `(B, P, 3)` and features of their shape and place, for `PlaneModel.maps`."""
-    inputs, rng = model.settings.inputs, np.random.default_rng(seed)
-    clouds = np.stack([surface(rng, inputs.num_points) for _ in range(batch)])
-    features = rng.normal(size=(*clouds.shape[:2], inputs.channels)).astype(np.float32)
+    inputs, generator = model.settings.inputs, np.random.default_rng(seed)
+    clouds = np.stack([surface(generator, inputs.num_points) for _ in range(batch)])
+    features = generator.normal(size=(*clouds.shape[:2], inputs.channels)).astype(np.float32)
     if inputs.places:
         features = np.concatenate([features, clouds], 2)
     return torch.from_numpy(clouds), torch.from_numpy(features)

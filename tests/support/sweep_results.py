@@ -22,7 +22,7 @@ from plane_anomalib.benchmark.schema import (
     JobTiming,
     SavedCloud,
 )
-from plane_anomalib.results import (
+from plane_anomalib.core.results import (
     METRIC_NAMES,
     CategoryCounts,
     Component,
@@ -113,9 +113,9 @@ def make_sweep(
     for row, quality in rows.items():
         for seed in seeds:
             for number, category in enumerate(categories):
-                rng = np.random.default_rng([len(row), seed, number, len(column)])
+                generator = np.random.default_rng([len(row), seed, number, len(column)])
                 values = {
-                    name: float(np.clip(quality + spread * rng.normal() - 0.03 * i, 0, 1))
+                    name: float(np.clip(quality + spread * generator.normal() - 0.03 * i, 0, 1))
                     for i, name in enumerate(METRIC_NAMES)
                 }
                 slow = {"values": {category: values}, "seconds": 0.1 * (1 + len(row)), **options}
@@ -135,14 +135,16 @@ def failed(result: JobResult, status: str = FAILED) -> JobResult:
     )
 
 
-def keep_cloud(folder: Path, result: JobResult, kind: str, rng: np.random.Generator) -> JobResult:
+def keep_cloud(
+    folder: Path, result: JobResult, kind: str, generator: np.random.Generator
+) -> JobResult:
     """Write a scored cloud beside a result that names it; a ball with a bulge as its defect."""
-    points = rng.normal(size=(9000, 3))
+    points = generator.normal(size=(9000, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     truth = points @ np.array([0.5, 0.6, 0.62]) > 0.85
     points[truth] *= 1.1
     noise = 0.1 if kind == "best" else 0.6
-    scores = (truth + noise * rng.normal(size=len(points))).astype(np.float32)
+    scores = (truth + noise * generator.normal(size=len(points))).astype(np.float32)
     home = folder / result.job_id
     home.mkdir(parents=True, exist_ok=True)
     name = f"{kind}.npz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from plane_anomalib import scaffold
+from plane_anomalib.plugins import scaffold
 
 TEMPLATE = Path(scaffold.__file__).parent / "template"
 # At the end: its folder `tests` is not to be taken for ours.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from plane_anomalib.contract.trees import (
+from plane_anomalib.plugins.contract.trees import (
     Points,
     dent,
     shapenet_tree,
@@ -34,48 +34,52 @@ __all__ = [
 
 
 def real3d_tree(
-    root: Path, rng: np.random.Generator, categories: tuple[str, ...] = ("duck", "car")
+    root: Path, generator: np.random.Generator, categories: tuple[str, ...] = ("duck", "car")
 ) -> Path:
     """Three good and three anomalous test clouds per category, as Real3D-AD names them."""
     for category in categories:
         folder = root / category
         for number in (4, 35, 69, 7):
-            write_pcd(folder / "train" / f"{number}_template.pcd", surface(rng, 400, 15.0))
+            write_pcd(folder / "train" / f"{number}_template.pcd", surface(generator, 400, 15.0))
         for stem in ("12_good", "12_good_cut", "5_good_copy"):
-            write_pcd(folder / "test" / f"{stem}.pcd", surface(rng, 200, 15.0))
+            write_pcd(folder / "test" / f"{stem}.pcd", surface(generator, 200, 15.0))
         for stem in ("3_bulges", "63_sink_cut", "78_hybrid"):
-            points, mask = dent(surface(rng, 200, 15.0), rng)
+            points, mask = dent(surface(generator, 200, 15.0), generator)
             write_pcd(folder / "test" / f"{stem}.pcd", points)
-            write_truth(folder / "gt" / f"{stem}.txt", points, mask, rng=rng, delimiter=" ")
+            write_truth(
+                folder / "gt" / f"{stem}.txt", points, mask, generator=generator, delimiter=" "
+            )
     return root
 
 
-def folder_tree(root: Path, rng: np.random.Generator, *, truth: bool = True) -> Path:
+def folder_tree(root: Path, generator: np.random.Generator, *, truth: bool = True) -> Path:
     """Own scans: clouds, and meshes' formats left to others."""
     for number in range(4):
-        write_pcd(root / "train" / f"scan{number}.pcd", surface(rng))
+        write_pcd(root / "train" / f"scan{number}.pcd", surface(generator))
     for number in range(2):
-        write_pcd(root / "test" / "good" / f"scan{number}.pcd", surface(rng))
+        write_pcd(root / "test" / "good" / f"scan{number}.pcd", surface(generator))
     for defect in ("dent", "Deep scratch"):
-        points, mask = dent(surface(rng), rng)
+        points, mask = dent(surface(generator), generator)
         write_pcd(root / "test" / defect / "scan9.pcd", points)
         if truth:
-            write_truth(root / "ground_truth" / defect / "scan9.txt", points, mask, rng=rng)
+            write_truth(
+                root / "ground_truth" / defect / "scan9.txt", points, mask, generator=generator
+            )
     return root
 
 
 def minishift_tree(
-    root: Path, rng: np.random.Generator, categories: tuple[str, ...] = ("cube", "nut")
+    root: Path, generator: np.random.Generator, categories: tuple[str, ...] = ("cube", "nut")
 ) -> Path:
     """Text clouds as MiniShift has them: a defect in three sizes, one label per line."""
     for category in categories:
         folder = root / category
         for number in range(4):
-            _write_columns(folder / "train/good" / f"{number}.txt", surface(rng))
+            _write_columns(folder / "train/good" / f"{number}.txt", surface(generator))
         for number in range(2):
-            _write_columns(folder / "test/good" / f"{number}.txt", surface(rng))
+            _write_columns(folder / "test/good" / f"{number}.txt", surface(generator))
         for level in ("easy", "medium", "hard"):
-            points, mask = dent(surface(rng), rng)
+            points, mask = dent(surface(generator), generator)
             _write_columns(folder / "test/Sphere" / level / "0.txt", points)
             _write_columns(folder / "gt/Sphere" / level / "0.txt", mask.astype(float))
     return root
@@ -87,18 +91,18 @@ def _write_columns(path: Path, values: NDArray[np.generic]) -> None:
 
 
 def mulsen_tree(
-    root: Path, rng: np.random.Generator, categories: tuple[str, ...] = ("cube", "nut")
+    root: Path, generator: np.random.Generator, categories: tuple[str, ...] = ("cube", "nut")
 ) -> Path:
     """Scans as MulSen-AD has them; of the defect `color` the scanner sees nothing in cloud 10."""
     for category in categories:
         scans = root / category / "Pointcloud"
         for number in range(4):
-            write_stl(scans / "train" / f"{number}.stl", surface(rng))
+            write_stl(scans / "train" / f"{number}.stl", surface(generator))
         for number in range(2):
-            write_stl(scans / "test/good" / f"{number}.stl", surface(rng))
+            write_stl(scans / "test/good" / f"{number}.stl", surface(generator))
         for kind, visible in {"hole": {2: 1}, "color": {2: 1, 10: 0}}.items():
             for number, label in visible.items():
-                points, mask = dent(surface(rng), rng)
+                points, mask = dent(surface(generator), generator)
                 write_stl(scans / "test" / kind / f"{number}.stl", points)
                 if label:
                     truth = scans / "GT" / kind / f"{number}.txt"

@@ -15,7 +15,7 @@ from plane_anomalib.benchmark.order import Order
 from plane_anomalib.benchmark.schema import RESULT_FILE, JobResult
 from plane_anomalib.benchmark.store import Store, remove
 from plane_anomalib.benchmark.supervise import Allowance, supervise
-from plane_anomalib.cores import usable_cores
+from plane_anomalib.core.cores import usable_cores
 
 _JOB_BYTES = 3 * 2**30
 """Memory that a job is taken to need where the number of processes is chosen."""

@@ -6,8 +6,8 @@ import io
 import zipfile
 from pathlib import Path
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.benchmark.schema import RESULT_FILE, JobResult, read_result
+from plane_anomalib.core.files import replaced
 
 
 def pack(home: Path) -> bytes:

@@ -41,8 +41,8 @@ from plane_anomalib.benchmark.schema import (
     write_result,
 )
 from plane_anomalib.benchmark.store import Store
-from plane_anomalib.errors import PlaneAnomalibError
-from plane_anomalib.json_data import strict_json
+from plane_anomalib.core.errors import PlaneAnomalibError
+from plane_anomalib.core.json_data import strict_json
 
 _WAIT_SECONDS = 1.0
 _CANCEL_SECONDS = 10.0

@@ -11,7 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from plane_anomalib.errors import ConfigurationError, MissingDependencyError, PlaneAnomalibError
+from plane_anomalib.core.errors import (
+    ConfigurationError,
+    MissingDependencyError,
+    PlaneAnomalibError,
+)
 
 logger = logging.getLogger(__name__)
 

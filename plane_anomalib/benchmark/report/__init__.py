@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from plane_anomalib.atomic import replaced
 from plane_anomalib.benchmark.schema import JobResult
+from plane_anomalib.core.files import replaced
 
 __all__ = ["write_report"]
 

@@ -125,13 +125,13 @@ def speed_chart(board: Leaderboard, column: str, metric: str) -> str:
     if floor is not None and low <= floor <= high:
         drawing.line((left, up(floor)), (width - right, up(floor)), "floor")
         drawing.text((width - right - 4, up(floor) - 5), "chance", "faint", "end")
-    centres = [(across(mark.seconds), up(mark.quality)) for mark in marks]
-    labels = Labels(drawing, centres)
-    for mark, centre in zip(marks, centres, strict=True):
+    centers = [(across(mark.seconds), up(mark.quality)) for mark in marks]
+    labels = Labels(drawing, centers)
+    for mark, center in zip(marks, centers, strict=True):
         tip = f"{mark.name}: {mark.quality:.3f} at {mark.seconds:.3g} s"
-        drawing.circle(centre, 5, "mark", tip)
-    for mark, centre in sorted(zip(marks, centres, strict=True), key=lambda pair: pair[1][1]):
-        labels.put(centre, clipped(mark.name, 200))
+        drawing.circle(center, 5, "mark", tip)
+    for mark, center in sorted(zip(marks, centers, strict=True), key=lambda pair: pair[1][1]):
+        labels.put(center, clipped(mark.name, 200))
     return drawing.markup()
 
 

@@ -12,18 +12,18 @@ import numpy as np
 from plane_anomalib.benchmark.rows import row_key
 from plane_anomalib.benchmark.schema import JobResult, SavedCloud
 from plane_anomalib.benchmark.table import Leaderboard
-from plane_anomalib.results import ResultsError
-from plane_anomalib.visualization.colours import ScoreScale
-from plane_anomalib.visualization.packing import (
+from plane_anomalib.core.results import ResultsError
+from plane_anomalib.web.colours import ScoreScale
+from plane_anomalib.web.packing import (
     packed_cloud,
     packed_palette,
     packed_scale,
     packed_steps,
     score_limits,
 )
-from plane_anomalib.visualization.pictures import what_matters
-from plane_anomalib.visualization.raster import best_rotation
-from plane_anomalib.visualization.shown import ShownCloud
+from plane_anomalib.web.pictures import what_matters
+from plane_anomalib.web.raster import best_rotation
+from plane_anomalib.web.shown import ShownCloud
 
 MAX_POINTS = 6000
 MAX_TOTAL_POINTS = 220_000

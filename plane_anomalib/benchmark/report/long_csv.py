@@ -8,7 +8,7 @@ import io
 from plane_anomalib.benchmark.report.report import Report
 from plane_anomalib.benchmark.report.tables import OURS, REPORTED
 from plane_anomalib.benchmark.schema import DONE
-from plane_anomalib.results import METRIC_NAMES
+from plane_anomalib.core.results import METRIC_NAMES
 
 FIELDS = (
     *("origin", "source", "row", "scope", "column", "category", "seed", "metric", "value"),

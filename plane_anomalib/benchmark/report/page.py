@@ -14,7 +14,7 @@ from plane_anomalib.benchmark.report.content import main_metrics
 from plane_anomalib.benchmark.report.prompt_map import prompt_maps
 from plane_anomalib.benchmark.report.report import Report
 from plane_anomalib.benchmark.report.tables import metric_name
-from plane_anomalib.visualization.packing import json_for_page
+from plane_anomalib.web.packing import json_for_page
 
 _TEMPLATES = ("report.html", "macros.html")
 
@@ -29,7 +29,7 @@ def to_html(report: Report, results_folder: Path | None) -> str:
     cards = cloud_cards(report.board, results_folder)
     maps, problems = prompt_maps(report.board, results_folder) if results_folder else ([], [])
     own = resources.files("plane_anomalib.benchmark.report") / "web"
-    shared = resources.files("plane_anomalib.visualization") / "web"
+    shared = resources.files("plane_anomalib.web") / "web"
     scripts = [
         *(shared / name for name in ("unpack.js", "viewer.js")),
         *(own / name for name in ("sort.js", "clouds.js")),

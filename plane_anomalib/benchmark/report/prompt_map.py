@@ -13,7 +13,7 @@ from plane_anomalib.benchmark.prompts import PromptEmbeddings, read_prompts
 from plane_anomalib.benchmark.report.svg import Drawing, Labels, clipped
 from plane_anomalib.benchmark.rows import row_key
 from plane_anomalib.benchmark.table import Leaderboard
-from plane_anomalib.results import ResultsError
+from plane_anomalib.core.results import ResultsError
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def project(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
     values = np.asarray(vectors, dtype=np.float64)
     norms = np.linalg.norm(values, axis=1, keepdims=True)
     values = values / np.maximum(norms, 1e-12)
-    centred = values - values.mean(axis=0)
-    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    centerd = values - values.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centerd, full_matrices=False)
     places = np.zeros((len(values), 2))
     kept = min(2, left.shape[1])
     places[:, :kept] = left[:, :kept] * sizes[:kept]

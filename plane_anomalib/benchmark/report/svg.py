@@ -35,14 +35,14 @@ class Drawing:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         ET.SubElement(self.root, "polyline", {"class": style, "points": path})
 
-    def circle(self, centre: Sequence[float], radius: float, style: str, tip: str = "") -> None:
+    def circle(self, center: Sequence[float], radius: float, style: str, tip: str = "") -> None:
         """A filled circle."""
-        made = self._add("circle", style, cx=centre[0], cy=centre[1], r=radius)
+        made = self._add("circle", style, cx=center[0], cy=center[1], r=radius)
         _tip(made, tip)
 
-    def triangle(self, centre: Sequence[float], radius: float, style: str, tip: str = "") -> None:
+    def triangle(self, center: Sequence[float], radius: float, style: str, tip: str = "") -> None:
         """A triangle that points up."""
-        x, y = centre
+        x, y = center
         corners = [(x, y - radius), (x - 0.87 * radius, y + radius / 2)]
         corners.append((x + 0.87 * radius, y + radius / 2))
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
@@ -86,7 +86,7 @@ class Labels:
 
     Args:
         drawing: Where to write.
-        marks: Centres of all marks, which names keep away from.
+        marks: Centers of all marks, which names keep away from.
         size: Height of the letters.
     """
 

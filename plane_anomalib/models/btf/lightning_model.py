@@ -9,9 +9,9 @@ from anomalib.models.components import AnomalibModule
 from anomalib.visualization import Visualizer
 from torch import nn
 
-from plane_anomalib.models.arguments import check_choices, check_numbers
 from plane_anomalib.models.btf.torch_model import create_btf
-from plane_anomalib.models.fitted import FittedMixin
+from plane_anomalib.models.components.arguments import check_choices, check_numbers
+from plane_anomalib.models.lightning.fitted import FittedMixin
 
 
 class BTF(FittedMixin, AnomalibModule):

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from plane_anomalib.models.alignment import Centred
-from plane_anomalib.models.bank_detector import BankDetector, Branch
-from plane_anomalib.models.descriptors import Coordinates, Descriptor, Fpfh, Sampling
-from plane_anomalib.models.fitted_model import FittedModel, Scope
+from plane_anomalib.models.components.alignment import Centerd
+from plane_anomalib.models.components.bank_detector import BankDetector, Branch
+from plane_anomalib.models.components.descriptors import Coordinates, Descriptor, Fpfh, Sampling
+from plane_anomalib.models.components.fitted_model import FittedModel, Scope
 
 DescriptorName = Literal["fpfh", "raw"]
 Preset = Literal["fixed", "faithful"]
@@ -79,4 +79,4 @@ def create_btf(
         )
     branch = Branch(describe, neighbours=values.neighbours)
     make = partial(BankDetector, [branch], object_score="reweighted", seed=seed)
-    return FittedModel(make, partial(Centred, unit=values.unit), scope=scope)
+    return FittedModel(make, partial(Centerd, unit=values.unit), scope=scope)

@@ -1,4 +1,4 @@
-"""M3DM on point clouds: features of a point transformer at group centres, no registration.
+"""M3DM on point clouds: features of a point transformer at group centers, no registration.
 
 "Multimodal Industrial Anomaly Detection via Hybrid Fusion" (Wang et al., 2023), its point branch in
 the form in which Real3D-AD ran it.
@@ -11,11 +11,11 @@ from functools import partial
 from typing import Literal
 
 from plane_anomalib.backbones.point_transformer import PointTransformer
-from plane_anomalib.models.alignment import Centred
-from plane_anomalib.models.bank_detector import BankDetector, Branch
-from plane_anomalib.models.descriptors import TransformerFeatures
-from plane_anomalib.models.fitted_model import FittedModel, Scope
-from plane_anomalib.models.memory_bank import Coreset
+from plane_anomalib.models.components.alignment import Centerd
+from plane_anomalib.models.components.bank_detector import BankDetector, Branch
+from plane_anomalib.models.components.descriptors import TransformerFeatures
+from plane_anomalib.models.components.fitted_model import FittedModel, Scope
+from plane_anomalib.models.components.memory_bank import Coreset
 
 Preset = Literal["fixed", "faithful"]
 LAYERS = (3, 7, 11)
@@ -84,4 +84,4 @@ def create_m3dm(
     )
     branch = Branch(describe, values.coreset, values.neighbours)
     make = partial(BankDetector, [branch], object_score="reweighted", seed=seed)
-    return FittedModel(make, partial(Centred, unit=values.unit), scope=scope)
+    return FittedModel(make, partial(Centerd, unit=values.unit), scope=scope)

@@ -11,17 +11,17 @@ from functools import partial
 from typing import Literal
 
 from plane_anomalib.backbones.point_transformer import PointTransformer
-from plane_anomalib.models.alignment import Registered, RegistrationMethod
-from plane_anomalib.models.bank_detector import BankDetector, Branch, Fusion
-from plane_anomalib.models.descriptors import (
+from plane_anomalib.models.components.alignment import Registered, RegistrationMethod
+from plane_anomalib.models.components.bank_detector import BankDetector, Branch, Fusion
+from plane_anomalib.models.components.descriptors import (
     Coordinates,
     Descriptor,
     Fpfh,
     Sampling,
     TransformerFeatures,
 )
-from plane_anomalib.models.fitted_model import FittedModel, Scope
-from plane_anomalib.models.memory_bank import Coreset
+from plane_anomalib.models.components.fitted_model import FittedModel, Scope
+from plane_anomalib.models.components.memory_bank import Coreset
 
 DescriptorName = Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"]
 Preset = Literal["fixed", "faithful"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.models.arguments import check_choices, check_numbers
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.models.components.arguments import check_choices, check_numbers
 
 
 def resolved(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.models.arguments import as_typed, different_arguments, refuse_different
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.models.components.arguments import (
+    as_typed,
+    different_arguments,
+    refuse_different,
+)
 from plane_anomalib.models.plane.arguments import resolved
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.settings import PlaneSettings

@@ -88,7 +88,7 @@ class InputSettings:
         Args:
             cloud: `(N, 3)` the whole cloud in the object's own units.
             chosen: `(P,)` indices of the points to show.
-            frame: The category's; without one the cloud's own centre and radius serve.
+            frame: The category's; without one the cloud's own center and radius serve.
             context: `(P, CONTEXT_CHANNELS)` deviations of the chosen points, where
                 `template_context` is on.
         """

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from plane_anomalib.backbones.create import create_backbone
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.errors import ConfigurationError
-from plane_anomalib.models.base import PointCloudMixin
-from plane_anomalib.models.checkpoints import checkpoint_every_epoch
+from plane_anomalib.generation.defects.base import RotationMode
+from plane_anomalib.generation.defects.create import create_synthesis
+from plane_anomalib.models.lightning.base import PointCloudMixin
+from plane_anomalib.models.lightning.checkpoints import checkpoint_every_epoch
 from plane_anomalib.models.plane.arguments import check_values, resolved
 from plane_anomalib.models.plane.compatibility import check_arguments, check_resumed_data
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
@@ -30,8 +32,6 @@ from plane_anomalib.models.plane.settings import PlaneSettings
 from plane_anomalib.models.plane.template_context import Rehearsal
 from plane_anomalib.models.plane.torch_model import PlaneModel
 from plane_anomalib.models.plane.training import TrainingView
-from plane_anomalib.synthesis.base import RotationMode
-from plane_anomalib.synthesis.create import create_synthesis
 
 _STEPS_PER_EPOCH = 100
 
@@ -80,7 +80,7 @@ class Plane(PointCloudMixin, AnomalibModule):
         place_octaves: Sines and cosines per coordinate.
         place_resolutions: Cells along an edge of the grids that hold the prompts of places.
         place_channels: Channels of such a prompt.
-        resolution: `"groups"` makes maps at the group centres and interpolates probabilities, as
+        resolution: `"groups"` makes maps at the group centers and interpolates probabilities, as
             the paper does; `"points"` interpolates tokens and makes maps at every point of a view.
         temperature: Of eq. 6 (paper: 1).
         learnable_temperature: Train it.

@@ -17,7 +17,7 @@ _VIEWS = 24
 
 
 def category_frames(data: PointCloudDataset) -> dict[str, Frame]:
-    """Centre and radius of each category, the mean over its training clouds.
+    """Center and radius of each category, the mean over its training clouds.
 
     Args:
         data: The training clouds.

@@ -1,4 +1,4 @@
-"""From group centres to the points of a view, on the device of the model."""
+"""From group centers to the points of a view, on the device of the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def propagate(centers: Tensor, points: Tensor, k: int = 3) -> Callable[[Tensor],
     Args:
         centers: `(B, G, 3)`.
         points: `(B, P, 3)`.
-        k: Centres that share in a point's value.
+        k: Centers that share in a point's value.
 
     Returns:
         A function from `(B, G, C)` to `(B, P, C)`; gradients flow through it.

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import nn
 
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.dataset import PointCloudDataset
-from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.models.template_residual.context import num_context_channels

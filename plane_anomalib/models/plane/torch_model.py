@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.backbones.precision import precision_of
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.interpolation import interpolate_to_points
 from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
 from plane_anomalib.models.plane.dynamic_prompts import DynamicPrompts
@@ -195,7 +195,7 @@ class PlaneModel(nn.Module):
         at_points = s.resolution == "points"
         spread = propagate(encoded.centers, points)
         if not at_points:
-            # A centre is the first point of its group.
+            # A center is the first point of its group.
             first = encoded.group_index[:, :, :1].expand(-1, -1, geometry.shape[-1])
             geometry = geometry.gather(1, first)
         total = torch.zeros((), device=points.device)

@@ -11,8 +11,8 @@ from anomalib.visualization import Visualizer
 from torch import nn
 
 from plane_anomalib.backbones.create import create_point_encoder
-from plane_anomalib.models.arguments import check_choices, check_numbers
-from plane_anomalib.models.fitted import FittedMixin
+from plane_anomalib.models.components.arguments import check_choices, check_numbers
+from plane_anomalib.models.lightning.fitted import FittedMixin
 from plane_anomalib.models.reg3dad.torch_model import create_reg3dad
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from functools import partial
 
 from plane_anomalib.backbones.point_transformer import PointTransformer
-from plane_anomalib.models.alignment import Registered
-from plane_anomalib.models.bank_detector import BankDetector, Branch
-from plane_anomalib.models.descriptors import Coordinates
-from plane_anomalib.models.fitted_model import FittedModel, Scope
-from plane_anomalib.models.memory_bank import Coreset
+from plane_anomalib.models.components.alignment import Registered
+from plane_anomalib.models.components.bank_detector import BankDetector, Branch
+from plane_anomalib.models.components.descriptors import Coordinates
+from plane_anomalib.models.components.fitted_model import FittedModel, Scope
+from plane_anomalib.models.components.memory_bank import Coreset
 from plane_anomalib.models.patchcore3d.torch_model import PRESETS, Preset, transformer_features
 
 

@@ -19,7 +19,7 @@ class WorkingCloud:
     Attributes:
         points: (M, 3) float32; the first n are a random subsample of the cloud for any n.
         cloud: (N, 3) float32 as given.
-        place: (N,) int64 index into ``points`` of each given point, -1 where it was left out.
+        place: (N,) int64 index into `points` of each given point, -1 where it was left out.
     """
 
     points: FloatArray

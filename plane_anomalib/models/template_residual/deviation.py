@@ -46,7 +46,7 @@ def field_centers(points: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class SmoothField:
-    """A Gaussian process over displacements, on few centres (plus an affine part).
+    """A Gaussian process over displacements, on few centers (plus an affine part).
 
     Attributes:
         centers: (C, 3) where it is defined.
@@ -80,7 +80,7 @@ class SmoothField:
         return np.concatenate([local, linear], axis=1)
 
     def displacement(self, points: FloatArray, coefficients: Array) -> FloatArray:
-        """Evaluate a fitted field: ``basis(points) @ coefficients`` at less cost.
+        """Evaluate a fitted field: `basis(points) @ coefficients` at less cost.
 
         Args:
             points: (N, 3).

@@ -11,9 +11,9 @@ from anomalib.models.components import AnomalibModule
 from anomalib.visualization import Visualizer
 from torch import nn
 
-from plane_anomalib.models.arguments import check_numbers
-from plane_anomalib.models.fitted import FittedMixin
-from plane_anomalib.models.fitted_model import FittedModel
+from plane_anomalib.models.components.arguments import check_numbers
+from plane_anomalib.models.components.fitted_model import FittedModel
+from plane_anomalib.models.lightning.fitted import FittedMixin
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 
 

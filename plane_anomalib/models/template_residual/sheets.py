@@ -189,10 +189,10 @@ def _own_sheet(
     weights /= weights.sum(1, keepdims=True)
     weighted = weights * offsets
     mean = weighted.sum(2)
-    centred = offsets - mean[:, :, None]
-    weighted = weights * centred
+    centerd = offsets - mean[:, :, None]
+    weighted = weights * centerd
     pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-    covariances = [np.einsum("nk,nk->n", weighted[i], centred[j]) for i, j in pairs]
+    covariances = [np.einsum("nk,nk->n", weighted[i], centerd[j]) for i, j in pairs]
     turned = least_variance(np.stack(covariances).astype(np.float64)).astype(np.float32)
-    quartiles = _quartiles(np.abs(_along(centred, turned)))
+    quartiles = _quartiles(np.abs(_along(centerd, turned)))
     return turned, np.einsum("in,ni->n", mean, turned), quartiles

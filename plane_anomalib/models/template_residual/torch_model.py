@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.geometry.validation import FloatArray, as_points
-from plane_anomalib.models.detector import CloudDetector, CloudScores
+from plane_anomalib.models.components.detector import CloudDetector, CloudScores
+from plane_anomalib.models.components.threads import one_blas_thread
 from plane_anomalib.models.template_residual.cloud_order import WorkingCloud
 from plane_anomalib.models.template_residual.context import context_channels
 from plane_anomalib.models.template_residual.deviation import SmoothField
@@ -22,7 +23,6 @@ from plane_anomalib.models.template_residual.deviations import Deviations, measu
 from plane_anomalib.models.template_residual.placement import Placement, place
 from plane_anomalib.models.template_residual.sheets import Sheets
 from plane_anomalib.models.template_residual.template import Learnt, Template, learn
-from plane_anomalib.models.threads import one_blas_thread
 
 _TEMPLATE_POINTS = 120_000
 _POSE_ERROR = 0.004
@@ -54,7 +54,7 @@ class ResidualParts:
         free: (N,) float32 the same with the specimen's low-frequency deviation removed.
         coverage: (N,) float32 deviations that the gaps beside the point amount to; zero for
             one-sided scans.
-        placement: How the scan lay, in a frame centred on the template and of unit size.
+        placement: How the scan lay, in a frame centerd on the template and of unit size.
     """
 
     raw: NDArray[np.float32]

@@ -23,7 +23,7 @@ _NOTED = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "RAY_USAGE_STATS_ENABLED")
 
 def wait_for_word(job: Any, folder: Path, watchers: Any) -> Any:
     """What stands in for `train_and_test`."""
-    from plane_anomalib.results import Hardware, Metrics, RunResult, Timing, Versions
+    from plane_anomalib.core.results import Hardware, Metrics, RunResult, Timing, Versions
 
     notes = Path(job.data.arguments["root"])
     note = {name: os.environ.get(name) for name in _NOTED}

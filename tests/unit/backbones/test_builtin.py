@@ -13,8 +13,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from plane_anomalib.backbones import PointLanguageModel, create_backbone
 from plane_anomalib.backbones.builtin import trained_weights
-from plane_anomalib.pretraining.shapes import draw_shape
-from plane_anomalib.synthesis.base import random_rotation
+from plane_anomalib.generation.defects.base import random_rotation
+from plane_anomalib.generation.shapes import draw_shape
 
 NAMES = ("vase", "spur gear", "chair", "airplane", "bowl", "spring", "ladder", "starfish", "mug",
          "bolt", "car", "umbrella")  # fmt: skip
@@ -44,11 +44,11 @@ def test_they_are_used_in_silence(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_they_name_new_specimens_in_any_pose(model: PointLanguageModel) -> None:
-    rng = np.random.default_rng(np.random.SeedSequence(20))
+    generator = np.random.default_rng(np.random.SeedSequence(20))
     clouds = []
     for name in NAMES:
         for _ in range(2):
-            points = draw_shape(name, rng, 2048).points @ random_rotation("so3", rng).T
+            points = draw_shape(name, generator, 2048).points @ random_rotation("so3", generator).T
             clouds.append(points / np.linalg.norm(points, axis=1).max())
     with torch.no_grad():
         seen = model.encode_points(torch.from_numpy(np.stack(clouds)), layers=())

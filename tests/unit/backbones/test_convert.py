@@ -17,9 +17,9 @@ from plane_anomalib.backbones import create, load_point_language_model, load_poi
 from plane_anomalib.backbones.convert import convert
 from plane_anomalib.backbones.text_tower import read_text_tower
 from plane_anomalib.backbones.verify import fixed_cloud, verify_entry, verify_file
-from plane_anomalib.errors import WeightsError
-from plane_anomalib.weights import CATALOGUE, converted_path, store
-from plane_anomalib.weights.entry import Entry, Shape
+from plane_anomalib.backbones.weights import CATALOGUE, converted_path, store
+from plane_anomalib.backbones.weights.entry import Entry, Shape
+from plane_anomalib.core.errors import WeightsError
 from tests.support.official_files import Trap, official, official_points
 
 SMALL = Shape(2, 64, 16, 8, 32)

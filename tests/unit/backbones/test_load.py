@@ -19,7 +19,7 @@ from plane_anomalib.backbones import (
 )
 from plane_anomalib.backbones.builtin import create_untrained
 from plane_anomalib.backbones.official import point_state
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
 from tests.support.official_files import Trap, official, official_points
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plane_anomalib.backbones import PointLanguageModel
 from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random, create_untrained
 from plane_anomalib.backbones.tokenizer import ByteTokenizer, ClipTokenizer, create_tokenizer
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 
 @pytest.fixture(scope="module")

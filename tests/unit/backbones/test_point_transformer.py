@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from plane_anomalib.backbones import PointTransformer, PointTransformerConfig
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 CONFIG = PointTransformerConfig(
     width=32, depth=3, num_heads=4, stem=8, encoder_width=24, num_groups=20, group_size=6
@@ -27,7 +27,7 @@ def test_every_cloud_is_encoded_as_if_alone(encoder: PointTransformer) -> None:
         assert torch.equal(together.group_index[index], alone.group_index[0])
 
 
-def test_groups_are_the_nearest_points_of_their_centre(encoder: PointTransformer) -> None:
+def test_groups_are_the_nearest_points_of_their_center(encoder: PointTransformer) -> None:
     points = torch.randn(1, 60, 3)
     features = encoder(points)
     distances = torch.cdist(features.centers.double(), points.double())

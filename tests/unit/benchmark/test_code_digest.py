@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.benchmark.code_digest import code_digest, plain_code
-from plane_anomalib.registry import DATASETS, MODELS, Entry
+from plane_anomalib.core.registry import DATASETS, MODELS, Entry
 
 SOURCE = '''"""Summary."""
 

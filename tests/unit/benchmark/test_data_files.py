@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from plane_anomalib.benchmark.data_files import Listing, list_data
-from plane_anomalib.results import Component
+from plane_anomalib.core.results import Component
 from tests.support.trees import minishift_tree, mulsen_tree
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.benchmark.published import published_scores, reported_for
+from plane_anomalib.core.results import METRIC_NAMES
 from plane_anomalib.data import anomaly_shapenet, real3d_ad
-from plane_anomalib.results import METRIC_NAMES
 from tests.support.sweep_results import failed, make_result
 
 KINDS = [*(f"bulge{i}" for i in range(7)), *(f"concavity{i}" for i in range(7))]

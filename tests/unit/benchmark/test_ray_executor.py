@@ -28,9 +28,9 @@ from plane_anomalib.benchmark.order import Order
 from plane_anomalib.benchmark.schema import read_results, write_result
 from plane_anomalib.benchmark.store import Store
 from plane_anomalib.cli import commands
-from plane_anomalib.errors import ConfigurationError, MissingDependencyError
-from plane_anomalib.registry import DATASETS, MODELS
-from plane_anomalib.results import Component
+from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
+from plane_anomalib.core.registry import DATASETS, MODELS
+from plane_anomalib.core.results import Component
 from tests.support import quick_jobs
 from tests.support.quick_jobs.sitecustomize import DEADLY
 from tests.support.results import DONE, FAILED, order, result

@@ -21,7 +21,7 @@ from plane_anomalib.benchmark.statistics import (
     smallest_p,
     wilcoxon_pairs,
 )
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 
 
 def test_mean_and_deviation_of_none_one_and_three_values() -> None:
@@ -48,9 +48,9 @@ def test_bootstrap_interval_depends_on_the_generator_alone() -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 12, 40])
 def test_signed_rank_p_equals_scipys_exact_one_without_ties(count: int) -> None:
-    rng = np.random.default_rng(count)
+    generator = np.random.default_rng(count)
     for _ in range(5):
-        differences = rng.normal(0.3, 1.0, count)
+        differences = generator.normal(0.3, 1.0, count)
         exact = stats.wilcoxon(differences, method="exact").pvalue
         assert signed_rank_p(differences) == pytest.approx(exact, rel=1e-12)
 
@@ -83,9 +83,9 @@ def test_holm_by_hand() -> None:
 
 
 def test_holm_rejects_what_the_step_down_procedure_rejects() -> None:
-    rng = np.random.default_rng(5)
+    generator = np.random.default_rng(5)
     for _ in range(50):
-        p = rng.uniform(0, 0.1, 8)
+        p = generator.uniform(0, 0.1, 8)
         rejected = np.zeros(8, dtype=bool)
         for step, index in enumerate(np.argsort(p)):
             if p[index] > 0.05 / (8 - step):

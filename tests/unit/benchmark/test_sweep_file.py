@@ -15,8 +15,8 @@ from plane_anomalib.benchmark.sweep_file import (
     read_sweep,
     with_roots,
 )
-from plane_anomalib.errors import ConfigurationError, DatasetError
-from plane_anomalib.registry import DATASETS, MODELS
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
+from plane_anomalib.core.registry import DATASETS, MODELS
 
 NAMES = {
     "plane_variants",

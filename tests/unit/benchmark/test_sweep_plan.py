@@ -22,7 +22,7 @@ from plane_anomalib.benchmark.sweep_file import (
     find_sweep,
     read_sweep,
 )
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from tests.support.trees import shapenet_tree
 
 BTF = ModelRow("BTF", "BTF raw", arguments={"descriptor": "raw"})

@@ -6,7 +6,7 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from plane_anomalib.cli.failures import one_sentence_errors, sentence_of
-from plane_anomalib.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
+from plane_anomalib.core.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
 
 
 class Broken(Dataset[int]):

@@ -11,7 +11,7 @@ import pytest
 from plane_anomalib.cli import checking, commands
 from plane_anomalib.cli.anomalib_cli import PointCloudCLI
 from plane_anomalib.cli.listing import listing
-from plane_anomalib.registry import MODELS, Entry, Registry
+from plane_anomalib.core.registry import MODELS, Entry, Registry
 from tests.support.template import ModelName
 
 MIXED = {

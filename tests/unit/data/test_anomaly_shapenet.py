@@ -4,19 +4,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-from plane_anomalib.errors import ConfigurationError, DatasetError, PointCloudFileError
 from tests.support.trees import dent, shapenet_tree, surface, write_pcd, write_truth
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
+def generator() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 @pytest.fixture
-def root(tmp_path: Path, rng: np.random.Generator) -> Path:
-    return shapenet_tree(tmp_path / "pcd", rng)
+def root(tmp_path: Path, generator: np.random.Generator) -> Path:
+    return shapenet_tree(tmp_path / "pcd", generator)
 
 
 def loaded(root: Path, **arguments: object) -> AnomalyShapeNet:
@@ -41,9 +41,9 @@ def test_whole_tree_is_loaded_with_its_labels(root: Path) -> None:
 
 @pytest.mark.parametrize("name", ["goods_template", "positive", "bulge0", "temp", "test"])
 def test_name_of_the_root_changes_no_label(
-    tmp_path: Path, rng: np.random.Generator, name: str
+    tmp_path: Path, generator: np.random.Generator, name: str
 ) -> None:
-    module = loaded(shapenet_tree(tmp_path / name, rng))
+    module = loaded(shapenet_tree(tmp_path / name, generator))
     assert module.test_data.samples.label_index.tolist() == [1, 1, 0, 0] * 2
     assert set(module.train_data.samples.defect) == {"good"}
 
@@ -64,9 +64,9 @@ def test_masks_mark_the_dent_in_the_clouds_own_order(root: Path) -> None:
     ],
 )
 def test_root_above_the_categories_is_found(
-    tmp_path: Path, rng: np.random.Generator, below: str, given: str
+    tmp_path: Path, generator: np.random.Generator, below: str, given: str
 ) -> None:
-    shapenet_tree(tmp_path / below, rng)
+    shapenet_tree(tmp_path / below, generator)
     assert loaded(tmp_path / given).categories == ["bowl0", "cup1"]
 
 
@@ -78,33 +78,33 @@ def test_root_below_the_categories_loads_the_one_pointed_at(root: Path, given: s
 
 @pytest.mark.parametrize(("subset", "categories"), [("40", ["bowl0"]), ("52", ["bowl0", "desk0"])])
 def test_subset_decides_about_the_new_categories(
-    tmp_path: Path, rng: np.random.Generator, subset: str, categories: list[str]
+    tmp_path: Path, generator: np.random.Generator, subset: str, categories: list[str]
 ) -> None:
-    shapenet_tree(tmp_path / "dataset" / "pcd", rng, ("bowl0",))
-    shapenet_tree(tmp_path / "dataset" / "new_pcd", rng, ("desk0",))
+    shapenet_tree(tmp_path / "dataset" / "pcd", generator, ("bowl0",))
+    shapenet_tree(tmp_path / "dataset" / "new_pcd", generator, ("desk0",))
     for given in ("", "dataset", "dataset/pcd"):
         assert loaded(tmp_path / given, subset=subset).categories == categories
 
 
 def test_irregular_names_of_the_new_categories_are_read(
-    tmp_path: Path, rng: np.random.Generator
+    tmp_path: Path, generator: np.random.Generator
 ) -> None:
-    folder = shapenet_tree(tmp_path / "new_pcd", rng, ("desk0",)) / "desk0"
+    folder = shapenet_tree(tmp_path / "new_pcd", generator, ("desk0",)) / "desk0"
     os.replace(folder / "test/desk0_bulge0.pcd", folder / "test/desk_bulge0.pcd")
     os.replace(folder / "GT/desk0_bulge0.txt", folder / "GT/desk_bulge0.txt")
     assert "desk_bulge0" in stems(loaded(tmp_path, subset="52"))
 
 
 def test_root_with_new_categories_only_asks_for_the_larger_subset(
-    tmp_path: Path, rng: np.random.Generator
+    tmp_path: Path, generator: np.random.Generator
 ) -> None:
-    shapenet_tree(tmp_path / "new_pcd", rng, ("desk0",))
+    shapenet_tree(tmp_path / "new_pcd", generator, ("desk0",))
     with pytest.raises(DatasetError, match="set subset to '52'"):
         loaded(tmp_path)
 
 
-def test_folder_names_in_any_case_are_found(tmp_path: Path, rng: np.random.Generator) -> None:
-    folder = shapenet_tree(tmp_path, rng, ("bowl0",)) / "bowl0"
+def test_folder_names_in_any_case_are_found(tmp_path: Path, generator: np.random.Generator) -> None:
+    folder = shapenet_tree(tmp_path, generator, ("bowl0",)) / "bowl0"
     for old, new in (("train", "Train"), ("test", "TEST"), ("GT", "gt")):
         os.replace(folder / old, folder / new)
     assert len(loaded(tmp_path).test_data) == 4
@@ -112,9 +112,9 @@ def test_folder_names_in_any_case_are_found(tmp_path: Path, rng: np.random.Gener
 
 @pytest.mark.parametrize("asked", ["microphone0", "phone0", "Phone", "MICROPHONE0", ["phone0"]])
 def test_papers_names_find_the_folder(
-    tmp_path: Path, rng: np.random.Generator, asked: str | list[str]
+    tmp_path: Path, generator: np.random.Generator, asked: str | list[str]
 ) -> None:
-    shapenet_tree(tmp_path, rng, ("microphone0", "jar0"))
+    shapenet_tree(tmp_path, generator, ("microphone0", "jar0"))
     module = loaded(tmp_path, category=asked)
     assert module.categories == ["microphone0"]
     assert module.category == "microphone0"
@@ -130,11 +130,11 @@ def test_good_and_anomalous_clouds_share_order_and_precision_unless_read_from_th
     tmp_path: Path,
 ) -> None:
     """What a model could cheat with: rounded coordinates, and anomalous rows in one run."""
-    rng = np.random.default_rng(8)
-    shapenet_tree(tmp_path, rng, ("bowl0",), count=500)
+    generator = np.random.default_rng(8)
+    shapenet_tree(tmp_path, generator, ("bowl0",), count=500)
     folder = tmp_path / "bowl0"
     for kind in ("bulge0", "crak0"):
-        points, mask = dent(surface(rng, 500), rng)
+        points, mask = dent(surface(generator, 500), generator)
         write_pcd(folder / "test" / f"bowl0_{kind}.pcd", points)
         rows = np.argsort(~mask, kind="stable")
         truth = folder / "GT" / f"bowl0_{kind}.txt"
@@ -185,8 +185,8 @@ def test_anomalous_cloud_without_truth_is_refused(root: Path) -> None:
         loaded(root)
 
 
-def test_missing_truth_folder_is_refused(tmp_path: Path, rng: np.random.Generator) -> None:
-    root = shapenet_tree(tmp_path, rng, ("cup1",))
+def test_missing_truth_folder_is_refused(tmp_path: Path, generator: np.random.Generator) -> None:
+    root = shapenet_tree(tmp_path, generator, ("cup1",))
     os.replace(root / "cup1/GT", root / "cup1/labels")
     with pytest.raises(PointCloudFileError, match=r"ground truth .*GT/cup1_bulge0\.txt is missing"):
         loaded(root)

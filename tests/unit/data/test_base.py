@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data import dataset as dataset_module
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.cache import CloudCache
-from plane_anomalib.data.io import PointCloudData
 from plane_anomalib.data.point_cloud import PointCloudItem
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.formats.io import PointCloudData
 from tests.support.trees import shapenet_tree
 
 
@@ -156,8 +156,8 @@ def test_without_validation_every_cloud_trains(root: Path) -> None:
 def test_single_training_cloud_trains_and_validates_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rng = np.random.default_rng(0)
-    module = loaded(shapenet_tree(tmp_path, rng, ("bowl0",), templates=1))
+    generator = np.random.default_rng(0)
+    module = loaded(shapenet_tree(tmp_path, generator, ("bowl0",), templates=1))
     assert (len(module.train_data), len(module.val_data)) == (1, 32)
     assert "bowl0: one cloud only" in caplog.text
 

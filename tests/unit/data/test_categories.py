@@ -1,5 +1,6 @@
 import pytest
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.data.categories import (
     canonical,
     category_label,
@@ -7,7 +8,6 @@ from plane_anomalib.data.categories import (
     select_categories,
 )
 from plane_anomalib.data.category_names import CATEGORIES_40, CATEGORIES_NEW
-from plane_anomalib.errors import ConfigurationError, DatasetError
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.data.folder import PointCloudFolder
-from plane_anomalib.errors import ConfigurationError, DatasetError, PointCloudFileError
 from tests.support.trees import dent, folder_tree, surface, write_pcd
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
+def generator() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 @pytest.fixture
-def root(tmp_path: Path, rng: np.random.Generator) -> Path:
-    return folder_tree(tmp_path / "bracket", rng)
+def root(tmp_path: Path, generator: np.random.Generator) -> Path:
+    return folder_tree(tmp_path / "bracket", generator)
 
 
 def loaded(root: Path, **arguments: object) -> PointCloudFolder:
@@ -39,9 +39,9 @@ def test_folders_say_what_a_cloud_is(root: Path) -> None:
 
 
 def test_without_ground_truth_there_are_object_labels_only(
-    tmp_path: Path, rng: np.random.Generator
+    tmp_path: Path, generator: np.random.Generator
 ) -> None:
-    module = loaded(folder_tree(tmp_path, rng, truth=False))
+    module = loaded(folder_tree(tmp_path, generator, truth=False))
     items = [module.test_data[index] for index in range(4)]
     assert [bool(item.gt_label) for item in items] == [True, True, False, False]
     assert all(item.gt_mask is None for item in items)
@@ -49,9 +49,11 @@ def test_without_ground_truth_there_are_object_labels_only(
     assert module.val_data[0].gt_mask is not None
 
 
-def test_every_folder_below_can_be_a_category(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_every_folder_below_can_be_a_category(
+    tmp_path: Path, generator: np.random.Generator
+) -> None:
     for name in ("bracket", "Flange 2"):
-        folder_tree(tmp_path / name, rng)
+        folder_tree(tmp_path / name, generator)
     module = loaded(tmp_path)
     assert module.categories == ["Flange 2", "bracket"]
     assert loaded(tmp_path, category="flange 2").categories == ["Flange 2"]
@@ -63,8 +65,8 @@ def test_normal_clouds_may_lie_in_train_good(root: Path) -> None:
     assert len(loaded(root, val_split_mode="none").train_data) == 4
 
 
-def test_clouds_and_meshes_of_every_format_mix(root: Path, rng: np.random.Generator) -> None:
-    points = surface(rng, 60)
+def test_clouds_and_meshes_of_every_format_mix(root: Path, generator: np.random.Generator) -> None:
+    points = surface(generator, 60)
     np.save(root / "train" / "array.npy", points)
     np.savetxt(root / "train" / "text.xyz", points)
     faces = "f 1 2 3\nf 1 3 4\nf 1 2 4\nf 2 3 4\n"
@@ -75,8 +77,10 @@ def test_clouds_and_meshes_of_every_format_mix(root: Path, rng: np.random.Genera
     assert all(data[index].points.shape[1] == 3 for index in range(7))
 
 
-def test_truth_may_be_an_array_in_the_clouds_order(root: Path, rng: np.random.Generator) -> None:
-    points, mask = dent(surface(rng), rng)
+def test_truth_may_be_an_array_in_the_clouds_order(
+    root: Path, generator: np.random.Generator
+) -> None:
+    points, mask = dent(surface(generator), generator)
     write_pcd(root / "test/dent/scan9.pcd", points)
     (root / "ground_truth/dent/scan9.txt").unlink()
     np.save(root / "ground_truth/dent/scan9.npy", mask)
@@ -91,10 +95,10 @@ def test_name_names_results_and_category(root: Path) -> None:
 
 
 def test_training_clouds_alone_can_be_fitted_but_not_tested(
-    tmp_path: Path, rng: np.random.Generator, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, generator: np.random.Generator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write_pcd(tmp_path / "train" / "a.pcd", surface(rng))
-    write_pcd(tmp_path / "train" / "b.pcd", surface(rng))
+    write_pcd(tmp_path / "train" / "a.pcd", surface(generator))
+    write_pcd(tmp_path / "train" / "b.pcd", surface(generator))
     module = loaded(tmp_path)
     assert "no test clouds" in caplog.text
     assert len(module.train_dataloader()) == 1

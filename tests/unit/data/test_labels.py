@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
+from plane_anomalib.core.errors import PointCloudFileError
 from plane_anomalib.data.labels import mark_nearest, read_mask, transfer_labels
-from plane_anomalib.errors import PointCloudFileError
 from tests.support.trees import dent, surface, write_pcd, write_truth
 
 TRUTH = Path("truth.txt")
@@ -18,22 +18,22 @@ TRUTH = Path("truth.txt")
 def test_labels_survive_shuffled_extra_and_duplicate_rows(
     seed: int, extra: int, duplicates: int
 ) -> None:
-    rng = np.random.default_rng(seed)
-    points, mask = dent(surface(rng), rng)
-    rows = np.concatenate([np.arange(200), rng.integers(0, 200, duplicates)])
-    noise = rng.uniform(-1e-4, 1e-4, (len(rows), 3)).astype(np.float32)
-    truth = np.concatenate([points[rows] + noise, rng.normal(size=(extra, 3)) * 9])
-    labels = np.concatenate([mask[rows], rng.random(extra) < 0.5])
-    order = rng.permutation(len(truth))
+    generator = np.random.default_rng(seed)
+    points, mask = dent(surface(generator), generator)
+    rows = np.concatenate([np.arange(200), generator.integers(0, 200, duplicates)])
+    noise = generator.uniform(-1e-4, 1e-4, (len(rows), 3)).astype(np.float32)
+    truth = np.concatenate([points[rows] + noise, generator.normal(size=(extra, 3)) * 9])
+    labels = np.concatenate([mask[rows], generator.random(extra) < 0.5])
+    order = generator.permutation(len(truth))
     found = transfer_labels(points, truth[order].astype(np.float32), labels[order], path=TRUTH)
     assert np.array_equal(found, mask)
 
 
 def test_each_point_takes_its_nearest_rows_label(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
-    points, mask = dent(surface(rng, 300), rng)
-    truth = points + rng.normal(scale=1e-4, size=points.shape).astype(np.float32)
-    labels = mask ^ (rng.random(300) < 0.1)
+    generator = np.random.default_rng(3)
+    points, mask = dent(surface(generator, 300), generator)
+    truth = points + generator.normal(scale=1e-4, size=points.shape).astype(np.float32)
+    labels = mask ^ (generator.random(300) < 0.1)
     expected = labels[cdist(points, truth).argmin(axis=1)]
     assert np.array_equal(transfer_labels(points, truth, labels, path=TRUTH), expected)
 
@@ -49,15 +49,15 @@ def test_contradicting_rows_at_one_place_count_as_anomalous_in_any_order() -> No
 
 
 def test_truth_of_another_cloud_is_refused() -> None:
-    rng = np.random.default_rng(1)
-    other, mask = dent(surface(rng), rng)
+    generator = np.random.default_rng(1)
+    other, mask = dent(surface(generator), generator)
     with pytest.raises(PointCloudFileError, match=r"truth\.txt: does not fit its cloud"):
-        transfer_labels(surface(rng), other, mask, path=TRUTH)
+        transfer_labels(surface(generator), other, mask, path=TRUTH)
 
 
 def test_tolerance_follows_the_objects_size() -> None:
-    rng = np.random.default_rng(2)
-    points, mask = dent(surface(rng, scale=20.0), rng)
+    generator = np.random.default_rng(2)
+    points, mask = dent(surface(generator, scale=20.0), generator)
     shifted = points + np.float32(0.01)
     assert np.array_equal(transfer_labels(points, shifted, mask, path=TRUTH), mask)
     with pytest.raises(PointCloudFileError, match=r"0\.01732 away from the nearest row"):
@@ -95,8 +95,8 @@ def test_rows_that_are_all_off_the_cloud_are_refused() -> None:
 
 @pytest.mark.parametrize("kind", ["comma.txt", "blank.txt", "rows.npy", "column.npy"])
 def test_every_kind_of_file_gives_the_same_mask(tmp_path: Path, kind: str) -> None:
-    rng = np.random.default_rng(4)
-    points, mask = dent(surface(rng), rng)
+    generator = np.random.default_rng(4)
+    points, mask = dent(surface(generator), generator)
     path = tmp_path / kind
     if kind == "rows.npy":
         np.save(path, np.column_stack([points, mask])[::-1])
@@ -104,7 +104,7 @@ def test_every_kind_of_file_gives_the_same_mask(tmp_path: Path, kind: str) -> No
         np.save(path, mask)
     else:
         delimiter = "," if kind == "comma.txt" else " "
-        write_truth(path, points, mask, rng=rng, delimiter=delimiter)
+        write_truth(path, points, mask, generator=generator, delimiter=delimiter)
     assert np.array_equal(read_mask(path, points), mask)
 
 

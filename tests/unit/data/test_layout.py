@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.data.layout import PCD_LAYOUT as PCD
 from plane_anomalib.data.layout import (
     child_directory,
@@ -13,12 +14,11 @@ from plane_anomalib.data.layout import (
     list_files,
     only_collection,
 )
-from plane_anomalib.errors import DatasetError, PointCloudFileError
 from tests.support.trees import shapenet_tree, surface, write_pcd
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
+def generator() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
@@ -51,32 +51,34 @@ def test_name_without_a_kind_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("below", ["", "pcd", "dataset/pcd", "Anomaly-ShapeNet-v2/dataset/pcd"])
 def test_collection_is_found_up_to_three_levels_down(
-    tmp_path: Path, rng: np.random.Generator, below: str
+    tmp_path: Path, generator: np.random.Generator, below: str
 ) -> None:
-    shapenet_tree(tmp_path / below, rng, templates=1, count=20)
+    shapenet_tree(tmp_path / below, generator, templates=1, count=20)
     found, pointed_at = find_collections(tmp_path, PCD)
     assert (found, pointed_at) == ([tmp_path / below], None)
 
 
 @pytest.mark.parametrize("inner", ["", "train", "test", "GT"])
 def test_root_that_is_too_low_names_its_category(
-    tmp_path: Path, rng: np.random.Generator, inner: str
+    tmp_path: Path, generator: np.random.Generator, inner: str
 ) -> None:
-    shapenet_tree(tmp_path, rng, templates=1, count=20)
+    shapenet_tree(tmp_path, generator, templates=1, count=20)
     found, pointed_at = find_collections(tmp_path / "bowl0" / inner, PCD)
     assert (found, pointed_at) == ([tmp_path], "bowl0")
 
 
 def test_relative_root_works(
-    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, generator: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shapenet_tree(tmp_path, rng, templates=1, count=20)
+    shapenet_tree(tmp_path, generator, templates=1, count=20)
     monkeypatch.chdir(tmp_path / "cup1" / "train")
     assert find_collections(Path(), PCD) == ([tmp_path], "cup1")
 
 
-def test_folders_without_clouds_are_no_categories(tmp_path: Path, rng: np.random.Generator) -> None:
-    shapenet_tree(tmp_path / "dataset" / "pcd", rng, templates=1, count=20)
+def test_folders_without_clouds_are_no_categories(
+    tmp_path: Path, generator: np.random.Generator
+) -> None:
+    shapenet_tree(tmp_path / "dataset" / "pcd", generator, templates=1, count=20)
     mesh = tmp_path / "dataset" / "obj" / "bowl0" / "train" / "bowl0_template0.obj"
     mesh.parent.mkdir(parents=True)
     mesh.write_text("v 0 0 0\n")
@@ -101,9 +103,9 @@ def test_root_with_something_else_lists_what_it_holds(tmp_path: Path) -> None:
         find_collections(tmp_path, PCD)
 
 
-def test_several_copies_are_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_several_copies_are_refused(tmp_path: Path, generator: np.random.Generator) -> None:
     for name in ("v1", "v2"):
-        shapenet_tree(tmp_path / name, rng, ("bowl0",), templates=1, count=20)
+        shapenet_tree(tmp_path / name, generator, ("bowl0",), templates=1, count=20)
     found, _ = find_collections(tmp_path, PCD)
     with pytest.raises(DatasetError, match=r"several copies .*v1, .*v2"):
         only_collection(found, "pcd", tmp_path)
@@ -125,11 +127,13 @@ def test_listing_is_sorted_and_without_hidden_files(tmp_path: Path) -> None:
     assert names == ["a_good.PCD", "b_good.pcd"]
 
 
-def test_links_out_of_the_root_are_not_followed(tmp_path: Path, rng: np.random.Generator) -> None:
-    outside = shapenet_tree(tmp_path / "elsewhere", rng, templates=1, count=20)
-    root = shapenet_tree(tmp_path / "root", rng, ("cap0",), templates=1, count=20)
+def test_links_out_of_the_root_are_not_followed(
+    tmp_path: Path, generator: np.random.Generator
+) -> None:
+    outside = shapenet_tree(tmp_path / "elsewhere", generator, templates=1, count=20)
+    root = shapenet_tree(tmp_path / "root", generator, ("cap0",), templates=1, count=20)
     os.symlink(outside / "bowl0", root / "bowl0")
-    secret = write_pcd(tmp_path / "secret_good.pcd", surface(rng, 5))
+    secret = write_pcd(tmp_path / "secret_good.pcd", surface(generator, 5))
     train = root / "cap0" / "train"
     os.symlink(secret, train / "secret_good.pcd")
     os.symlink(train / "cap0_template0.pcd", train / "cap0_template9.pcd")
@@ -139,9 +143,9 @@ def test_links_out_of_the_root_are_not_followed(tmp_path: Path, rng: np.random.G
 
 
 def test_root_of_links_only_says_why_it_looks_empty(
-    tmp_path: Path, rng: np.random.Generator
+    tmp_path: Path, generator: np.random.Generator
 ) -> None:
-    outside = shapenet_tree(tmp_path / "elsewhere", rng, templates=1, count=20)
+    outside = shapenet_tree(tmp_path / "elsewhere", generator, templates=1, count=20)
     (tmp_path / "root").mkdir()
     os.symlink(outside / "bowl0", tmp_path / "root" / "bowl0")
     with pytest.raises(DatasetError, match="1 links that lead out of it are not followed"):

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.data.minishift import CATEGORIES, MiniShift
-from plane_anomalib.errors import ConfigurationError, DatasetError, PointCloudFileError
 from tests.support.trees import minishift_tree
 
 TRUTH = "cube/gt/Sphere/hard/0.txt"

@@ -6,21 +6,21 @@ import open3d as o3d
 import pytest
 from scipy.spatial import KDTree
 
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.data.mulsen_ad import CATEGORIES, MulSenAD
-from plane_anomalib.errors import DatasetError, PointCloudFileError
 from tests.support.trees import dent, mulsen_tree, surface, write_stl
 
 HEADER = "object,RGB,infrared,pointcloud\n"
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
+def generator() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 @pytest.fixture
-def root(tmp_path: Path, rng: np.random.Generator) -> Path:
-    return mulsen_tree(tmp_path / "MulSen_AD", rng, ("cube",))
+def root(tmp_path: Path, generator: np.random.Generator) -> Path:
+    return mulsen_tree(tmp_path / "MulSen_AD", generator, ("cube",))
 
 
 def loaded(root: Path, **arguments: object) -> MulSenAD:
@@ -78,10 +78,12 @@ def test_held_out_clouds_are_read_like_the_others(root: Path) -> None:
     assert max(sizes) <= 200
 
 
-def test_listed_points_label_their_nearest_vertices(root: Path, rng: np.random.Generator) -> None:
-    points, mask = dent(surface(rng), rng)
+def test_listed_points_label_their_nearest_vertices(
+    root: Path, generator: np.random.Generator
+) -> None:
+    points, mask = dent(surface(generator), generator)
     write_stl(root / "cube/Pointcloud/test/hole/2.stl", points)
-    rows = rng.permutation(np.repeat(points[mask], 2, axis=0)) + 1e-5
+    rows = generator.permutation(np.repeat(points[mask], 2, axis=0)) + 1e-5
     truth = root / "cube/Pointcloud/GT/hole/2.txt"
     np.savetxt(truth, np.column_stack([rows, np.full(len(rows), 7)]), delimiter=",", fmt="%.6f")
     items = map(loaded(root).test_data.untransformed, range(5))

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
-from plane_anomalib.errors import ConfigurationError
 
 
 def _item(num_points: int, *, category: str = "cup0", mask: bool = True) -> PointCloudItem:

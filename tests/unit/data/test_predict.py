@@ -5,20 +5,20 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.data.predict import PointCloudPredictDataset
-from plane_anomalib.errors import DatasetError, PointCloudFileError
 from tests.support.trees import shapenet_tree, surface, write_pcd
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
+def generator() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 def test_folder_gives_every_cloud_below_it_in_order(
-    tmp_path: Path, rng: np.random.Generator
+    tmp_path: Path, generator: np.random.Generator
 ) -> None:
-    shapenet_tree(tmp_path, rng, ("bowl0",), templates=1, count=30)
+    shapenet_tree(tmp_path, generator, ("bowl0",), templates=1, count=30)
     dataset = PointCloudPredictDataset(tmp_path)
     names = [path.name for path in dataset.files]
     assert names == sorted(names)
@@ -26,8 +26,10 @@ def test_folder_gives_every_cloud_below_it_in_order(
     assert not any(name.endswith(".txt") for name in names)
 
 
-def test_file_is_scored_alone_and_without_labels(tmp_path: Path, rng: np.random.Generator) -> None:
-    points = surface(rng, 40)
+def test_file_is_scored_alone_and_without_labels(
+    tmp_path: Path, generator: np.random.Generator
+) -> None:
+    points = surface(generator, 40)
     path = write_pcd(tmp_path / "a.pcd", points)
     write_pcd(tmp_path / "b.pcd", points)
     dataset = PointCloudPredictDataset(str(path), category="cup")
@@ -39,12 +41,12 @@ def test_file_is_scored_alone_and_without_labels(tmp_path: Path, rng: np.random.
 
 
 def test_links_and_hidden_files_are_left_out(
-    tmp_path: Path, rng: np.random.Generator, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, generator: np.random.Generator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outside = write_pcd(tmp_path / "outside.pcd", surface(rng, 9))
+    outside = write_pcd(tmp_path / "outside.pcd", surface(generator, 9))
     inside = tmp_path / "in"
-    write_pcd(inside / "a.pcd", surface(rng, 9))
-    write_pcd(inside / ".hidden" / "b.pcd", surface(rng, 9))
+    write_pcd(inside / "a.pcd", surface(generator, 9))
+    write_pcd(inside / ".hidden" / "b.pcd", surface(generator, 9))
     os.symlink(outside, inside / "c.pcd")
     assert [p.name for p in PointCloudPredictDataset(inside).files] == ["a.pcd"]
     assert "1 links that lead out of it are not followed" in caplog.text

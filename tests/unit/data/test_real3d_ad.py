@@ -4,19 +4,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.data.real3d_ad import CATEGORIES, Real3DAD
-from plane_anomalib.errors import DatasetError, PointCloudFileError
 from tests.support.trees import real3d_tree, surface, write_truth
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
+def generator() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
 @pytest.fixture
-def root(tmp_path: Path, rng: np.random.Generator) -> Path:
-    return real3d_tree(tmp_path / "Real3D-AD-PCD", rng)
+def root(tmp_path: Path, generator: np.random.Generator) -> Path:
+    return real3d_tree(tmp_path / "Real3D-AD-PCD", generator)
 
 
 def loaded(root: Path, **arguments: object) -> Real3DAD:
@@ -57,8 +57,8 @@ def test_root_one_or_two_levels_down_is_found(root: Path, given: str) -> None:
     assert loaded(root / given).categories == ["duck"]
 
 
-def test_candy_is_the_candybar(tmp_path: Path, rng: np.random.Generator) -> None:
-    real3d_tree(tmp_path, rng, ("candybar",))
+def test_candy_is_the_candybar(tmp_path: Path, generator: np.random.Generator) -> None:
+    real3d_tree(tmp_path, generator, ("candybar",))
     assert loaded(tmp_path, category="Candy").category == "candybar"
 
 
@@ -76,11 +76,11 @@ def test_templates_may_be_called_prototypes(root: Path) -> None:
 
 @pytest.mark.parametrize("source", ["pcd", "gt"])
 def test_clouds_with_published_broken_truth_count_as_objects(
-    tmp_path: Path, rng: np.random.Generator, source: str
+    tmp_path: Path, generator: np.random.Generator, source: str
 ) -> None:
-    folder = real3d_tree(tmp_path, rng, ("chicken",)) / "chicken"
+    folder = real3d_tree(tmp_path, generator, ("chicken",)) / "chicken"
     os.replace(folder / "test/63_sink_cut.pcd", folder / "test/706_sink.pcd")
-    write_truth(folder / "gt/706_sink.txt", surface(rng), np.zeros(200, bool), delimiter=" ")
+    write_truth(folder / "gt/706_sink.txt", surface(generator), np.zeros(200, bool), delimiter=" ")
     data = loaded(tmp_path, geometry_source=source).test_data
     number = next(i for i, p in enumerate(data.samples.image_path) if "706_sink" in p)
     assert data[number].gt_mask is None
@@ -101,8 +101,8 @@ def test_missing_root_says_what_to_download(tmp_path: Path) -> None:
         loaded(tmp_path / "nowhere")
 
 
-def test_several_copies_are_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+def test_several_copies_are_refused(tmp_path: Path, generator: np.random.Generator) -> None:
     for name in ("old", "new"):
-        real3d_tree(tmp_path / name, rng, ("duck",))
+        real3d_tree(tmp_path / name, generator, ("duck",))
     with pytest.raises(DatasetError, match="holds several copies of the dataset"):
         loaded(tmp_path)

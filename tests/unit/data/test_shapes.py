@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plane_anomalib.data.procedural.families import FAMILIES
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.data.shapes import ProceduralShapes
-from plane_anomalib.errors import ConfigurationError, DatasetError
+from plane_anomalib.generation.procedural.families import FAMILIES
 
 
 @pytest.fixture(scope="module")

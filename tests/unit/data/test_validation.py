@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data import validation
 from plane_anomalib.data.validation import draw_variant, hold_out, synthetic_rows
-from plane_anomalib.errors import ConfigurationError
 from tests.support.trees import dent, surface
 
 

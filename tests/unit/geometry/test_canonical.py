@@ -7,10 +7,10 @@ from plane_anomalib.geometry.canonical import shuffled_order
 
 
 def test_any_permutation_of_a_cloud_gives_the_same_sequence_of_points() -> None:
-    rng = np.random.default_rng()
-    points = rng.normal(size=(5_000, 3)).astype(np.float32)
+    generator = np.random.default_rng()
+    points = generator.normal(size=(5_000, 3)).astype(np.float32)
     points[::7] = points[3]
-    permuted = points[rng.permutation(len(points))]
+    permuted = points[generator.permutation(len(points))]
     first, second = points[shuffled_order(points, 3)], permuted[shuffled_order(permuted, 3)]
     np.testing.assert_array_equal(first, second)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.fpfh import fpfh
 from plane_anomalib.geometry.hybrid_normals import surface_normals
 
@@ -16,11 +16,11 @@ RADII = [(2.0, 30, 5.0, 100), (0.7, 30, 1.5, 100), (3.0, 40, 2.0, 20), (3.0, 60,
 
 def surface(num: int, seed: int, noise: float = 0.03) -> np.ndarray:
     """A bumpy ellipsoid with the noise of a scan, some 30 units long."""
-    rng = np.random.default_rng(seed)
-    points = rng.normal(size=(num, 3))
+    generator = np.random.default_rng(seed)
+    points = generator.normal(size=(num, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     points *= 1 + 0.2 * np.sin(5 * points[:, :1]) * np.cos(4 * points[:, 1:2])
-    points = points * [15, 10, 6] + noise * rng.normal(size=(num, 3))
+    points = points * [15, 10, 6] + noise * generator.normal(size=(num, 3))
     return points.astype(np.float32)
 
 
@@ -108,10 +108,10 @@ def test_few_descriptors_are_exactly_those_rows_of_all(
     search = {"normal_radius": normal_radius, "normal_neighbours": normal_k}
     search |= {"radius": radius, "neighbours": k}
     everything = fpfh(points, **search)
-    rng = np.random.default_rng(6)
+    generator = np.random.default_rng(6)
     for queries in (
         np.arange(0, len(points), 100),
-        rng.integers(0, len(points), 50),
+        generator.integers(0, len(points), 50),
         np.array([3, 3, 0]),
     ):
         np.testing.assert_array_equal(fpfh(points, queries=queries, **search), everything[queries])

@@ -14,8 +14,8 @@ def entries(matrices: np.ndarray) -> np.ndarray:
 
 
 def test_the_direction_is_the_eigenvector_of_the_smallest_eigenvalue() -> None:
-    rng = np.random.default_rng(0)
-    values = np.sort(rng.uniform(0.1, 1, (2000, 3)), axis=1) * 10.0 ** rng.integers(
+    generator = np.random.default_rng(0)
+    values = np.sort(generator.uniform(0.1, 1, (2000, 3)), axis=1) * 10.0 ** generator.integers(
         -12, 12, (2000, 1)
     )
     values[:, 0] *= 0.5

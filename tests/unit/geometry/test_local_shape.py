@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.cells import thin, uniform_cells
 from plane_anomalib.geometry.local_shape import local_shape_channels, local_shape_features
 
@@ -52,7 +52,7 @@ def test_pose_and_scale_do_not_matter(seed: int, magnitude: float, large: int) -
     assert np.quantile(difference, 0.9) < 1e-4
 
 
-def test_a_sphere_is_convex_smooth_and_centred() -> None:
+def test_a_sphere_is_convex_smooth_and_centerd() -> None:
     points = sphere(6000, 0)
     features = local_shape_features(points, points[:300])
     assert features.shape == (300, len(local_shape_channels()))
@@ -72,8 +72,8 @@ def test_a_sphere_is_convex_smooth_and_centred() -> None:
 
 
 def test_a_cylinder_bends_in_one_direction_only() -> None:
-    rng = np.random.default_rng(3)
-    angle, height = rng.uniform(0, 2 * np.pi, 8000), rng.uniform(-2, 2, 8000)
+    generator = np.random.default_rng(3)
+    angle, height = generator.uniform(0, 2 * np.pi, 8000), generator.uniform(-2, 2, 8000)
     points = np.stack([np.cos(angle), np.sin(angle), height], 1)
     features = local_shape_features(points, points[np.abs(height) < 1][:300])
     curvature, curvedness = column(features, "mean_curvature_2"), column(features, "curvedness_2")
@@ -81,8 +81,8 @@ def test_a_cylinder_bends_in_one_direction_only() -> None:
 
 
 def test_a_plane_is_flat_and_what_stands_out_of_it_shows() -> None:
-    rng = np.random.default_rng(5)
-    flat = np.concatenate([rng.uniform(-1, 1, (6000, 2)), np.ones((6000, 1))], 1)
+    generator = np.random.default_rng(5)
+    flat = np.concatenate([generator.uniform(-1, 1, (6000, 2)), np.ones((6000, 1))], 1)
     ceiling = flat * [1, 1, -3]  # puts the centroid below, so that "outward" is up
     points = np.concatenate([flat, ceiling])
     place = np.array([[0.1, 0.2, 1.0], [0.1, 0.2, 1.05], [0.1, 0.2, 0.95]])
@@ -98,9 +98,9 @@ def test_a_plane_is_flat_and_what_stands_out_of_it_shows() -> None:
 
 
 def test_roughness_grows_with_noise() -> None:
-    rng = np.random.default_rng(6)
+    generator = np.random.default_rng(6)
     points = sphere(5000, 6)
-    noisy = points * (1 + 0.01 * rng.normal(size=(5000, 1)))
+    noisy = points * (1 + 0.01 * generator.normal(size=(5000, 1)))
     for scale in range(3):
         smooth = column(local_shape_features(points, points[:200]), f"roughness_{scale}")
         rough = column(local_shape_features(noisy, noisy[:200]), f"roughness_{scale}")
@@ -126,9 +126,9 @@ def test_the_same_cloud_always_has_the_same_features() -> None:
 
 @pytest.mark.parametrize("num", [1, 2, 3, 5, 12])
 def test_tiny_flat_and_duplicate_clouds_stay_finite(num: int) -> None:
-    rng = np.random.default_rng(num)
+    generator = np.random.default_rng(num)
     line = np.outer(np.arange(num), [1.0, 2, 3])
-    for points in (rng.normal(size=(num, 3)), np.zeros((num, 3)), line):
+    for points in (generator.normal(size=(num, 3)), np.zeros((num, 3)), line):
         features = local_shape_features(points, points)
         assert features.shape == (num, len(local_shape_channels()))
         assert np.isfinite(features).all()
@@ -145,9 +145,9 @@ def test_scales_are_free_and_checked() -> None:
 
 
 def test_thinning_keeps_the_moments_of_all_points() -> None:
-    rng = np.random.default_rng(12)
-    points = rng.normal(size=(400, 3)).astype(np.float32)
-    cells = thin(thin(uniform_cells(points), 90, rng), 11, rng)
+    generator = np.random.default_rng(12)
+    points = generator.normal(size=(400, 3)).astype(np.float32)
+    cells = thin(thin(uniform_cells(points), 90, generator), 11, generator)
     share = cells.counts / cells.counts.sum()
     assert cells.counts.sum() == 400
     mean = share @ cells.means

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.neighbour_sets import OrderedCloud
 
@@ -41,22 +41,22 @@ def check(points: np.ndarray, rows: np.ndarray, searches: list[tuple[int, float]
     st.integers(0, 2**32 - 1),
 )
 def test_sets_are_the_nearest_points(num: int, k: int, kind: str, step: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    points = rng.normal(size=(num, 3)).astype(np.float32)
+    generator = np.random.default_rng(seed)
+    points = generator.normal(size=(num, 3)).astype(np.float32)
     if kind == "copies":
-        points = points[rng.integers(0, max(1, num // 5), num)]
+        points = points[generator.integers(0, max(1, num // 5), num)]
     elif kind == "lattice":
         points = np.round(2 * points)
     elif kind == "line":
         points[:, 1:] = 0
     elif kind == "clusters":
-        points = points * np.float32(1e-3) + rng.integers(0, 3, (num, 1)).astype(np.float32)
+        points = points * np.float32(1e-3) + generator.integers(0, 3, (num, 1)).astype(np.float32)
     check(points, np.arange(0, num, step), [(k, 1.0), (k, 0.3), (max(1, k // 3), 0.7)])
 
 
 def test_a_large_cloud_has_the_same_sets_whoever_asks() -> None:
-    rng = np.random.default_rng(0)
-    points = rng.normal(size=(20_000, 3)).astype(np.float32)
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(20_000, 3)).astype(np.float32)
     points[:, 2] *= 0.01
     cloud = OrderedCloud(points)
     everything = cloud.nearest_sets(np.arange(20_000), (100, 1.0))[0].members

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn, knn_torch
 
 
@@ -18,12 +18,12 @@ def brute_force(reference: np.ndarray, queries: np.ndarray, k: int) -> np.ndarra
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 2**32 - 1), st.booleans())
 def test_neighbours_are_the_nearest(num: int, queries: int, seed: int, repeat: bool) -> None:
-    rng = np.random.default_rng(seed)
-    reference = rng.normal(size=(num, 3)).astype(np.float32)
+    generator = np.random.default_rng(seed)
+    reference = generator.normal(size=(num, 3)).astype(np.float32)
     if repeat:
         reference = np.repeat(reference[: max(1, num // 4)], 5, axis=0)
-    k = int(rng.integers(1, len(reference) + 1))
-    places = rng.normal(size=(queries, 3)).astype(np.float32)
+    k = int(generator.integers(1, len(reference) + 1))
+    places = generator.normal(size=(queries, 3)).astype(np.float32)
     distances, indices = knn(reference, places, k)
     assert distances.dtype == np.float32
     assert indices.dtype == np.int64

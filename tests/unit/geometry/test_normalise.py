@@ -11,8 +11,10 @@ from plane_anomalib.geometry.normalise import unit_sphere
 def test_a_cloud_fits_the_unit_sphere_and_finds_its_way_back(
     num: int, magnitude: float, seed: int
 ) -> None:
-    rng = np.random.default_rng(seed)
-    points = (10.0**magnitude * rng.normal(size=(num, 3)) + rng.normal(size=3)).astype(np.float32)
+    generator = np.random.default_rng(seed)
+    points = (10.0**magnitude * generator.normal(size=(num, 3)) + generator.normal(size=3)).astype(
+        np.float32
+    )
     unit, center, scale = unit_sphere(points)
     assert unit.dtype == np.float32
     assert np.linalg.norm(unit, axis=1).max() == pytest.approx(1, abs=1e-4)

@@ -26,10 +26,10 @@ def test_normals_can_be_asked_for_at_other_places() -> None:
 
 
 def test_the_normal_of_a_plane_is_exact() -> None:
-    rng = np.random.default_rng(4)
-    normal = rng.normal(size=3)
+    generator = np.random.default_rng(4)
+    normal = generator.normal(size=3)
     normal /= np.linalg.norm(normal)
-    points = rng.normal(size=(30, 3))
+    points = generator.normal(size=(30, 3))
     points -= np.outer(points @ normal, normal)
     assert abs(patch_normal(points + 5) @ normal) == pytest.approx(1, abs=1e-5)
     assert np.abs(point_normals(points, 10) @ normal).min() == pytest.approx(1, abs=1e-5)

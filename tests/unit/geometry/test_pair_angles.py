@@ -21,9 +21,9 @@ def angles(p: np.ndarray, n: np.ndarray, q: np.ndarray, m: np.ndarray) -> list[f
     return [(np.arctan2(w @ m, n @ m) / np.pi + 1) * 5.5, (v @ m + 1) * 5.5, (n @ d + 1) * 5.5]
 
 
-def cloud(kind: str, num: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def cloud(kind: str, num: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Points that float32 holds exactly, and unit normals."""
-    points, normals = rng.normal(size=(2, num, 3))
+    points, normals = generator.normal(size=(2, num, 3))
     if kind == "smooth":
         points /= np.linalg.norm(points, axis=1, keepdims=True)
         normals = points + 0.01 * normals
@@ -31,7 +31,7 @@ def cloud(kind: str, num: int, rng: np.random.Generator) -> tuple[np.ndarray, np
         points[:, :2] *= 1e-4
         normals = [0, 0, 1] + 1e-4 * normals
     elif kind == "copies":
-        points = points[rng.integers(0, num // 2, num)]
+        points = points[generator.integers(0, num // 2, num)]
     points *= {"tiny": 1e-25, "huge": 1e25}.get(kind, 1.0)
     normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
     return points.astype(np.float32).astype(np.float64), normals
@@ -39,8 +39,8 @@ def cloud(kind: str, num: int, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 @pytest.mark.parametrize("kind", ["even", "smooth", "along", "copies", "tiny", "huge"])
 def test_bins_are_those_of_float64(kind: str) -> None:
-    rng = np.random.default_rng(3)
-    points, normals = cloud(kind, 80, rng)
+    generator = np.random.default_rng(3)
+    points, normals = cloud(kind, 80, generator)
     rows, sets = np.arange(80), np.tile(np.arange(80, dtype=np.int32), (80, 1))
     found = PairAngles(np.concatenate([points.T, normals.T])).bins(rows, sets)
     assert all(bins.dtype == np.int32 for bins in found)

@@ -6,33 +6,33 @@ import torch
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.registration import RegistrationTarget, RigidTransform, register
 from plane_anomalib.geometry.rigid import even_directions, even_rotations
 
 
-def lump(rng: np.random.Generator, num: int) -> np.ndarray:
+def lump(generator: np.random.Generator, num: int) -> np.ndarray:
     """A star-shaped body without any symmetry, longest side about 2."""
-    directions = rng.normal(size=(num, 3))
+    directions = generator.normal(size=(num, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     x, y, z = directions.T
     radius = 0.6 + 0.25 * x + 0.15 * y * z + 0.2 * x * y + 0.12 * z**3 + 0.1 * np.sin(4 * y + x)
     return directions * radius[:, None]
 
 
-def tube(rng: np.random.Generator, num: int) -> np.ndarray:
+def tube(generator: np.random.Generator, num: int) -> np.ndarray:
     """A capped cone: any turn about z leaves it as it is."""
-    height, angle = rng.uniform(0, 2, num), rng.uniform(0, 2 * np.pi, num)
+    height, angle = generator.uniform(0, 2, num), generator.uniform(0, 2 * np.pi, num)
     radius = 0.5 - 0.1 * height
-    inside = rng.random(num) < 0.2
-    radius[inside] = 0.5 * np.sqrt(rng.random(inside.sum()))
+    inside = generator.random(num) < 0.2
+    radius[inside] = 0.5 * np.sqrt(generator.random(inside.sum()))
     height[inside] = 0.0
     return np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=1)
 
 
-def random_pose(rng: np.random.Generator) -> RigidTransform:
-    turn = Rotation.random(random_state=int(rng.integers(2**31))).as_matrix()
-    return RigidTransform(turn, rng.normal(size=3) * 3)
+def random_pose(generator: np.random.Generator) -> RigidTransform:
+    turn = Rotation.random(random_state=int(generator.integers(2**31))).as_matrix()
+    return RigidTransform(turn, generator.normal(size=3) * 3)
 
 
 def one_side(points: np.ndarray, direction: np.ndarray) -> np.ndarray:
@@ -51,17 +51,17 @@ def target() -> RegistrationTarget:
 
 class TestRigidTransform:
     def test_compose_and_inverse_do_what_applying_in_turn_does(self) -> None:
-        rng = np.random.default_rng(1)
-        first, second = random_pose(rng), random_pose(rng)
-        points = rng.normal(size=(50, 3)).astype(np.float32)
+        generator = np.random.default_rng(1)
+        first, second = random_pose(generator), random_pose(generator)
+        points = generator.normal(size=(50, 3)).astype(np.float32)
         in_turn = second.apply(first.apply(points))
         np.testing.assert_allclose(second.compose(first).apply(points), in_turn, atol=1e-5)
         np.testing.assert_allclose(first.inverse().apply(first.apply(points)), points, atol=1e-5)
 
     def test_apply_agrees_with_scipy(self) -> None:
-        rng = np.random.default_rng(2)
-        pose = random_pose(rng)
-        points = rng.normal(size=(20, 3))
+        generator = np.random.default_rng(2)
+        pose = random_pose(generator)
+        points = generator.normal(size=(20, 3))
         expected = Rotation.from_matrix(pose.rotation).apply(points) + pose.translation
         np.testing.assert_allclose(pose.apply(points), expected, atol=1e-5)
 
@@ -89,9 +89,9 @@ def test_even_directions_are_unit_and_balanced() -> None:
 
 @pytest.mark.parametrize("case", range(3))
 def test_a_complete_scan_in_any_pose_is_found(target: RegistrationTarget, case: int) -> None:
-    rng = np.random.default_rng(10 + case)
-    pose = random_pose(rng)
-    result = target.register(pose.apply(lump(rng, 4000)))
+    generator = np.random.default_rng(10 + case)
+    pose = random_pose(generator)
+    result = target.register(pose.apply(lump(generator, 4000)))
     error = result.transform.compose(pose)
     assert error.angle < 1.0
     assert np.linalg.norm(error.translation) < 0.01
@@ -101,10 +101,10 @@ def test_a_complete_scan_in_any_pose_is_found(target: RegistrationTarget, case: 
 
 @pytest.mark.parametrize("case", range(3))
 def test_a_one_sided_scan_in_any_pose_is_found(target: RegistrationTarget, case: int) -> None:
-    rng = np.random.default_rng(20 + case)
-    direction = rng.normal(size=3)
-    side = one_side(lump(rng, 6000), direction / np.linalg.norm(direction))
-    pose = random_pose(rng)
+    generator = np.random.default_rng(20 + case)
+    direction = generator.normal(size=3)
+    side = one_side(lump(generator, 6000), direction / np.linalg.norm(direction))
+    pose = random_pose(generator)
     result = target.register(pose.apply(side))
     error = result.transform.compose(pose)
     assert error.angle < 2.0
@@ -113,9 +113,9 @@ def test_a_one_sided_scan_in_any_pose_is_found(target: RegistrationTarget, case:
 
 
 def test_units_do_not_matter() -> None:
-    rng = np.random.default_rng(30)
-    template, scan = lump(rng, 3000), lump(rng, 3000)
-    pose = random_pose(rng)
+    generator = np.random.default_rng(30)
+    template, scan = lump(generator, 3000), lump(generator, 3000)
+    pose = random_pose(generator)
     plain = register(pose.apply(scan), template)
     scaled = register(
         np.float32(1024) * pose.apply(scan), np.float32(1024) * template.astype(np.float32)
@@ -127,8 +127,8 @@ def test_units_do_not_matter() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
-    rng = np.random.default_rng(31)
-    template, scan = lump(rng, 2000), random_pose(rng).apply(lump(rng, 1500))
+    generator = np.random.default_rng(31)
+    template, scan = lump(generator, 2000), random_pose(generator).apply(lump(generator, 1500))
     first, second = register(scan, template, seed=4), register(scan, template, seed=4)
     assert np.array_equal(first.transform.rotation, second.transform.rotation)
     assert np.array_equal(first.transform.translation, second.transform.translation)
@@ -151,11 +151,11 @@ def test_the_number_of_threads_changes_no_bit(target: RegistrationTarget) -> Non
 
 
 def test_an_object_of_revolution_lands_on_itself() -> None:
-    rng = np.random.default_rng(32)
-    pose = random_pose(rng)
-    target = RegistrationTarget(tube(rng, 6000))
+    generator = np.random.default_rng(32)
+    pose = random_pose(generator)
+    target = RegistrationTarget(tube(generator, 6000))
     assert len(target.symmetries) > 60
-    error = target.register(pose.apply(tube(rng, 4000))).transform.compose(pose)
+    error = target.register(pose.apply(tube(generator, 4000))).transform.compose(pose)
     moved_axis = error.apply(np.array([[0, 0, 0], [0, 0, 2]]))
     np.testing.assert_allclose(moved_axis, [[0, 0, 0], [0, 0, 2]], atol=0.03)
 
@@ -165,10 +165,10 @@ def test_a_body_without_symmetry_has_none_but_itself(target: RegistrationTarget)
 
 
 def test_refine_settles_a_small_error(target: RegistrationTarget) -> None:
-    rng = np.random.default_rng(33)
+    generator = np.random.default_rng(33)
     turn = Rotation.from_rotvec(np.radians([1.0, -1.0, 1.0])).as_matrix()
     pose = RigidTransform(turn, np.array([0.02, -0.01, 0.01]))
-    result = target.refine(pose.apply(lump(rng, 3000)), RigidTransform.identity())
+    result = target.refine(pose.apply(lump(generator, 3000)), RigidTransform.identity())
     error = result.transform.compose(pose)
     assert error.angle < 0.3
     assert np.linalg.norm(error.translation) < 0.005

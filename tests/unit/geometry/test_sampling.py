@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.sampling import (
     farthest_point_sampling,
     random_subsample,
@@ -27,18 +27,18 @@ def naive_farthest(points: np.ndarray, num: int, allowed: np.ndarray, start: int
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 12), st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_farthest_points_equal_the_naive_loop(num: int, picks: int, batch: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     # Small integers: distances are exact, and ties and duplicates are frequent.
-    points = rng.integers(-3, 4, (batch, num, 3)).astype(np.float32)
+    points = generator.integers(-3, 4, (batch, num, 3)).astype(np.float32)
     found = farthest_point_sampling(torch.from_numpy(points), picks)
     for cloud, indices in zip(points, found.tolist(), strict=True):
         assert indices == naive_farthest(cloud, picks, np.ones(num, bool))
 
 
 def test_masked_points_are_never_picked() -> None:
-    rng = np.random.default_rng(3)
-    points = rng.normal(size=(4, 50, 3)).astype(np.float32)
-    valid = rng.random((4, 50)) < 0.5
+    generator = np.random.default_rng(3)
+    points = generator.normal(size=(4, 50, 3)).astype(np.float32)
+    valid = generator.random((4, 50)) < 0.5
     valid[:, 0] = [True, False, True, False]
     found = farthest_point_sampling(torch.from_numpy(points), 40, valid=torch.from_numpy(valid))
     for cloud, mask, indices in zip(points, valid, found.tolist(), strict=True):

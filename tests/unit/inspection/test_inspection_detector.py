@@ -15,13 +15,13 @@ from anomalib.engine import Engine
 from numpy.typing import NDArray
 
 import plane_anomalib
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.folder import PointCloudFolder
-from plane_anomalib.data.io import write_points
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.detector import Detector
-from plane_anomalib.models.base import CHECKPOINT_MODEL, PointCloudMixin
 from plane_anomalib.models.btf import BTF
+from plane_anomalib.models.lightning.base import CHECKPOINT_MODEL, PointCloudMixin
 from plane_anomalib.models.plane import Plane
 from tests.support.small_plane import save_small_backbone
 from tests.support.trees import surface

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.errors import DatasetError
+from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.inspection.inputs import find_clouds
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plane_anomalib.core.results import Versions
 from plane_anomalib.inspection.result import Region, Threshold
 from plane_anomalib.inspection.summary import (
     SUMMARY_FILE,
@@ -17,8 +18,7 @@ from plane_anomalib.inspection.summary import (
     Summary,
     SummaryError,
 )
-from plane_anomalib.results import Versions
-from plane_anomalib.visualization.colours import ScoreScale
+from plane_anomalib.web.colours import ScoreScale
 
 REGION = Region((1.0, 2.0, 3.0), (0.5, 0.25, 0.125), 0.6, 12, 0.03, 0.9, 0.7, -0.2)
 CLOUD = CloudSummary(
@@ -56,8 +56,8 @@ def test_a_folder_without_results_is_told_from_one_with_damaged_ones(tmp_path: P
     [
         (("summary_version",), 2, "is of version 2, and this plane_anomalib reads 1"),
         (("clouds", 0, "decision"), "maybe", r"clouds\[0\].decision must be .*anomaly.*'maybe'"),
-        (("clouds", 0, "regions", 0, "centre"), [1, 2], r"regions\[0\].centre must be tuple"),
-        (("scale", "low"), 7.0, "low < centre < high"),
+        (("clouds", 0, "regions", 0, "center"), [1, 2], r"regions\[0\].center must be tuple"),
+        (("scale", "low"), 7.0, "low < center < high"),
         (("clouds", 0, "files", "npz"), "../secret.npz", "outside of the folder of results"),
         (("clouds", 1, "files", "npz"), "/etc/passwd", "outside of the folder of results"),
     ],

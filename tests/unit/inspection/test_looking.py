@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from plane_anomalib.inspection.looking import Lookout
-from plane_anomalib.visualization.raster import best_rotation
-from plane_anomalib.visualization.shown import ShownCloud
+from plane_anomalib.web.raster import best_rotation
+from plane_anomalib.web.shown import ShownCloud
 from tests.support.judged import part
 
 
@@ -24,8 +24,8 @@ def test_a_shell_is_not_looked_into(axis: int, sign: float) -> None:
 
 
 def test_of_a_whole_cloud_the_good_scan_hides_nothing() -> None:
-    rng = np.random.default_rng(0)
-    cloud, good = ShownCloud("a", part(rng)), part(rng)
+    generator = np.random.default_rng(0)
+    cloud, good = ShownCloud("a", part(generator)), part(generator)
     weights = (cloud.points[:, 0] > np.quantile(cloud.points[:, 0], 0.9)).astype(np.float32)
     rotation = Lookout(cloud, good).rotation(weights)
     assert np.array_equal(rotation, best_rotation(cloud, weights))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.inspection import making
 from plane_anomalib.inspection.card import DetectorCard, DetectorError
 from plane_anomalib.inspection.detector import load

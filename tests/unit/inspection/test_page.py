@@ -21,17 +21,17 @@ from plane_anomalib.inspection.page import (
     slider,
 )
 from plane_anomalib.inspection.result import Region, Threshold
-from plane_anomalib.visualization.colours import ScoreScale
+from plane_anomalib.web.colours import ScoreScale
 from tests.support.judged import part
 
 SCALE = ScoreScale(0.0, 0.5, 1.0, 0.5)
 
 
 def subject(num: int = 3000, marked: int = 40, **known: Any) -> Subject:
-    rng = np.random.default_rng(0)
-    points = part(rng, num)
+    generator = np.random.default_rng(0)
+    points = part(generator, num)
     order = np.argsort(points[:, 0])
-    scores = rng.uniform(0, 0.4, num).astype(np.float32)
+    scores = generator.uniform(0, 0.4, num).astype(np.float32)
     scores[order[:marked]] += 0.55
     region = np.where(scores >= 0.5, 0, -1).astype(np.int32)
     cloud = JudgedCloud(points, scores, region, known.pop("truth", None))
@@ -141,12 +141,12 @@ def test_no_name_becomes_markup(name: str) -> None:
 
 def test_a_region_is_looked_at_from_where_it_is_seen() -> None:
     given = subject(marked=60)
-    centre = given.cloud.points[given.cloud.region == 0].mean(axis=0)
-    region = Region(tuple(centre.tolist()), (1.0, 1.0, 1.0), 2.0, 60, 0.02, 0.9, 0.8)
+    center = given.cloud.points[given.cloud.region == 0].mean(axis=0)
+    region = Region(tuple(center.tolist()), (1.0, 1.0, 1.0), 2.0, 60, 0.02, 0.9, 0.8)
     given = replace(given, regions=[region])
     chosen = shown_indices(given, 1000)
     page = cloud_page(given, shown_cloud(given, chosen), chosen, SCALE, "none")
     data = json.loads(page.split('id="data">')[1].split("</script>")[0])
     front = np.array(data["regions"][0]["rotation"]).reshape(3, 3)[2]
-    outward = centre - given.cloud.points.mean(axis=0)
+    outward = center - given.cloud.points.mean(axis=0)
     assert front @ outward / np.linalg.norm(outward) > 0.3

@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 import pytest
 
-from plane_anomalib.data.io import read_points, write_points
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.formats.io import read_points, write_points
 from plane_anomalib.inspection import results_folder
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.inputs import Source, find_clouds
@@ -87,7 +87,7 @@ def test_colours_mean_the_same_in_every_cloud_and_turn_at_the_threshold(
 ) -> None:
     summary = predict(HeightJudge(), sources(scans), tmp_path / "out")
     assert summary.scale is not None
-    assert summary.scale.centre == 0.7
+    assert summary.scale.center == 0.7
     for cloud in summary.clouds:
         read = table(tmp_path / "out" / cloud.files["ply"])
         assert np.array_equal(read["colours"], summary.scale.colours(read["scores"]))

@@ -19,8 +19,8 @@ def plate(count: int = 4_000) -> np.ndarray:
     return points
 
 
-def disc(points: np.ndarray, centre: tuple[float, float], radius: float) -> np.ndarray:
-    return np.linalg.norm(points[:, :2] - centre, axis=1) < radius
+def disc(points: np.ndarray, center: tuple[float, float], radius: float) -> np.ndarray:
+    return np.linalg.norm(points[:, :2] - center, axis=1) < radius
 
 
 def test_two_discs_are_two_regions_the_larger_first() -> None:
@@ -31,7 +31,7 @@ def test_two_discs_are_two_regions_the_larger_first() -> None:
     assert [r.num_points for r in regions] == [large.sum(), small.sum()]
     assert np.array_equal(of_point == 0, large)
     assert np.array_equal(of_point == 1, small)
-    assert regions[0].centre == pytest.approx((3, 3, 0), abs=0.15)
+    assert regions[0].center == pytest.approx((3, 3, 0), abs=0.15)
     assert regions[0].diameter == pytest.approx(3, abs=0.2)
     assert regions[0].size == pytest.approx((3, 3, 0), abs=0.25)
     assert (regions[0].peak, regions[1].mean) == (2.0, 3.0)
@@ -75,7 +75,7 @@ def test_heights_have_the_sign_of_the_material_and_none_within_the_noise() -> No
     noise = np.random.default_rng(1).normal(0, 0.01, len(points)).astype(np.float32)
     heights = noise + np.where(up, 0.5, np.where(down, -0.3, 0)).astype(np.float32)
     told = with_heights(regions, of_point, heights, float(np.median(np.abs(heights))))
-    by_place = {round(region.centre[0]): region.height for region in told}
+    by_place = {round(region.center[0]): region.height for region in told}
     assert by_place[2] == pytest.approx(0.5, abs=0.03)
     assert by_place[5] == pytest.approx(-0.3, abs=0.03)
     assert by_place[8] is None

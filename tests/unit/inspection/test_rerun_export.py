@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plane_anomalib.errors import ConfigurationError, MissingDependencyError
+from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
 from plane_anomalib.inspection.rerun_export import RerunFile
 from plane_anomalib.inspection.viewing import ViewOptions, view
 from tests.support.judged import make_judged
@@ -66,7 +66,7 @@ def test_all_points_scores_regions_truth_and_good_scan_are_logged(
     assert points.colors.shape == (2000, 3)
     assert np.array_equal(values.score, given["scores"])
     region = judged.summary.clouds[0].regions[0]
-    assert tuple(boxes.centers[0]) == region.centre
+    assert tuple(boxes.centers[0]) == region.center
     assert tuple(2 * boxes.half_sizes[0]) == region.size
     assert file.read_text().splitlines()[0] == "bad/map"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plane_anomalib.data.io import write_points
-from plane_anomalib.errors import DatasetError
+from plane_anomalib.core.errors import DatasetError
+from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.inputs import find_clouds
 from plane_anomalib.inspection.scans import Look, look_at
 from tests.unit.models.template_residual.shapes import lump

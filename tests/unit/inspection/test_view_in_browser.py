@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from plane_anomalib.inspection.viewing import ViewOptions, view
-from plane_anomalib.visualization.raster import view_rotation
+from plane_anomalib.web.raster import view_rotation
 from tests.support.browser import CONTRAST, Page, browser
 from tests.support.judged import Judged, make_judged, page_data
 
@@ -221,7 +221,7 @@ def test_a_click_gives_the_point_that_lies_there(page: Page, judged: Judged) -> 
     press(page, "[data-view=top]")
     # From above, x runs to the right and y up: the place of a point follows from its coordinates.
     target = points[points[:, 2].argmax()]
-    middle, unit = page.evaluate("[inspection.cloud.centre, inspection.viewer.unit()]")
+    middle, unit = page.evaluate("[inspection.cloud.center, inspection.viewer.unit()]")
     box = box_of(page, "view")
     x = box[0] + box[2] / 2 + (target[0] - middle[0]) * unit
     y = box[1] + box[3] / 2 - (target[1] - middle[1]) * unit
@@ -274,8 +274,8 @@ def test_a_region_is_flown_to_and_outlined(page: Page, judged: Judged) -> None:
     press(page, "#regions li:nth-child(2) button")
     assert page.evaluate("inspection.viewer.zoom") > 1.3 * zoom
     at = page.evaluate(
-        f"inspection.viewer.project({list(region.centre)}.map((v, k) => v - "
-        "inspection.cloud.centre[k]))"
+        f"inspection.viewer.project({list(region.center)}.map((v, k) => v - "
+        "inspection.cloud.center[k]))"
     )
     cell = page.evaluate("inspection.viewer.layout.cell")
     assert np.allclose(at, np.array(cell) / 2, atol=1.0)

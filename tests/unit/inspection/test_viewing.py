@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plane_anomalib.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.inspection.page import STOPS
 from plane_anomalib.inspection.viewing import ViewOptions, view
-from plane_anomalib.visualization.raster import view_rotation
+from plane_anomalib.web.raster import view_rotation
 from tests.support.judged import Judged, make_judged, page_data
 
 
@@ -55,7 +55,7 @@ def test_regions_and_thresholds_are_those_of_the_summary(shared: Judged) -> None
     regions = shared.summary.clouds[0].regions
     assert len(regions) == 2
     for said, region in zip(data["regions"], regions, strict=True):
-        assert said["centre"] == list(region.centre)
+        assert said["center"] == list(region.center)
         assert said["points"] == region.num_points
         assert said["height"] == region.height
     own = shared.summary.detector.point_threshold
@@ -178,12 +178,12 @@ def test_view_and_scale_are_the_same_for_all_clouds_when_asked(tmp_path: Path) -
     for name in ("bad", "fine"):
         data = page_data(judged.out / "view" / f"{name}.html")
         assert np.allclose(data["cloud"]["rotation"], view_rotation(10.0, 20.0).ravel(), atol=1e-6)
-        assert data["scale"] == {"low": 0.1, "centre": 0.5, "high": 0.9, "threshold": 0.5}
+        assert data["scale"] == {"low": 0.1, "center": 0.5, "high": 0.9, "threshold": 0.5}
 
 
 def test_the_default_scale_is_that_of_the_results(shared: Judged) -> None:
     scale = page_data(shared.out / "view" / "fine.html")["scale"]
-    assert scale == {"low": 0.0, "centre": 0.5, "high": 1.0, "threshold": 0.5}
+    assert scale == {"low": 0.0, "center": 0.5, "high": 1.0, "threshold": 0.5}
 
 
 def test_ground_truth_can_come_from_a_folder(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.metrics import aupro
 from plane_anomalib.metrics.aupro import au_pro, find_regions, region_weights
 
@@ -45,13 +45,13 @@ def naive_au_pro(
     )
 
 
-def blobs(rng: np.random.Generator, sizes: list[int], distance: float = 60.0) -> np.ndarray:
+def blobs(generator: np.random.Generator, sizes: list[int], distance: float = 60.0) -> np.ndarray:
     """Patches of equal density: jittered unit grids, five rows wide, far from each other."""
     parts = []
     for i, size in enumerate(sizes):
         rows, columns = np.divmod(np.arange(size), 5)
         patch = np.stack([rows, columns, np.zeros(size)], axis=1)
-        parts.append(patch + rng.uniform(-0.2, 0.2, patch.shape) + [0, distance * i, 0])
+        parts.append(patch + generator.uniform(-0.2, 0.2, patch.shape) + [0, distance * i, 0])
     return np.concatenate(parts)
 
 
@@ -62,8 +62,8 @@ def same_partition(left: np.ndarray, right: np.ndarray) -> bool:
 
 @pytest.mark.parametrize("radius_factor", [0.8, 1.2, 2.5, 5.0])
 def test_regions_equal_a_brute_force_walk(radius_factor: float) -> None:
-    rng = np.random.default_rng()
-    points = rng.uniform(size=(400, 3)) * [1, 1, 0.05]
+    generator = np.random.default_rng()
+    points = generator.uniform(size=(400, 3)) * [1, 1, 0.05]
     found = find_regions(points, radius_factor)
     expected = naive_regions(points, radius_factor)
     assert same_partition(found, expected)
@@ -116,10 +116,10 @@ def test_every_region_weighs_one() -> None:
 @pytest.mark.parametrize("limit", [0.05, 0.3, 1.0])
 @pytest.mark.parametrize("levels", [5, 60, None])
 def test_equal_to_the_naive_curve_over_every_threshold(limit: float, levels: int | None) -> None:
-    rng = np.random.default_rng()
-    regions = find_regions(blobs(rng, [40, 12, 3]))
-    mask = rng.permutation(np.arange(700) < len(regions))
-    scores = rng.normal(size=700) + 1.2 * mask
+    generator = np.random.default_rng()
+    regions = find_regions(blobs(generator, [40, 12, 3]))
+    mask = generator.permutation(np.arange(700) < len(regions))
+    scores = generator.normal(size=700) + 1.2 * mask
     if levels is not None:
         scores = np.digitize(scores, np.linspace(-2, 3, levels)).astype(float)
     expected = naive_au_pro(scores, mask, regions, limit, np.unique(scores))
@@ -127,21 +127,21 @@ def test_equal_to_the_naive_curve_over_every_threshold(limit: float, levels: int
 
 
 def test_close_to_the_usual_grid_of_200_thresholds() -> None:
-    rng = np.random.default_rng()
+    generator = np.random.default_rng()
     regions = np.repeat(np.arange(6), 50)
     mask = np.arange(6000) < 300
-    scores = rng.uniform(size=6000) + 0.3 * mask
+    scores = generator.uniform(size=6000) + 0.3 * mask
     grid = np.linspace(scores.min(), scores.max(), 200)
     expected = naive_au_pro(scores, mask, regions, 0.3, grid)
     assert au_pro(scores, mask, regions) == pytest.approx(expected, abs=0.02)
 
 
 def test_random_scores_give_half_the_limit_and_perfect_ones_give_one() -> None:
-    rng = np.random.default_rng()
-    mask = rng.random(400_000) < 0.05
-    regions = rng.integers(0, 300, int(mask.sum()))
-    assert au_pro(rng.random(mask.size), mask, regions) == pytest.approx(0.15, abs=0.01)
-    assert au_pro(mask + rng.uniform(0, 0.5, mask.size), mask, regions) == pytest.approx(1.0)
+    generator = np.random.default_rng()
+    mask = generator.random(400_000) < 0.05
+    regions = generator.integers(0, 300, int(mask.sum()))
+    assert au_pro(generator.random(mask.size), mask, regions) == pytest.approx(0.15, abs=0.01)
+    assert au_pro(mask + generator.uniform(0, 0.5, mask.size), mask, regions) == pytest.approx(1.0)
     assert au_pro(np.zeros(mask.size), mask, regions) == pytest.approx(0.15)
     assert au_pro(-1.0 * mask, mask, regions) == 0.0
 

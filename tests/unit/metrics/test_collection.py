@@ -5,34 +5,34 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.metrics.collection import FloatSpool, ScoreCollection
 
 
-def filled(memory_bytes: int, rng: np.random.Generator, clouds: int = 6) -> ScoreCollection:
+def filled(memory_bytes: int, generator: np.random.Generator, clouds: int = 6) -> ScoreCollection:
     collection = ScoreCollection(radius_factor=2.5, memory_bytes=memory_bytes)
     for i in range(clouds):
-        size = int(rng.integers(20, 60))
+        size = int(generator.integers(20, 60))
         mask = (np.arange(size) < 8) & (i % 2 == 1)
         collection.add(
             path=f"c{i % 3}/cloud{i}.pcd",
             category=f"c{i % 3}",
-            points=rng.normal(size=(size, 3)).astype(np.float32),
+            points=generator.normal(size=(size, 3)).astype(np.float32),
             label=i % 2 == 1,
-            score=float(rng.normal()),
-            anomaly_map=rng.normal(size=size).astype(np.float32),
+            score=float(generator.normal()),
+            anomaly_map=generator.normal(size=size).astype(np.float32),
             mask=mask,
         )
     return collection
 
 
 def test_spool_returns_what_it_got_in_any_order_on_both_sides_of_the_budget() -> None:
-    rng = np.random.default_rng()
-    arrays = [rng.normal(size=n).astype(np.float32) for n in (10, 0, 30, 5, 200, 1)]
+    generator = np.random.default_rng()
+    arrays = [generator.normal(size=n).astype(np.float32) for n in (10, 0, 30, 5, 200, 1)]
     spool = FloatSpool(memory_bytes=120)
     handles = [spool.put(array) for array in arrays]
     assert not all(isinstance(handle, np.ndarray) for handle in handles)
-    for i in rng.permutation(len(arrays)):
+    for i in generator.permutation(len(arrays)):
         assert np.array_equal(spool.get(handles[i]), arrays[i])
 
 

@@ -13,7 +13,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.metrics.functional import (
     NO_ANOMALOUS,
     NO_NORMAL,
@@ -48,10 +48,10 @@ def assert_equal_to_sklearn(scores: np.ndarray, labels: np.ndarray) -> None:
 def test_equal_to_sklearn_with_and_without_ties(
     dtype: type, levels: int | None, share: float
 ) -> None:
-    rng = np.random.default_rng()
-    labels = rng.random(5000) < share
+    generator = np.random.default_rng()
+    labels = generator.random(5000) < share
     labels[:2] = [True, False]
-    scores = (rng.normal(size=5000) * 100 + 30 * labels).astype(dtype)
+    scores = (generator.normal(size=5000) * 100 + 30 * labels).astype(dtype)
     if levels is not None:
         edges = np.quantile(scores, np.linspace(0, 1, levels + 1))[1:-1]
         scores = np.digitize(scores, edges).astype(dtype) - 3
@@ -91,12 +91,12 @@ def test_constant_scores_give_the_floors() -> None:
 
 
 def test_infinite_scores_rank_at_the_ends() -> None:
-    rng = np.random.default_rng()
-    labels = rng.random(400) < 0.4
+    generator = np.random.default_rng()
+    labels = generator.random(400) < 0.4
     labels[:2] = [True, False]
-    scores = rng.normal(size=400) + labels
-    scores[rng.random(400) < 0.1] = np.inf
-    scores[rng.random(400) < 0.1] = -np.inf
+    scores = generator.normal(size=400) + labels
+    scores[generator.random(400) < 0.1] = np.inf
+    scores[generator.random(400) < 0.1] = -np.inf
     finite = np.clip(scores, -1e6, 1e6)
     result, expected = binary_metrics(scores, labels), binary_metrics(finite, labels)
     assert result.auroc == pytest.approx(roc_auc_score(labels, finite), abs=1e-9)
@@ -110,9 +110,9 @@ def test_negative_zero_ties_with_zero() -> None:
 
 
 def test_float32_and_float64_of_the_same_values_agree_bit_for_bit() -> None:
-    rng = np.random.default_rng()
-    scores = rng.normal(size=3000).astype(np.float32)
-    labels = rng.random(3000) < 0.2
+    generator = np.random.default_rng()
+    scores = generator.normal(size=3000).astype(np.float32)
+    labels = generator.random(3000) < 0.2
     assert binary_metrics(scores, labels) == binary_metrics(scores.astype(np.float64), labels)
 
 
@@ -150,9 +150,9 @@ def test_labels_other_than_zero_and_one_are_refused() -> None:
 
 
 def test_chunks_of_normal_scores_add_up_to_the_whole() -> None:
-    rng = np.random.default_rng()
-    positives = rng.integers(0, 50, 300).astype(np.float32)
-    negatives = rng.integers(0, 40, 1000).astype(np.float32)
+    generator = np.random.default_rng()
+    positives = generator.integers(0, 50, 300).astype(np.float32)
+    negatives = generator.integers(0, 40, 1000).astype(np.float32)
     whole = rank_counts(positives, [negatives])
     parts = rank_counts(positives, np.array_split(negatives, 7))
     assert np.array_equal(whole.negatives_above, parts.negatives_above)

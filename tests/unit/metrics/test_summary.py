@@ -23,15 +23,15 @@ class Cloud:
     scores: np.ndarray
 
 
-def make_cloud(rng: np.random.Generator, category: str, label: bool) -> Cloud:
-    size = int(rng.integers(60, 120))
-    points = rng.uniform(size=(size, 3)).astype(np.float32)
+def make_cloud(generator: np.random.Generator, category: str, label: bool) -> Cloud:
+    size = int(generator.integers(60, 120))
+    points = generator.uniform(size=(size, 3)).astype(np.float32)
     mask = np.zeros(size, bool)
     if label:
         mask[:12] = True
         points[6:12] += 50
-    scores = (rng.normal(size=size) + mask).round(1).astype(np.float32)
-    return Cloud(category, label, float(rng.normal() + label), points, mask, scores)
+    scores = (generator.normal(size=size) + mask).round(1).astype(np.float32)
+    return Cloud(category, label, float(generator.normal() + label), points, mask, scores)
 
 
 def add(collection: ScoreCollection, clouds: list[Cloud]) -> None:
@@ -49,8 +49,8 @@ def add(collection: ScoreCollection, clouds: list[Cloud]) -> None:
 
 @pytest.fixture
 def clouds() -> list[Cloud]:
-    rng = np.random.default_rng()
-    return [make_cloud(rng, c, label) for c in "ab" for label in [True, False] * 4]
+    generator = np.random.default_rng()
+    return [make_cloud(generator, c, label) for c in "ab" for label in [True, False] * 4]
 
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 20])

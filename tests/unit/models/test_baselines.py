@@ -13,22 +13,22 @@ from anomalib.engine import Engine
 
 from plane_anomalib.backbones import load_point_transformer
 from plane_anomalib.backbones.convert import convert
+from plane_anomalib.backbones.weights import CATALOGUE, converted_path
+from plane_anomalib.core.errors import ConfigurationError, WeightsError
+from plane_anomalib.core.results import read_metrics_json
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-from plane_anomalib.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.btf import BTF
 from plane_anomalib.models.m3dm import M3DM
 from plane_anomalib.models.patchcore3d import PatchCore3D
 from plane_anomalib.models.reg3dad import Reg3DAD
-from plane_anomalib.results import read_metrics_json
-from plane_anomalib.weights import CATALOGUE, converted_path
 from tests.support.official_files import official
 from tests.support.trees import shapenet_tree, surface
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = np.random.default_rng(0)
-    return shapenet_tree(tmp_path_factory.mktemp("tree"), rng, ("bowl0", "cup1"), count=2000)
+    generator = np.random.default_rng(0)
+    return shapenet_tree(tmp_path_factory.mktemp("tree"), generator, ("bowl0", "cup1"), count=2000)
 
 
 def train(model: Any, tree: Path, folder: Path) -> Engine:

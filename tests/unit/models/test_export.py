@@ -12,11 +12,11 @@ from anomalib.engine import Engine
 
 import plane_anomalib
 from plane_anomalib.cli.anomalib_cli import PointCloudCLI
+from plane_anomalib.core.registry import BUILT_IN, MODELS
 from plane_anomalib.data.folder import PointCloudFolder
-from plane_anomalib.data.io import write_points
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
+from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.card import DetectorError
-from plane_anomalib.registry import BUILT_IN, MODELS
 from tests.support.trees import surface
 
 TRIED = ["BTF", "M3DM", "PatchCore3D", "Plane", "Reg3DAD", "TemplateResidual"]

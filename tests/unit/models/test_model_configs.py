@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from plane_anomalib.cli.anomalib_cli import PointCloudCLI
-from plane_anomalib.registry import BUILT_IN, MODELS
+from plane_anomalib.core.registry import BUILT_IN, MODELS
 
 FOLDER = Path(__file__).parents[3] / "configs" / "models"
 FILES = sorted(FOLDER.rglob("*.yaml"))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from plane_anomalib.core.typed_yaml import from_mapping
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.pool import Pool
-from plane_anomalib.typed_yaml import from_mapping
 
 SETTINGS = {
     "pool": {"shapes": 12, "points": 512, "workers": 1},
@@ -46,11 +46,11 @@ def config() -> PretrainConfig:
 @pytest.fixture(scope="session")
 def pool() -> Pool:
     """Balls, boxes and discs, four specimens of each."""
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     points, normals, names = [], [], []
     for index in range(12):
         name = ("ball", "box", "disc")[index % 3]
-        normal = rng.normal(size=(512, 3))
+        normal = generator.normal(size=(512, 3))
         normal /= np.linalg.norm(normal, axis=1, keepdims=True)
         cloud = normal.copy()
         if name == "box":

@@ -33,9 +33,9 @@ def test_nearest_points_are_exact_in_chunks(monkeypatch) -> None:
     assert torch.equal(found, knn_torch(points, points[:, :20], 16).sort(-1).values)
 
 
-def test_centres_of_a_large_cloud_are_distinct_and_spread() -> None:
+def test_centers_of_a_large_cloud_are_distinct_and_spread() -> None:
     generator = torch.Generator().manual_seed(3)
     points = torch.nn.functional.normalize(torch.randn(1, 4096, 3, generator=generator), dim=-1)
     centers, _ = group(points, 128, 32)
     gaps = (torch.cdist(centers, centers) + 9 * torch.eye(128)).amin(-1)
-    assert gaps.min() > 0.15  # random centres come as near as 0.01
+    assert gaps.min() > 0.15  # random centers come as near as 0.01

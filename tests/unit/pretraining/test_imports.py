@@ -39,7 +39,7 @@ def test_command_runs_without_anomalib(tmp_path: Path) -> None:
 
 def test_workers_that_draw_shapes_import_no_torch() -> None:
     script = (
-        "import sys, plane_anomalib.pretraining.drawing, plane_anomalib.pretraining.shapes\n"
+        "import sys, plane_anomalib.pretraining.drawing, plane_anomalib.generation.shapes\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0

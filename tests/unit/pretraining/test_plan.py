@@ -56,14 +56,14 @@ def test_defects_of_other_kinds_and_other_specimens_are_counter_examples() -> No
 
 
 def test_words_of_a_damaged_cloud_say_so_and_of_a_good_one_do_not() -> None:
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for _ in range(200):
-        good = caption(rng, "cup", "a tall cup", ())
-        bad = caption(rng, "cup", "a tall cup", ("dent",))
+        good = caption(generator, "cup", "a tall cup", ())
+        bad = caption(generator, "cup", "a tall cup", ("dent",))
         assert good.sense < 2 <= bad.sense
         assert "cup" in good.text
         assert "cup" in bad.text
-    normal, anomalous = anchors(rng, "urn", ("hole",))
+    normal, anomalous = anchors(generator, "urn", ("hole",))
     assert not set(normal) & set(anomalous)
     assert all("urn" in text for text in normal + anomalous)
 
@@ -80,9 +80,9 @@ def test_a_step_is_the_same_again_and_another_is_different(
 
 
 def test_sizes_stay_within_the_cost() -> None:
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     config = PretrainConfig(train=TrainConfig(max_distances=1 << 20))
-    sizes = {choose_sizes(config, rng) for _ in range(300)}
+    sizes = {choose_sizes(config, generator) for _ in range(300)}
     assert max(points * groups for points, groups in sizes) == 1 << 20
     assert {groups for _, groups in sizes} == {64, 128, 256, 512}
 

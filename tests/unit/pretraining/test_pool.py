@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.generation.shapes import HELD_OUT, draw_shape
 from plane_anomalib.pretraining import pool as pooling
 from plane_anomalib.pretraining.config import PoolConfig
 from plane_anomalib.pretraining.drawing import Source, own_sources, spread
 from plane_anomalib.pretraining.pool import make_pool, training_families, training_pool
-from plane_anomalib.pretraining.shapes import HELD_OUT, draw_shape
 
 
 def test_pool_does_not_depend_on_the_number_of_workers(
@@ -60,7 +60,7 @@ def test_shape_that_comes_to_nothing_is_drawn_again_and_not_for_ever(
             raise ConfigurationError("Nothing is left of it.")
         return draw_shape(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("plane_anomalib.pretraining.shapes.draw_shape", failing)
+    monkeypatch.setattr("plane_anomalib.generation.shapes.draw_shape", failing)
     pool = make_pool([Source(family)], 32, (0,), 1)
     assert pool.points.float().norm(dim=-1).max() > 0.5
     fails[0] = 9
@@ -69,10 +69,10 @@ def test_shape_that_comes_to_nothing_is_drawn_again_and_not_for_ever(
 
 
 def test_own_files_join_under_the_name_of_their_folder(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for name in ("bowl0/scan.npy", "left_shoe.npy"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        np.save(tmp_path / name, 5 + rng.normal(size=(50, 3)))
+        np.save(tmp_path / name, 5 + generator.normal(size=(50, 3)))
     own = own_sources(tmp_path)
     assert {source.family for source in own} == {"bowl", "left shoe"}
     sources = spread(["cup"], own, 8, 0.5)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.recipe import load_config
 

@@ -16,7 +16,7 @@ import torch
 from safetensors import safe_open
 
 from plane_anomalib.backbones.load import load_point_language_model
-from plane_anomalib.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.pretraining import pretrain as whole
 from plane_anomalib.pretraining import run as running
 from plane_anomalib.pretraining.checkpoint import Progress

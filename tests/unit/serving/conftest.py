@@ -15,8 +15,8 @@ from anomalib.data import InferenceBatch
 from fastapi.testclient import TestClient
 from torch import nn
 
-from plane_anomalib.data.io import write_points
 from plane_anomalib.data.point_cloud import PointCloudBatch
+from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.serving.app import create_app
 from plane_anomalib.serving.limits import Limits

@@ -17,12 +17,12 @@ import pytest
 import trimesh
 from fastapi.testclient import TestClient
 
-from plane_anomalib.data.io import POINT_SUFFIXES, write_points
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.version import __version__
+from plane_anomalib.formats.io import POINT_SUFFIXES, write_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.serving.app import create_app
 from plane_anomalib.serving.limits import Limits
-from plane_anomalib.version import __version__
 from tests.unit.serving.conftest import Heights, left
 
 

@@ -7,11 +7,11 @@
   const { neutral, defect } = data.colours;
   const TURN = 0.12;
 
-  function fraction(score, { low, centre, high }) {
+  function fraction(score, { low, center, high }) {
     if (score <= low) return 0;
     if (score >= high) return 1;
-    return score < centre ? 0.5 * (score - low) / (centre - low)
-      : 0.5 + 0.5 * (score - centre) / (high - centre);
+    return score < center ? 0.5 * (score - low) / (center - low)
+      : 0.5 + 0.5 * (score - center) / (high - center);
   }
 
   function truthColours(cloud) {

@@ -80,8 +80,8 @@ def test_speed_chart_keeps_every_mark_inside(value: float) -> None:
 
 
 def test_names_in_a_crowd_do_not_lie_on_each_other() -> None:
-    rng = np.random.default_rng(2)
-    marks = rng.uniform([150, 100], [350, 250], size=(9, 2)).tolist()
+    generator = np.random.default_rng(2)
+    marks = generator.uniform([150, 100], [350, 250], size=(9, 2)).tolist()
     drawing = Drawing(560, 350, "crowd")
     labels = Labels(drawing, marks)
     for index, mark in enumerate(marks):

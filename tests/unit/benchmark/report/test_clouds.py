@@ -24,10 +24,10 @@ from tests.support.sweep_results import keep_cloud, make_result
 @pytest.fixture
 def kept(tmp_path: Path) -> JobResult:
     """A result with its worst and best cloud beside it."""
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     result = make_result()
     for kind in ("best", "worst"):
-        result = keep_cloud(tmp_path, result, kind, rng)
+        result = keep_cloud(tmp_path, result, kind, generator)
     return result
 
 
@@ -54,10 +54,10 @@ def test_the_worst_comes_before_the_best_with_truth_and_scores(
 
 
 def test_of_several_categories_and_seeds_the_extreme_ones_are_shown(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     results = []
     for seed, quality in enumerate((0.4, 0.1, 0.3)):
-        result = keep_cloud(tmp_path, make_result(seed=seed), "worst", rng)
+        result = keep_cloud(tmp_path, make_result(seed=seed), "worst", generator)
         saved = replace(result.clouds[0], point_AP=quality)
         results.append(replace(result, clouds=[saved]))
     (card,) = cards(tmp_path, *results).cards
@@ -125,8 +125,8 @@ def test_many_clouds_share_what_a_page_may_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clouds, "MAX_TOTAL_POINTS", 9000)
-    rng = np.random.default_rng(0)
-    results = [keep_cloud(tmp_path, make_result(f"m{i}"), "best", rng) for i in range(4)]
+    generator = np.random.default_rng(0)
+    results = [keep_cloud(tmp_path, make_result(f"m{i}"), "best", generator) for i in range(4)]
     found = cards(tmp_path, *results)
     shown = [each["cloud"]["shown"] for each in found.data["clouds"]]
     assert all(0.8 * 2250 <= number <= 2250 for number in shown)

@@ -31,16 +31,16 @@ def head(title: str) -> str:
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with everything in it."""
     folder = tmp_path_factory.mktemp("results")
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     rows = {"B & <b>": 0.9, "Cé_猫": 0.7, "A 100%": 0.5, "lost": 0.6}
     results = make_sweep(rows, ["bowl", "cup", "tap"], seeds=[0, 1])
     lost = next(i for i, r in enumerate(results) if r.job.row == "lost")
     results[lost : lost + 6] = [failed(r) for r in results[lost : lost + 6]]
     for kind in ("worst", "best"):
-        results[0] = keep_cloud(folder, results[0], kind, rng)
+        results[0] = keep_cloud(folder, results[0], kind, generator)
     shape = (1, 8)
     home = folder / results[0].job_id
-    write_prompts(home, ["bowl"], rng.normal(size=shape), rng.normal(size=shape))
+    write_prompts(home, ["bowl"], generator.normal(size=shape), generator.normal(size=shape))
     return write_report(results, folder / "out", title="A & <b>", results_folder=folder)[0]
 
 

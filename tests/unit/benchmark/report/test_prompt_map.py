@@ -11,13 +11,13 @@ from plane_anomalib.benchmark.prompts import PROMPTS_FILE, read_prompts, write_p
 from plane_anomalib.benchmark.report.prompt_map import project, prompt_maps
 from plane_anomalib.benchmark.schema import ONE_FOR_ALL
 from plane_anomalib.benchmark.table import leaderboard
-from plane_anomalib.results import ResultsError
+from plane_anomalib.core.results import ResultsError
 from tests.support.sweep_results import make_result
 
 
 def test_written_prompts_are_read_back(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    normal, anomalous = rng.normal(size=(2, 3, 8)).astype(np.float32)
+    generator = np.random.default_rng(0)
+    normal, anomalous = generator.normal(size=(2, 3, 8)).astype(np.float32)
     write_prompts(tmp_path, ["a", "b", "猫"], normal, anomalous)
     found = read_prompts(tmp_path)
     assert found is not None
@@ -47,9 +47,9 @@ def test_damaged_and_pickled_prompts_are_refused(tmp_path: Path) -> None:
 
 
 def test_projection_keeps_distances_of_vectors_in_a_plane() -> None:
-    rng = np.random.default_rng(1)
-    basis = np.linalg.qr(rng.normal(size=(16, 16)))[0][:, :3]
-    angles = rng.uniform(0, 2 * np.pi, 9)
+    generator = np.random.default_rng(1)
+    basis = np.linalg.qr(generator.normal(size=(16, 16)))[0][:, :3]
+    angles = generator.uniform(0, 2 * np.pi, 9)
     # Unit vectors on a cone vary in two dimensions only.
     circle = np.stack([np.cos(angles), np.sin(angles), np.full(9, 1.5)], 1) / np.sqrt(3.25)
     places, share = project(7.0 * circle @ basis.T)
@@ -68,7 +68,7 @@ def test_projection_of_alike_and_of_two_vectors() -> None:
 
 
 def test_one_class_jobs_share_a_map_and_other_seeds_stay_out(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     results = [
         make_result("PLANE", categories=[name], seed=seed)
         for seed in (0, 1)
@@ -79,7 +79,9 @@ def test_one_class_jobs_share_a_map_and_other_seeds_stay_out(tmp_path: Path) -> 
         home = tmp_path / result.job_id
         home.mkdir()
         shape = (len(result.job.categories), 8)
-        write_prompts(home, result.job.categories, rng.normal(size=shape), rng.normal(size=shape))
+        write_prompts(
+            home, result.job.categories, generator.normal(size=shape), generator.normal(size=shape)
+        )
     results.append(make_result("BTF"))
     maps, problems = prompt_maps(leaderboard(results), tmp_path)
     assert not problems

@@ -10,8 +10,8 @@ import torch
 from lightning.pytorch import Trainer
 
 from plane_anomalib.backbones.load import save_point_language_model
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-from plane_anomalib.errors import ConfigurationError
 from plane_anomalib.models.plane import Plane
 from tests.support.small_plane import small_backbone
 from tests.support.watch import same

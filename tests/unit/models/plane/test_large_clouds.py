@@ -23,10 +23,10 @@ model = Plane(
     num_points=2048, num_groups=64, num_views=4, local_geometry=True, pose="principal",
     template_context=False, resolution="points", visualizer=False,
 )
-rng = np.random.default_rng(0)
+generator = np.random.default_rng(0)
 items = []
 for size in (100, 2_000_000):
-    points = rng.normal(size=(size, 3)).astype(np.float32)
+    points = generator.normal(size=(size, 3)).astype(np.float32)
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     items.append(PointCloudItem(points=torch.from_numpy(points)))
 batch = PointCloudBatch.collate(items)

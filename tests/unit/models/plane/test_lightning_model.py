@@ -11,13 +11,13 @@ import torch
 from lightning.pytorch import Callback
 
 from plane_anomalib.benchmark.estimates import USUAL_STEPS
-from plane_anomalib.contract.subject import packed
-from plane_anomalib.errors import ConfigurationError, WeightsError
+from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
 from plane_anomalib.models.plane.arguments import resolved
 from plane_anomalib.models.plane.lightning_model import Plane as Direct
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.training import TrainingView
+from plane_anomalib.plugins.contract.subject import packed
 from tests.support.trees import surface
 from tests.support.watch import Watch, finite, parameters, same
 from tests.unit.models.plane.conftest import Fit, PlaneMaker
@@ -275,7 +275,7 @@ def test_one_sided_scans_follow_the_dataset_unless_told(
     one_sided: bool | str, make_plane: PlaneMaker, small_tree: Path
 ) -> None:
     from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-    from plane_anomalib.synthesis.create import create_synthesis
+    from plane_anomalib.generation.defects.create import create_synthesis
 
     for told in (True, False):
         data = AnomalyShapeNet(root=small_tree)

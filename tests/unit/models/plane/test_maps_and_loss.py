@@ -9,7 +9,7 @@ from plane_anomalib.models.plane.maps import anomaly_probability
 
 
 @pytest.fixture
-def rng() -> np.random.Generator:
+def generator() -> np.random.Generator:
     return np.random.default_rng()
 
 
@@ -23,8 +23,12 @@ def equation_6(f: np.ndarray, normal: np.ndarray, anomalous: np.ndarray, t: floa
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 0.07])
-def test_probability_is_equation_6(rng: np.random.Generator, temperature: float) -> None:
-    f, n, a = rng.normal(size=(3, 9, 6)), rng.normal(size=(3, 6)), rng.normal(size=(3, 6))
+def test_probability_is_equation_6(generator: np.random.Generator, temperature: float) -> None:
+    f, n, a = (
+        generator.normal(size=(3, 9, 6)),
+        generator.normal(size=(3, 6)),
+        generator.normal(size=(3, 6)),
+    )
     found = anomaly_probability(*map(torch.from_numpy, (f, n, a)), temperature)
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found, equation_6(f, n, a, temperature), rtol=1e-4, atol=1e-6)
@@ -60,8 +64,8 @@ def test_zero_features_are_undecided_not_undefined() -> None:
 
 
 @pytest.mark.parametrize("gamma", [0.0, 1.0, 2.0, 3.5])
-def test_focal_loss_is_the_formula(rng: np.random.Generator, gamma: float) -> None:
-    p, target = rng.uniform(0.01, 0.99, (4, 30)), rng.random((4, 30)) < 0.2
+def test_focal_loss_is_the_formula(generator: np.random.Generator, gamma: float) -> None:
+    p, target = generator.uniform(0.01, 0.99, (4, 30)), generator.random((4, 30)) < 0.2
     expected = np.mean(
         np.where(target, -((1 - p) ** gamma) * np.log(p), -(p**gamma) * np.log(1 - p))
     )
@@ -69,16 +73,18 @@ def test_focal_loss_is_the_formula(rng: np.random.Generator, gamma: float) -> No
     assert found.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_focal_loss_without_gamma_is_cross_entropy(rng: np.random.Generator) -> None:
-    p = torch.from_numpy(rng.uniform(0.01, 0.99, (4, 30))).float()
-    target = torch.from_numpy(rng.random((4, 30)) < 0.5).float()
+def test_focal_loss_without_gamma_is_cross_entropy(generator: np.random.Generator) -> None:
+    p = torch.from_numpy(generator.uniform(0.01, 0.99, (4, 30))).float()
+    target = torch.from_numpy(generator.random((4, 30)) < 0.5).float()
     expected = torch.nn.functional.binary_cross_entropy(p, target)
     torch.testing.assert_close(focal_loss(p, target, 0.0), expected)
 
 
 @pytest.mark.parametrize("smooth", [1.0, 0.1])
-def test_dice_loss_is_the_formula_cloud_by_cloud(rng: np.random.Generator, smooth: float) -> None:
-    p, target = rng.random((4, 30)), rng.random((4, 30)) < 0.2
+def test_dice_loss_is_the_formula_cloud_by_cloud(
+    generator: np.random.Generator, smooth: float
+) -> None:
+    p, target = generator.random((4, 30)), generator.random((4, 30)) < 0.2
     target[2] = False
     per_cloud = [
         1 - (2 * (a * b).sum() + smooth) / (a.sum() + b.sum() + smooth)

@@ -17,9 +17,9 @@ def oracle(centers: np.ndarray, values: np.ndarray, points: np.ndarray, k: int) 
 
 @pytest.mark.parametrize("k", [1, 3, 5])
 def test_equals_inverse_squared_distance_interpolation_cloud_by_cloud(k: int) -> None:
-    rng = np.random.default_rng()
-    centers, points = rng.normal(size=(2, 10, 3)), rng.normal(size=(2, 40, 3))
-    values = rng.normal(size=(2, 10, 4))
+    generator = np.random.default_rng()
+    centers, points = generator.normal(size=(2, 10, 3)), generator.normal(size=(2, 40, 3))
+    values = generator.normal(size=(2, 10, 4))
     spread = propagate(torch.from_numpy(centers).float(), torch.from_numpy(points).float(), k)
     found = spread(torch.from_numpy(values).float())
     assert found.shape == (2, 40, 4)
@@ -28,12 +28,12 @@ def test_equals_inverse_squared_distance_interpolation_cloud_by_cloud(k: int) ->
         np.testing.assert_allclose(found[i], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_point_on_a_centre_takes_its_value() -> None:
+def test_a_point_on_a_center_takes_its_value() -> None:
     centers, values = torch.randn(2, 10, 3), torch.randn(2, 10, 1)
     torch.testing.assert_close(propagate(centers, centers)(values), values, rtol=1e-5, atol=1e-5)
 
 
-def test_fewer_centres_than_neighbours_share_among_themselves() -> None:
+def test_fewer_centers_than_neighbours_share_among_themselves() -> None:
     points, values = torch.randn(1, 9, 3), torch.tensor([[[2.0], [4.0]]])
     found = propagate(torch.randn(1, 2, 3), points)(values)
     assert ((found >= 2) & (found <= 4)).all()
@@ -41,7 +41,7 @@ def test_fewer_centres_than_neighbours_share_among_themselves() -> None:
     torch.testing.assert_close(one, torch.full((1, 9, 1), 5.0))
 
 
-def test_centres_that_coincide_do_not_divide_by_zero() -> None:
+def test_centers_that_coincide_do_not_divide_by_zero() -> None:
     centers = torch.ones(1, 4, 3)
     values = torch.tensor([[[1.0], [2.0], [3.0], [4.0]]], requires_grad=True)
     found = propagate(centers, torch.cat([centers, torch.zeros(1, 2, 3)], 1))(values)
@@ -51,8 +51,8 @@ def test_centres_that_coincide_do_not_divide_by_zero() -> None:
 
 
 def test_gradients_are_the_weights() -> None:
-    rng = np.random.default_rng()
-    centers, points = rng.normal(size=(10, 3)), rng.normal(size=(1, 3))
+    generator = np.random.default_rng()
+    centers, points = generator.normal(size=(10, 3)), generator.normal(size=(1, 3))
     values = torch.zeros(1, 10, 1, requires_grad=True)
     spread = propagate(
         torch.from_numpy(centers[None]).float(), torch.from_numpy(points[None]).float()

@@ -10,15 +10,15 @@ import torch
 from scipy.spatial.transform import Rotation
 from sklearn.metrics import roc_auc_score
 
-from plane_anomalib.contract.subject import packed
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.dataset import PointCloudDataset
-from plane_anomalib.data.io import write_points
 from plane_anomalib.data.real3d_ad import Real3DAD
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.formats.io import write_points
+from plane_anomalib.generation.defects.create import create_synthesis
 from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, TemplateContext
 from plane_anomalib.models.plane.training import TrainingView
-from plane_anomalib.synthesis.create import create_synthesis
+from plane_anomalib.plugins.contract.subject import packed
 from tests.support.small_plane import small_inputs
 from tests.support.watch import Watch, finite
 from tests.unit.models.plane.conftest import Fit, PlaneMaker
@@ -27,15 +27,15 @@ from tests.unit.models.template_residual.shapes import lump, with_bump
 
 def tree(root: Path, templates: int = 3, bumped: int | None = None) -> Path:
     """Two categories of lumps; one template of the first may have a bump."""
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     for category in ("cup0", "vase0"):
         for k in range(templates):
-            cloud = lump(rng, 900)
+            cloud = lump(generator, 900)
             if k == bumped and category == "cup0":
                 cloud = with_bump(cloud)[0]
             write_points(root / category / "train" / f"{category}_template{k}.pcd", cloud)
-        bad, mask = with_bump(lump(rng, 900))
-        write_points(root / category / "test" / f"{category}_positive0.pcd", lump(rng, 900))
+        bad, mask = with_bump(lump(generator, 900))
+        write_points(root / category / "test" / f"{category}_positive0.pcd", lump(generator, 900))
         write_points(root / category / "test" / f"{category}_bulge0.pcd", bad)
         write_points(root / category / "GT" / f"{category}_bulge0.txt", bad, labels=mask)
     return root
@@ -62,10 +62,10 @@ def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
 def test_specimens_in_any_pose_are_laid_on_the_others_before_they_are_measured(
     tmp_path: Path,
 ) -> None:
-    rng = np.random.default_rng(4)
+    generator = np.random.default_rng(4)
     for k in range(3):
         turn = Rotation.random(random_state=k).as_matrix()
-        cloud = np.asarray(30 * lump(rng, 1500) @ turn.T + [5, 6, 7], np.float32)
+        cloud = np.asarray(30 * lump(generator, 1500) @ turn.T + [5, 6, 7], np.float32)
         write_points(tmp_path / "duck" / "train" / f"{k}_template.pcd", cloud)
     write_points(tmp_path / "duck" / "test" / "9_good.pcd", cloud)
     data = Real3DAD(root=tmp_path, val_split_mode="none")
@@ -104,13 +104,13 @@ def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_pat
     with pytest.raises(ConfigurationError, match="train it first"):
         context.channels(np.zeros((5, 3), np.float32), "cup0")
     root = tree(tmp_path)
-    rng = np.random.default_rng(2)
+    generator = np.random.default_rng(2)
     for k in range(3):
-        sphere = rng.normal(size=(900, 3))
+        sphere = generator.normal(size=(900, 3))
         sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
         write_points(root / "vase0" / "train" / f"vase0_template{k}.pcd", sphere)
     context.fit(training_data(root))
-    cloud = lump(rng, 500)
+    cloud = lump(generator, 500)
     np.testing.assert_array_equal(context.channels(cloud, ""), context.channels(cloud, "cup0"))
 
 

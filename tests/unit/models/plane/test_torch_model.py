@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from plane_anomalib.contract.subject import packed
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.interpolation import interpolate_to_points
 from plane_anomalib.models.plane.inputs import Frame
 from plane_anomalib.models.plane.maps import anomaly_probability
 from plane_anomalib.models.plane.torch_model import PlaneModel
+from plane_anomalib.plugins.contract.subject import packed
 from tests.support.small_plane import random_views, small_inputs, small_model
 from tests.support.trees import surface
 
@@ -23,7 +23,7 @@ def score(model: PlaneModel, *clouds: np.ndarray, category: str = "bowl0"):  # t
     return model(batch.points, batch.lengths, batch.category)
 
 
-def test_map_at_group_centres_is_the_mean_over_the_layers() -> None:
+def test_map_at_group_centers_is_the_mean_over_the_layers() -> None:
     """Eq. 1 to 6 put together from the parts, prompts repeated for every token."""
     model = small_model(resolution="groups", num_groups=16)
     points, features = random_views(model)
@@ -50,7 +50,7 @@ def test_geometry_of_a_point_reaches_the_map_there(resolution: str) -> None:
     features.requires_grad_()
     found = model.maps(points, features, ["bowl0"])
     shares = torch.autograd.grad(found[0, 0], features)[0][0].abs().sum(1)
-    # The first point is the first centre: all but alone in its weight, or alone in its own row.
+    # The first point is the first center: all but alone in its weight, or alone in its own row.
     assert shares[0] > 0.999 * shares.sum()
     assert resolution == "groups" or shares[1:].sum() == 0
 
@@ -198,8 +198,8 @@ def test_new_categories_start_from_the_seed() -> None:
 
 
 def test_every_point_gets_the_value_of_the_view_that_saw_it() -> None:
-    model, rng = small_model(), np.random.default_rng()
-    cloud = surface(rng, 128)
+    model, generator = small_model(), np.random.default_rng()
+    cloud = surface(generator, 128)
     unit, views = model.settings.inputs.views(cloud, model.seed)
     found = score(model, cloud).anomaly_map
     for view in views:
@@ -232,7 +232,7 @@ def test_size_and_place_of_the_object_do_not_matter() -> None:
     cloud = surface(np.random.default_rng(0), 400).astype(np.float64)
     expected = score(model, cloud).anomaly_map.sort().values
     moved = score(model, 64 * cloud + [128, -256, 64]).anomaly_map.sort().values
-    # Another first centre is drawn, so single points differ.
+    # Another first center is drawn, so single points differ.
     assert (moved - expected).abs().mean() < 0.05
 
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from plane_anomalib.data.point_cloud import PointCloudItem
+from plane_anomalib.generation.defects.base import SyntheticCloud
+from plane_anomalib.generation.defects.create import create_synthesis
 from plane_anomalib.models.plane.training import TrainingView
-from plane_anomalib.synthesis.base import SyntheticCloud
-from plane_anomalib.synthesis.create import create_synthesis
 from tests.support.small_plane import small_inputs
 from tests.support.trees import surface
 
@@ -61,10 +61,10 @@ def test_every_view_has_the_same_number_of_points(size: int) -> None:
 
 
 def test_what_the_encoder_sees_is_a_uniform_sample_without_repeats() -> None:
-    rng, shares = np.random.default_rng(), []
+    generator, shares = np.random.default_rng(), []
     transform = TrainingView(small_inputs(), Lower(0.2), extra_points=30)
     for _ in range(60):
-        view = transform(item(), rng)
+        view = transform(item(), generator)
         assert len(torch.unique(view.points[:64], dim=0)) == 64
         shares.append(view.gt_mask[:64].float().mean().item())
     assert np.mean(shares) == pytest.approx(0.2, abs=0.04)
@@ -88,10 +88,10 @@ def test_extra_points_of_a_normal_cloud_lie_anywhere() -> None:
 
 
 def test_label_of_the_cloud_says_whether_it_has_a_defect() -> None:
-    rng, labels = np.random.default_rng(0), set()
+    generator, labels = np.random.default_rng(0), set()
     transform = TrainingView(small_inputs(), create_synthesis("ano3d"), extra_points=9)
     for _ in range(20):
-        view = transform(item(), rng)
+        view = transform(item(), generator)
         assert bool(view.gt_label) == bool(view.gt_mask.any())
         labels.add(bool(view.gt_label))
     assert labels == {True, False}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def lump(rng: np.random.Generator, num: int) -> np.ndarray:
+def lump(generator: np.random.Generator, num: int) -> np.ndarray:
     """A star-shaped body without any symmetry."""
-    directions = rng.normal(size=(num, 3))
+    directions = generator.normal(size=(num, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     x, y, z = directions.T
     radius = 0.6 + 0.25 * x + 0.15 * y * z + 0.2 * x * y + 0.12 * z**3 + 0.1 * np.sin(4 * y + x)
@@ -24,8 +24,8 @@ def with_bump(points: np.ndarray, height: float = 0.06) -> tuple[np.ndarray, np.
     return np.asarray(points + rise[:, None] * outward, np.float32), moved
 
 
-def wall(rng: np.random.Generator, num: int, thickness: float) -> np.ndarray:
+def wall(generator: np.random.Generator, num: int, thickness: float) -> np.ndarray:
     """Two parallel unit squares, closer to each other than their points are."""
-    points = np.column_stack([rng.random((num, 2)), np.zeros(num)])
-    points[rng.random(num) < 0.5, 2] = thickness
+    points = np.column_stack([generator.random((num, 2)), np.zeros(num)])
+    points[generator.random(num) < 0.5, 2] = thickness
     return np.asarray(points, np.float32)

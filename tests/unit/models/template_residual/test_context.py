@@ -12,9 +12,9 @@ from tests.unit.models.template_residual.shapes import lump, with_bump
 
 @pytest.fixture(scope="module")
 def detector() -> TemplateResidualDetector:
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     detector = TemplateResidualDetector()
-    detector.fit([lump(rng, 2500) for _ in range(3)])
+    detector.fit([lump(generator, 2500) for _ in range(3)])
     return detector
 
 
@@ -30,17 +30,17 @@ def test_first_channel_is_the_score_that_the_detector_gives(
 
 @pytest.mark.parametrize("scales", [(1,), (6, 16), (4, 8, 16, 32)])
 def test_the_number_of_channels_follows_the_scales(scales: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(2)
+    generator = np.random.default_rng(2)
     detector = TemplateResidualDetector(scales=scales)
-    detector.fit([lump(rng, 400) for _ in range(2)])
-    assert detector.context(lump(rng, 300)).shape == (300, num_context_channels(len(scales)))
+    detector.fit([lump(generator, 400) for _ in range(2)])
+    assert detector.context(lump(generator, 300)).shape == (300, num_context_channels(len(scales)))
 
 
 def test_points_in_another_order_get_the_same_channels(
     detector: TemplateResidualDetector,
 ) -> None:
-    rng = np.random.default_rng(3)
-    cloud, order = lump(rng, 1500), rng.permutation(1500)
+    generator = np.random.default_rng(3)
+    cloud, order = lump(generator, 1500), generator.permutation(1500)
     np.testing.assert_array_equal(detector.context(cloud)[order], detector.context(cloud[order]))
 
 
@@ -56,23 +56,23 @@ def test_surroundings_of_a_bump_deviate_more_than_those_of_noise(
 def test_channels_of_the_whole_specimen_tell_a_noisy_scan(
     detector: TemplateResidualDetector,
 ) -> None:
-    rng = np.random.default_rng(5)
-    usual = detector.context(lump(rng, 2500))[0, -5:]
-    noisy = detector.context(lump(rng, 2500) + rng.normal(0, 0.02, (2500, 3)))[0, -5:]
+    generator = np.random.default_rng(5)
+    usual = detector.context(lump(generator, 2500))[0, -5:]
+    noisy = detector.context(lump(generator, 2500) + generator.normal(0, 0.02, (2500, 3)))[0, -5:]
     assert (noisy[[0, 2, 3]] > usual[[0, 2, 3]]).all()
 
 
 def test_a_cloud_said_to_be_in_place_is_not_turned() -> None:
-    rng = np.random.default_rng(6)
+    generator = np.random.default_rng(6)
     detector = TemplateResidualDetector()
     detector.fit(
         [
-            np.asarray(lump(rng, 2000) @ Rotation.random(random_state=seed).as_matrix().T)
+            np.asarray(lump(generator, 2000) @ Rotation.random(random_state=seed).as_matrix().T)
             for seed in range(3)
         ]
     )
     assert not bool(detector.posed)
     turn = Rotation.random(random_state=9).as_matrix()
-    away = np.asarray(lump(rng, 2000) @ turn.T, np.float32)
+    away = np.asarray(lump(generator, 2000) @ turn.T, np.float32)
     found, left = (np.median(detector.context(away, in_place=p)[:, 0]) for p in (False, True))
     assert left > found + 1

@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 from sklearn.metrics import roc_auc_score
 
-from plane_anomalib.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.models.template_residual import TemplateResidualDetector
 from tests.unit.models.template_residual.shapes import lump, with_bump
 
@@ -19,9 +19,9 @@ def turned(points: np.ndarray, seed: int) -> np.ndarray:
 
 
 def fitted(num: int = 2500, **arguments: object) -> TemplateResidualDetector:
-    rng = np.random.default_rng(0)
+    generator = np.random.default_rng(0)
     detector = TemplateResidualDetector(**arguments)  # type: ignore[arg-type]
-    detector.fit([lump(rng, num) for _ in range(3)])
+    detector.fit([lump(generator, num) for _ in range(3)])
     return detector
 
 
@@ -33,9 +33,9 @@ def detector() -> TemplateResidualDetector:
 def test_a_bump_is_found_on_the_points_and_on_the_whole(
     detector: TemplateResidualDetector,
 ) -> None:
-    rng = np.random.default_rng(1)
-    normal = detector(lump(rng, 2500))
-    bumped, moved = with_bump(lump(rng, 2500))
+    generator = np.random.default_rng(1)
+    normal = detector(lump(generator, 2500))
+    bumped, moved = with_bump(lump(generator, 2500))
     scores = detector(bumped)
     assert scores.anomaly_map.shape == (2500,)
     assert scores.anomaly_map.dtype == np.float32
@@ -60,20 +60,22 @@ def test_a_posed_scan_is_left_as_it_lies(detector: TemplateResidualDetector) -> 
 
 
 def test_templates_in_different_poses_are_brought_together() -> None:
-    rng = np.random.default_rng(5)
+    generator = np.random.default_rng(5)
     detector = TemplateResidualDetector()
-    detector.fit([turned(lump(rng, 2500), seed) for seed in range(3)])
+    detector.fit([turned(lump(generator, 2500), seed) for seed in range(3)])
     assert not bool(detector.posed)
-    bumped, moved = with_bump(lump(rng, 2500))
+    bumped, moved = with_bump(lump(generator, 2500))
     assert roc_auc_score(moved, detector(turned(bumped, 9)).anomaly_map) > 0.97
 
 
 def test_residuals_are_signed_and_in_the_units_of_the_cloud() -> None:
-    rng = np.random.default_rng(6)
+    generator = np.random.default_rng(6)
     detector = TemplateResidualDetector()
-    detector.fit([np.float32(100) * lump(rng, 2500) for _ in range(2)])
+    detector.fit([np.float32(100) * lump(generator, 2500) for _ in range(2)])
     for height in (5.0, -5.0):
-        bumped, moved = with_bump(np.float32(100) * lump(rng, 2500) / np.float32(100), height / 100)
+        bumped, moved = with_bump(
+            np.float32(100) * lump(generator, 2500) / np.float32(100), height / 100
+        )
         raw = detector.residuals(np.float32(100) * bumped).raw
         assert np.sign(np.median(raw[moved])) == np.sign(height)
         assert 0.4 * abs(height) < np.abs(raw[moved]).max() < 1.2 * abs(height)
@@ -94,9 +96,9 @@ def test_a_missing_piece_shows_in_complete_scans_only(detector: TemplateResidual
 
 
 def test_permuted_points_get_permuted_scores(detector: TemplateResidualDetector) -> None:
-    rng = np.random.default_rng(8)
-    scan = with_bump(lump(rng, 2000))[0]
-    order = rng.permutation(len(scan))
+    generator = np.random.default_rng(8)
+    scan = with_bump(lump(generator, 2000))[0]
+    order = generator.permutation(len(scan))
     first, second = detector(scan), detector(scan[order])
     np.testing.assert_allclose(first.anomaly_map[order], second.anomaly_map, rtol=1e-5)
     assert first.pred_score == pytest.approx(second.pred_score, rel=1e-6)
@@ -151,10 +153,10 @@ def test_a_single_degenerate_template_gives_finite_scores(template: np.ndarray) 
 
 
 def test_a_single_template_is_enough_to_find_a_bump() -> None:
-    rng = np.random.default_rng(11)
+    generator = np.random.default_rng(11)
     detector = TemplateResidualDetector()
-    detector.fit([lump(rng, 3000)])
-    bumped, moved = with_bump(lump(rng, 2500))
+    detector.fit([lump(generator, 3000)])
+    bumped, moved = with_bump(lump(generator, 2500))
     assert roc_auc_score(moved, detector(bumped).anomaly_map) > 0.95
 
 

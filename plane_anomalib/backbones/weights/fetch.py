@@ -1,0 +1,151 @@
+"""Bring published weights to this machine: from where they lie, a mirror, or a file at hand."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from plane_anomalib.backbones.weights import store
+from plane_anomalib.backbones.weights.download import DownloadError, Patience, download
+from plane_anomalib.backbones.weights.entry import Entry, HubFile
+from plane_anomalib.backbones.weights.hub import hub_download
+from plane_anomalib.backbones.weights.links import is_url, without_secrets
+from plane_anomalib.backbones.weights.progress import Progress
+from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.files import replaced
+from plane_anomalib.core.hashes import require_hash, sha256_of
+
+#: Makes what is told of a transfer's progress, by name.
+MakeProgress = Callable[[str], AbstractContextManager[Progress]]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A published file that is on this machine and does not contradict the record.
+
+    Args:
+        path: Where it lies.
+        sha256: Its hash.
+        origin: Where it came from.
+        first: Whether nothing was pinned under its name before.
+    """
+
+    path: Path
+    sha256: str
+    origin: str
+    first: bool
+
+
+def fetch(
+    entry: Entry,
+    origin: str | None = None,
+    *,
+    accept_terms: bool = False,
+    repin: bool = False,
+    keep: bool = False,
+    patience: Patience | None = None,
+    progress: MakeProgress | None = None,
+) -> Fetched:
+    """Fetch a file and check it against what is on record.
+
+    What is on record is the hash that `record` pinned, or else that of the catalogue.
+
+    Args:
+        entry: What to fetch.
+        origin: A file at hand or a mirror's address; by default where it is published.
+        accept_terms: Whether the user accepts the terms. Nothing is downloaded before.
+        repin: Take another file than the one on record.
+        keep: Copy a file at hand to the other weights.
+        patience: Time-outs and repeats of plain downloads.
+        progress: See `MakeProgress`.
+
+    Raises:
+        WeightsError: The terms are not accepted, the file cannot be had (the message says how to
+            bring it by hand), or it is another than the one on record.
+    """
+    pin = store.pin_of(entry)
+    expected = None if repin else pin.sha256 if pin else entry.sha256
+    if origin is not None and not is_url(origin):
+        path, found = _take(entry, Path(origin).expanduser(), expected, keep=keep)
+    elif not accept_terms:
+        raise WeightsError(
+            f"{entry.name}: nothing was fetched, because its terms are not accepted yet: read them "
+            "above, then repeat with --accept-terms."
+        )
+    else:
+        known = store.here(entry) if pin and not repin and origin is None else None
+        if known is not None and sha256_of(known) == expected:
+            return Fetched(known, str(expected), pin.origin if pin else "", first=False)
+        size = None if repin else pin.size if pin else entry.size
+        make = progress or (lambda _: nullcontext(Progress()))
+        path, found = _bring(entry, origin or entry.source, expected, size, patience, make)
+    return Fetched(path, found, str(origin or entry.source), first=pin is None)
+
+
+def record(entry: Entry, fetched: Fetched, converted_sha256: str = "") -> None:
+    """Pin a file that proved usable: from now on, another one under its name is refused.
+
+    Args:
+        entry: Its name.
+        fetched: The file.
+        converted_sha256: Hash of its conversion. Without one, that of an earlier conversion of the
+            same file stays on record, and one of another file is deleted.
+
+    Raises:
+        WeightsError: The record cannot be read or written.
+    """
+    pin = store.pin_of(entry)
+    if not converted_sha256:
+        if pin is not None and pin.sha256 == fetched.sha256:
+            converted_sha256 = pin.converted_sha256
+        else:
+            store.converted_path(entry).unlink(missing_ok=True)
+    path, origin = fetched.path.absolute(), without_secrets(fetched.origin)
+    pin = store.Pin(fetched.sha256, path.stat().st_size, origin, str(path), converted_sha256)
+    store.write_pin(entry, pin)
+
+
+def _take(entry: Entry, path: Path, expected: str | None, *, keep: bool) -> tuple[Path, str]:
+    if not path.is_file():
+        raise WeightsError(f"{path}: there is no such file; check the path.")
+    found = sha256_of(path)
+    require_hash(found, expected, str(path))
+    target = store.original_path(entry)
+    if not keep or (target.exists() and target.samefile(path)):
+        return path, found
+    try:
+        with replaced(target) as temporary:
+            shutil.copyfile(path, temporary)
+    except OSError as error:
+        raise WeightsError(
+            f"{target}: cannot be written ({error.strerror or error}); check the disk and its "
+            "permissions."
+        ) from error
+    return target, found
+
+
+def _bring(
+    entry: Entry,
+    source: HubFile | str,
+    expected: str | None,
+    size: int | None,
+    patience: Patience | None,
+    progress: MakeProgress,
+) -> tuple[Path, str]:
+    try:
+        if isinstance(source, HubFile):
+            path = hub_download(source)
+            found = sha256_of(path)
+            require_hash(found, expected, str(source))
+            return path, found
+        target = store.original_path(entry)
+        with progress(entry.file) as bar:
+            found = download(
+                source, target, size=size, sha256=expected, patience=patience, progress=bar
+            )
+        return target, found
+    except DownloadError as error:
+        raise WeightsError(f"{error} {entry.manual}") from error

@@ -1,0 +1,138 @@
+"""Where published weights lie on this machine, and the hashes that were pinned."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from plane_anomalib.backbones.weights.entry import Entry
+from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.files import replaced
+
+#: Environment variable that names another folder.
+FOLDER_VARIABLE = "PLANE_ANOMALIB_WEIGHTS"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """What is on record about a file since it was first fetched.
+
+    Args:
+        sha256: Of the published file.
+        size: Its bytes.
+        origin: Where it came from.
+        original: Where it lay on this machine then.
+        converted_sha256: Of the converted file beside it; "" if there is none.
+    """
+
+    sha256: str
+    size: int
+    origin: str
+    original: str
+    converted_sha256: str = ""
+
+
+def folder() -> Path:
+    """The folder of all weights: `PLANE_ANOMALIB_WEIGHTS`, or one in the user's cache."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    return user_cache_path("plane-anomalib", appauthor=False) / "weights"
+
+
+def builtin_path() -> Path:
+    """Where the package keeps the weights of its own model."""
+    return Path(__file__).parents[2] / "assets" / "builtin.safetensors"
+
+
+def original_path(entry: Entry) -> Path:
+    """Where the published file goes."""
+    return folder() / entry.name / entry.file
+
+
+def converted_path(entry: Entry) -> Path:
+    """Where its conversion goes, which is what models load."""
+    return folder() / entry.name / f"{entry.name}.safetensors"
+
+
+def usable_path(entry: Entry) -> Path | None:
+    """What a model can load of this entry, its conversion; None if it is not here."""
+    path = converted_path(entry)
+    return path if path.is_file() else None
+
+
+def here(entry: Entry) -> Path | None:
+    """The published file on this machine; None if it is not, or no longer, here."""
+    pin = pin_of(entry)
+    places = [*([Path(pin.original)] if pin else []), original_path(entry)]
+    return next((path for path in places if path.is_file()), None)
+
+
+def missing(entry: Entry) -> WeightsError:
+    """The error for an entry that a model asks for and that is not here."""
+    reason = "are not on this machine yet"
+    command = entry.command
+    if here(entry) is not None:
+        reason = "are here, but not converted"
+        command = f"plane-anomalib weights convert {here(entry)} --name {entry.name}"
+    return WeightsError(
+        f'The weights of "{entry.name}" do not come with this package and {reason}: '
+        f"`{command}` brings them; or get {entry.source} yourself (licence: {entry.licence}) and "
+        "give its path instead of the name."
+    )
+
+
+def pin_of(entry: Entry) -> Pin | None:
+    """What is on record about an entry; None before it was first fetched.
+
+    Raises:
+        WeightsError: The record cannot be read.
+    """
+    record = _pins().get(entry.name)
+    try:
+        return None if record is None else Pin(**record)
+    except TypeError as error:
+        raise _unreadable(error) from error
+
+
+def write_pin(entry: Entry, pin: Pin) -> None:
+    """Record what an entry's file is; later ones must have the same hash.
+
+    Raises:
+        WeightsError: The record cannot be read or written.
+    """
+    pins = {**_pins(), entry.name: asdict(pin)}
+    path = folder() / "pins.json"
+    try:
+        with replaced(path) as temporary:
+            temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: cannot be written ({error.strerror or error}); check the disk and its "
+            "permissions."
+        ) from error
+
+
+def _pins() -> dict[str, dict[str, Any]]:
+    path = folder() / "pins.json"
+    try:
+        pins = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise _unreadable(error) from error
+    if not isinstance(pins, dict) or not all(isinstance(pin, dict) for pin in pins.values()):
+        raise _unreadable("it is no table of pins")
+    return pins
+
+
+def _unreadable(reason: object) -> WeightsError:
+    return WeightsError(
+        f"{folder() / 'pins.json'}: the recorded hashes cannot be read ({reason}); mend the file, "
+        "or delete it if you accept that the next files are taken as they are."
+    )

@@ -1,0 +1,1 @@
+"""One module per family of file formats; `plane_anomalib.formats.io` is the only caller."""

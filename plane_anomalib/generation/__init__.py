@@ -1,0 +1,1 @@
+"""Makes data: shapes, specimens, scans, defects, benchmark folders."""

@@ -1,0 +1,225 @@
+"""Defects that push the surface: one generator of center, support, kernel and direction.
+
+All lengths are in the unit sphere of the cloud.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plane_anomalib.generation.defects.base import Action, Labelled
+from plane_anomalib.generation.defects.patch import SurfacePatch, displace, grow_patch, kernel
+from plane_anomalib.geometry.validation import FloatArray
+
+Array = NDArray[np.float64]
+Range = tuple[float, float]
+
+LABEL_THRESHOLD = 0.1
+"""Share of a defect's height below which a point counts as normal."""
+
+
+def skewed(limits: Range, generator: np.random.Generator) -> float:
+    """Draw from Beta(2, 5) over (low, high): small is more frequent than large, as in practice."""
+    low, high = limits
+    return low + (high - low) * float(generator.beta(2, 5))
+
+
+@dataclass(frozen=True)
+class Push:
+    """A family of displacements.
+
+    Attributes:
+        sign: 1 outward, -1 inward, 0 either.
+        radius: Greater half axis of the ellipsoidal support, Beta(2, 5) over (low, high).
+        aspect: Smaller half axis over greater, uniform.
+        height: Greatest displacement, Beta(2, 5).
+        kernels: One of them is drawn.
+        tilt: Degrees between the direction and the normal, uniform.
+        waves: Crests from the center to the edge, uniform; 0 for none.
+    """
+
+    sign: int
+    radius: Range
+    aspect: Range
+    height: Range
+    kernels: tuple[str, ...]
+    tilt: Range = (0.0, 0.0)
+    waves: Range = (0.0, 0.0)
+
+
+_SMOOTH = ("cosine", "gaussian", "poly")
+
+PUSHES: dict[str, Push] = {
+    "bulge": Push(1, (0.14, 0.55), (0.6, 1.0), (0.03, 0.16), (*_SMOOTH, "flat_top")),
+    "concavity": Push(-1, (0.14, 0.55), (0.6, 1.0), (0.03, 0.16), (*_SMOOTH, "flat_top")),
+    "ridge": Push(1, (0.25, 0.8), (0.15, 0.4), (0.02, 0.1), _SMOOTH),
+    "trench": Push(-1, (0.25, 0.8), (0.15, 0.4), (0.02, 0.1), _SMOOTH),
+    "dent": Push(-1, (0.1, 0.4), (0.5, 1.0), (0.03, 0.12), ("linear", "flat_top"), (0, 45)),
+    "step": Push(0, (0.12, 0.4), (0.4, 1.0), (0.03, 0.08), ("hard",)),
+    "lump": Push(1, (0.1, 0.35), (0.7, 1.0), (0.08, 0.25), ("poly", "flat_top"), (0, 20)),
+    "ripple": Push(0, (0.2, 0.6), (0.5, 1.0), (0.02, 0.06), ("cosine",), waves=(1.5, 4.0)),
+}
+"""Ellipsoidal presets by name."""
+
+
+def push(cloud: FloatArray, generator: np.random.Generator, *, preset: Push) -> Labelled:
+    """Displace an ellipsoidal support around a random center.
+
+    Args:
+        cloud: (N, 3) in the unit sphere.
+        generator: The only source of randomness.
+        preset: What to draw from.
+    """
+    radius = skewed(preset.radius, generator)
+    patch = grow_patch(cloud, int(generator.integers(len(cloud))), radius, generator)
+    minor = radius * generator.uniform(*preset.aspect)
+    r = np.hypot(patch.local[:, 0] / radius, patch.local[:, 1] / minor)
+    sign = preset.sign or int(generator.choice([-1, 1]))
+    name = preset.kernels[int(generator.integers(len(preset.kernels)))]
+    heights = sign * skewed(preset.height, generator) * kernel(name, r)
+    if preset.waves[1] > 0:
+        heights *= np.cos(2 * np.pi * generator.uniform(*preset.waves) * r)
+    tilt = np.deg2rad(generator.uniform(*preset.tilt))
+    direction = np.cos(tilt) * patch.frame[2] + np.sin(tilt) * patch.frame[0]
+    return displace(
+        cloud,
+        patch,
+        heights,
+        direction,
+        generator,
+        label_threshold=LABEL_THRESHOLD,
+        # A step has no slope a scanner could see: its wall is at right angles to the surface.
+        resample=name != "hard",
+    )
+
+
+def flat_spot(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
+    """Press everything that stands above a plane just below the surface onto that plane."""
+    radius = skewed((0.15, 0.5), generator)
+    patch = grow_patch(cloud, int(generator.integers(len(cloud))), radius, generator)
+    depth = skewed((0.02, 0.1), generator)
+    inside = np.hypot(patch.local[:, 0], patch.local[:, 1]) < 0.95 * radius
+    heights = np.where(inside, np.minimum(0.0, -depth - patch.local[:, 2]), 0.0)
+    return displace(
+        cloud,
+        patch,
+        heights,
+        patch.frame[2],
+        generator,
+        label_threshold=LABEL_THRESHOLD,
+        resample=False,
+    )
+
+
+@dataclass(frozen=True)
+class Groove:
+    """A narrow groove along a random walk in the surface.
+
+    Attributes:
+        length: Of the walk, uniform.
+        width: Half the width, uniform; at least two gaps between points, else nothing shows.
+        depth: Beta(2, 5).
+        wander: Standard deviation of the change of heading per step, in degrees.
+        gape: Share of the points in the middle that are lost (a crack returns no light).
+        branch: Probability of a second arm.
+        kernel: Cross-section.
+    """
+
+    length: Range
+    width: Range
+    depth: Range
+    wander: float
+    gape: float
+    branch: float
+    kernel: str
+
+
+GROOVES: dict[str, Groove] = {
+    "scratch": Groove((0.4, 1.1), (0.015, 0.05), (0.015, 0.06), 4.0, 0.0, 0.0, "cosine"),
+    "crack": Groove((0.4, 1.0), (0.01, 0.03), (0.03, 0.12), 28.0, 0.5, 0.5, "linear"),
+}
+"""Presets that follow a path."""
+
+_STEPS = 24
+
+
+def groove(cloud: FloatArray, generator: np.random.Generator, *, preset: Groove) -> Labelled:
+    """Carve a groove along a random walk, each point along its own normal.
+
+    Args:
+        cloud: (N, 3) in the unit sphere.
+        generator: The only source of randomness.
+        preset: What to draw from.
+    """
+    length = generator.uniform(*preset.length)
+    patch = grow_patch(cloud, int(generator.integers(len(cloud))), 0.55 * length, generator)
+    distance, along = _distance_to_walk(patch, length, preset, generator)
+    width = max(generator.uniform(*preset.width), 2.0 * patch.spacing)
+    # Shallower towards both ends, as what a tool leaves.
+    taper = np.sqrt(np.clip(1 - np.square(2 * along - 1), 0.1, 1))
+    heights = -skewed(preset.depth, generator) * taper * kernel(preset.kernel, distance / width)
+    carved = displace(
+        cloud,
+        patch,
+        heights,
+        patch.normals(cloud),
+        generator,
+        label_threshold=LABEL_THRESHOLD,
+        resample=preset.gape == 0,
+    )
+    if preset.gape == 0:
+        return carved
+    middle = patch.indices[distance < 0.5 * width]
+    lost = middle[generator.random(len(middle)) < preset.gape]
+    keep = np.ones(len(carved.points), dtype=np.bool_)
+    keep[lost] = False
+    return Labelled(carved.points[keep], carved.mask[keep])
+
+
+def _distance_to_walk(
+    patch: SurfacePatch, length: float, preset: Groove, generator: np.random.Generator
+) -> tuple[Array, Array]:
+    """Distance of each patch point to the walk and position along it (0..1)."""
+    wander = np.deg2rad(preset.wander)
+    path = _walk(length, wander, generator)
+    path -= path[_STEPS // 2]
+    distance, along = _to_polyline(patch.local[:, :2], path)
+    if generator.random() < preset.branch:
+        arm = _walk(0.4 * length, wander, generator)
+        turn = np.deg2rad(generator.uniform(25, 60)) * generator.choice([-1, 1])
+        spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        start = path[int(generator.integers(_STEPS // 3, 2 * _STEPS // 3))]
+        second, second_along = _to_polyline(patch.local[:, :2], arm @ spin.T + start)
+        along = np.where(second < distance, 0.5 + 0.5 * second_along, along)
+        distance = np.minimum(distance, second)
+    return distance, along
+
+
+def _walk(length: float, wander: float, generator: np.random.Generator) -> Array:
+    headings = np.cumsum(generator.normal(0, wander, _STEPS))
+    # Pulled back to its first direction: a walk, not a ball of wool.
+    headings -= np.linspace(0, 1, _STEPS) * headings[-1]
+    steps = np.stack([np.cos(headings), np.sin(headings)], 1) * length / _STEPS
+    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
+
+
+def _to_polyline(places: Array, path: Array) -> tuple[Array, Array]:
+    starts, edges = path[:-1], np.diff(path, axis=0)
+    offsets = places[:, None] - starts
+    share = np.einsum("psi,si->ps", offsets, edges) / np.square(edges).sum(1)
+    share = np.clip(share, 0, 1)
+    distances = np.linalg.norm(offsets - share[:, :, None] * edges, axis=2)
+    nearest = distances.argmin(1)
+    rows = np.arange(len(places))
+    along = (nearest + share[rows, nearest]) / len(edges)
+    return distances[rows, nearest], along
+
+
+SURFACE_DEFECTS: dict[str, Action] = {
+    **{name: partial(push, preset=preset) for name, preset in PUSHES.items()},
+    **{name: partial(groove, preset=preset) for name, preset in GROOVES.items()},
+    "flat_spot": flat_spot,
+}
+"""Every defect of this module by name."""

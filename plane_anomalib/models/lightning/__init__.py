@@ -1,0 +1,1 @@
+"""The border to anomalib: what its engine asks of a model, once for all methods."""

@@ -1,0 +1,1 @@
+"""For methods of others: the contract they are checked by, and a package to start from."""

@@ -1,0 +1,62 @@
+"""What ModelName learns and how it scores; no anomalib, no Lightning in here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from plane_anomalib.geometry.neighbours import knn
+from plane_anomalib.geometry.sampling import random_subsample
+from plane_anomalib.models.components.detector import CloudDetector, CloudScores
+
+Points = NDArray[np.float32]
+
+
+class ModelNameDetector(CloudDetector):
+    """Scores a point by its distance to the normal clouds, which must all lie the same way.
+
+    One detector learns one category. What it learns lies in buffers: they are what a checkpoint
+    holds, and `fit` may change their shapes.
+
+    Args:
+        num_points: Points of the normal clouds that are kept.
+        seed: Chooses them. Never use torch's or numpy's global generator.
+    """
+
+    normal: Tensor
+
+    def __init__(self, num_points: int, seed: int) -> None:
+        super().__init__()
+        self.num_points = num_points
+        self.seed = seed
+        self.register_buffer("normal", torch.zeros(0, 3))
+
+    def fit(self, clouds: Sequence[Points]) -> None:
+        """Learn from normal clouds.
+
+        Args:
+            clouds: At least one, `(N_i, 3) float32`, in the object's own units.
+        """
+        points = np.concatenate(clouds)
+        generator = np.random.default_rng(self.seed)
+        kept = random_subsample(len(points), min(self.num_points, len(points)), generator)
+        self.normal = torch.from_numpy(points[kept])
+
+    def forward(self, cloud: Points) -> CloudScores:
+        """Score a cloud.
+
+        Args:
+            cloud: `(N, 3) float32`, N >= 1, perhaps a million.
+
+        Returns:
+            One score per point, in input order, and one for the object: the mean of the highest
+            hundredth.
+        """
+        distances, _ = knn(self.normal.cpu().numpy(), cloud, k=1)
+        anomaly_map = distances[:, 0]
+        highest = np.sort(anomaly_map)[-max(1, len(cloud) // 100) :]
+        return CloudScores(anomaly_map, float(highest.mean()))
