@@ -16,7 +16,7 @@ from importlib import metadata
 from importlib.util import resolve_name
 from pathlib import Path
 
-from plane_anomalib.core.registry import BUILT_IN, Entry
+from plane_anomalib.core.registry import BUILT_IN, RegistryEntry
 from plane_anomalib.core.sources import BrokenModuleError, find_module
 
 _PACKAGE = "plane_anomalib"
@@ -39,7 +39,7 @@ _RUN = f"{_PACKAGE}.benchmark.training"
 _ASSETS = ("clip_merges.txt.gz",)
 
 
-def code_digest(*entries: Entry) -> str:
+def code_digest(*entries: RegistryEntry) -> str:
     """SHA-256 of the sources behind a model and its dataset.
 
     Args:

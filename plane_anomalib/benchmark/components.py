@@ -10,7 +10,7 @@ from typing import Any
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.json_data import to_plain
-from plane_anomalib.core.registry import Entry, Registry
+from plane_anomalib.core.registry import Registry, RegistryEntry
 from plane_anomalib.core.results import Component
 from plane_anomalib.core.sources import REQUIRED, default_arguments
 
@@ -48,7 +48,7 @@ def takes(registry: Registry, name: str, argument: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _defaults(entry: Entry) -> dict[str, Any]:
+def _defaults(entry: RegistryEntry) -> dict[str, Any]:
     found = default_arguments(entry.target)
     if found is not None:
         return found

@@ -69,13 +69,6 @@ class Estimates:
         return START_SECONDS + training + per_cloud * (clouds or 12 * len(job.categories))
 
 
-def duration(seconds: float) -> str:
-    """A length of time in words: `40 s`, `12 min`, `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 def _keys(job: Job) -> tuple[tuple[str, str], ...]:
     """What jobs are alike by, the closest first: the row on this data, the row on other data."""
     return (job.row, job.column), (job.row, "")

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 
-from plane_anomalib.benchmark.estimates import Estimates, duration
+from plane_anomalib.benchmark.estimates import Estimates
 from plane_anomalib.benchmark.executors import Executor
 from plane_anomalib.benchmark.order import Order
 from plane_anomalib.benchmark.plan import Plan
 from plane_anomalib.benchmark.schema import DONE, Job, JobResult
 from plane_anomalib.benchmark.store import Store
+from plane_anomalib.core.progress import duration
 
 
 def orders_of(plan: Plan, store: Store, *, retry_failed: bool) -> list[Order]:

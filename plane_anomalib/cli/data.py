@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from plane_anomalib.cli.showing import say
+from plane_anomalib.cli.terminal import say
 
 _MAKE = """\
 Make a benchmark from closed triangle meshes (CAD parts, scanned objects), one category per file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plane_anomalib.cli.showing import say
+from plane_anomalib.cli.terminal import say
 from plane_anomalib.inspection.inputs import Source
 from plane_anomalib.inspection.predicting import Judge
 from plane_anomalib.inspection.result import Region

@@ -109,7 +109,7 @@ def run(arguments: Namespace) -> int:
     detector = load(arguments.run, model=arguments.model, device=arguments.device)
     _check_category(arguments.category, detector.categories)
     from plane_anomalib.cli.inspect_lines import Answers, heading
-    from plane_anomalib.cli.showing import say, shown_progress
+    from plane_anomalib.cli.terminal import say, stage_progress
 
     say(*heading(detector))
     options = Options(
@@ -120,7 +120,7 @@ def run(arguments: Namespace) -> int:
         overwrite=arguments.overwrite,
     )
     answers = Answers(detector, sources)
-    with shown_progress() as progress:
+    with stage_progress() as progress:
         progress.start("Judging", len(sources))
 
         def tell(entry: Entry) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plane_anomalib.cli.showing import say, shown_progress
+from plane_anomalib.cli.terminal import say, stage_progress
 from plane_anomalib.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -155,14 +155,14 @@ def _learn(
     unfinished = unfinished_folder(out)
     _check_unfinished(unfinished, resume or overwrite)
     sources = find_clouds(good)
-    with shown_progress() as progress:
+    with stage_progress() as progress:
         progress.start("Reading good scans", len(sources))
         look = look_at(sources, lambda done, total: progress.advance())
     _say_look(look)
     order = decide(look.scans, wishes, _readable(check))
     say(*order.choices)
     try:
-        with shown_progress() as progress:
+        with stage_progress() as progress:
             card = make_detector(
                 order, look.scans, out, unfinished=unfinished, overwrite=overwrite,
                 resume=resume, progress=progress,
@@ -202,7 +202,7 @@ def _say_look(look: Look) -> None:
 
 
 def _say_card(card: DetectorCard, out: Path) -> None:
-    from plane_anomalib.benchmark.estimates import duration
+    from plane_anomalib.core.progress import duration
 
     if card.threshold is None:
         say("No threshold was found: scores will be given, decisions not.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from pathlib import Path
 
-from plane_anomalib.cli.showing import say
+from plane_anomalib.cli.terminal import say
 
 DESCRIPTION = "Look at judged clouds: a page and a picture for each, and a list of all."
 _DETAILS = """\

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Sequence
 
 from plane_anomalib.core.errors import PlaneAnomalibError
-from plane_anomalib.core.registry import BUILT_IN, Entry, Registry
-from plane_anomalib.core.sources import Described, describe
+from plane_anomalib.core.registry import BUILT_IN, Registry, RegistryEntry
+from plane_anomalib.core.sources import ClassSummary, describe
 
 
 def listing(registry: Registry, names: Sequence[str] = (), *, load: bool = False) -> str:
@@ -37,17 +37,17 @@ def listing(registry: Registry, names: Sequence[str] = (), *, load: bool = False
     return "\n".join(lines) + "\n"
 
 
-def _loaded(entry: Entry) -> Described:
+def _loaded(entry: RegistryEntry) -> ClassSummary:
     try:
         cls = entry.load()
     except PlaneAnomalibError as error:
         cause = error.__cause__
         reason = f"{type(cause).__name__}: {cause}" if cause else str(error)
-        return Described(problem=" ".join(reason.split()).removesuffix("."))
-    return Described((inspect.getdoc(cls) or "").partition("\n")[0].strip())
+        return ClassSummary(problem=" ".join(reason.split()).removesuffix("."))
+    return ClassSummary((inspect.getdoc(cls) or "").partition("\n")[0].strip())
 
 
-def _cell(entry: Entry, found: Described) -> str:
+def _cell(entry: RegistryEntry, found: ClassSummary) -> str:
     if not found.problem:
         return found.summary or "(no summary)"
     advice = "reinstall it" if entry.origin == BUILT_IN else "the others work"

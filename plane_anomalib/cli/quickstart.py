@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plane_anomalib.cli import inspect_predict, inspect_train
-from plane_anomalib.cli.showing import say
+from plane_anomalib.cli.terminal import say
 
 DESCRIPTION = "Learn from good scans, judge others and make pages to look at, in one go."
 _DETECTOR, _RESULTS = "detector", "results"

@@ -41,11 +41,12 @@ def run(arguments: Namespace) -> int:
 
 
 def _run(arguments: Namespace) -> int:
-    from plane_anomalib.benchmark.estimates import Estimates, duration
+    from plane_anomalib.benchmark.estimates import Estimates
     from plane_anomalib.benchmark.executors import create_executor
     from plane_anomalib.benchmark.leaderboard import printed
     from plane_anomalib.benchmark.running import orders_of, results_of, run_orders
     from plane_anomalib.benchmark.store import Store
+    from plane_anomalib.core.progress import duration
 
     sweep, store = _sweep(arguments), Store(arguments.out)
     # Before the plan, which may take minutes: its options can be wrong, or its package missing.
@@ -78,9 +79,10 @@ def _run(arguments: Namespace) -> int:
 
 
 def _plan(arguments: Namespace) -> int:
-    from plane_anomalib.benchmark.estimates import Estimates, duration
+    from plane_anomalib.benchmark.estimates import Estimates
     from plane_anomalib.benchmark.running import label, results_of
     from plane_anomalib.benchmark.store import Store
+    from plane_anomalib.core.progress import duration
 
     store = Store(arguments.out)
     plan = _planned(arguments, _sweep(arguments), store, make=False)

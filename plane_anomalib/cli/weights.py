@@ -99,20 +99,21 @@ def _show(arguments: Namespace) -> list[str]:
 
 def _get(arguments: Namespace) -> list[str]:
     from plane_anomalib.backbones.weights.fetch import fetch, record
-    from plane_anomalib.backbones.weights.progress import Bar
+    from plane_anomalib.cli.terminal import transfer_progress
 
     entry = catalogue.find(arguments.name)
     sys.stdout.write(f"{entry.name}: {entry.what}\nTerms: {entry.terms}\nCite: {entry.citation}\n")
     sys.stdout.flush()
     plain = arguments.no_convert
-    fetched = fetch(
-        entry,
-        arguments.origin,
-        accept_terms=arguments.accept_terms,
-        repin=arguments.repin,
-        keep=plain,
-        progress=Bar,
-    )
+    with transfer_progress() as progress:
+        fetched = fetch(
+            entry,
+            arguments.origin,
+            accept_terms=arguments.accept_terms,
+            repin=arguments.repin,
+            keep=plain,
+            progress=progress,
+        )
     known = "recorded from now on" if fetched.first and not entry.sha256 else "as on record"
     if arguments.repin:
         known = "recorded instead of the one before"

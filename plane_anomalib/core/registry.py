@@ -25,7 +25,7 @@ BUILT_IN = "plane-anomalib"
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegistryEntry:
     """One name of a registry.
 
     Args:
@@ -75,9 +75,9 @@ class Registry:
         self._reported: set[str] = set()
 
     @cached_property
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, RegistryEntry]:
         """All entries by name; a name that is taken already is reported and left out."""
-        found = {name: Entry(name, target) for name, target in self._built_in.items()}
+        found = {name: RegistryEntry(name, target) for name, target in self._built_in.items()}
         for point in entry_points(group=self.group):
             origin = point.dist.name if point.dist else "an unknown package"
             if point.name in found:
@@ -87,7 +87,7 @@ class Registry:
                     "name already."
                 )
             else:
-                found[point.name] = Entry(point.name, point.value, origin)
+                found[point.name] = RegistryEntry(point.name, point.value, origin)
         return found
 
     @property
@@ -95,7 +95,7 @@ class Registry:
         """All names; nothing is imported."""
         return list(self.entries)
 
-    def entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> RegistryEntry:
         """What is known by a name; upper and lower case, `_` and `-` do not matter.
 
         Raises:
@@ -179,6 +179,9 @@ MODELS = Registry(
         "TemplateResidual": "plane_anomalib.models.template_residual:TemplateResidual",
     },
 )
+
+# What `plane-anomalib` fits and judges with, without anomalib: plain numpy and torch.
+METHODS = Registry("method", "plane_anomalib.methods", {})
 
 DATASETS = Registry(
     "dataset",

@@ -19,7 +19,7 @@ REQUIRED = inspect.Parameter.empty
 
 
 @dataclass(frozen=True)
-class Described:
+class ClassSummary:
     """What a class's source says.
 
     Attributes:
@@ -31,7 +31,7 @@ class Described:
     problem: str = ""
 
 
-def describe(target: str, *, imports: bool = True) -> Described:
+def describe(target: str, *, imports: bool = True) -> ClassSummary:
     """Read a class's source.
 
     Args:
@@ -45,8 +45,8 @@ def describe(target: str, *, imports: bool = True) -> Described:
         if imports:
             reader.check_imports(module)
     except BrokenModuleError as error:
-        return Described(problem=str(error))
-    return Described(summary)
+        return ClassSummary(problem=str(error))
+    return ClassSummary(summary)
 
 
 def default_arguments(target: str) -> dict[str, Any] | None:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.progress import Progress
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.order import Order
-from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.metrics.collection import ScoreCollection

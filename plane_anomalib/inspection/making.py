@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from plane_anomalib.core.files import replaced_folder
+from plane_anomalib.core.progress import Progress
 from plane_anomalib.core.provenance import config_hash, hardware, software_versions, weights_hash
 from plane_anomalib.core.results import Component
 from plane_anomalib.geometry.validation import FloatArray
@@ -26,7 +27,6 @@ from plane_anomalib.inspection.card import (
 from plane_anomalib.inspection.learning import Learnt, learn, thresholds_of
 from plane_anomalib.inspection.opening import open_checkpoint
 from plane_anomalib.inspection.order import Order
-from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.web.shown import even_subset, seed_of

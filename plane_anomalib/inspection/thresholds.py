@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.core.progress import Progress
 from plane_anomalib.data.validation import (
     AnomalyFunction,
     default_anomaly,
@@ -27,7 +28,6 @@ from plane_anomalib.generation.meshes.views import random_pose
 from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.geometry.visibility import seen_from
 from plane_anomalib.inspection.order import Order
-from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.scoring import score_cloud
 from plane_anomalib.metrics.collection import ScoreCollection

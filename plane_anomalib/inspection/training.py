@@ -15,11 +15,11 @@ from anomalib.engine import Engine
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
 from plane_anomalib.core.json_data import JsonDataError, load_strict, to_plain, write_json
+from plane_anomalib.core.progress import Progress
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import CloudReader, sample_row
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.order import Order
-from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.stopping import LAST, TrainingStoppedError

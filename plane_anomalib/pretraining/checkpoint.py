@@ -28,7 +28,7 @@ _FREE = {
 
 
 @dataclass(frozen=True)
-class Progress:
+class PretrainingState:
     """How far a run is.
 
     Args:
@@ -43,7 +43,7 @@ class Progress:
 
 
 def save(
-    folder: Path, config: PretrainConfig, progress: Progress, states: Mapping[str, Any]
+    folder: Path, config: PretrainConfig, progress: PretrainingState, states: Mapping[str, Any]
 ) -> Path:
     """Write a checkpoint, whole or not at all.
 
@@ -70,7 +70,7 @@ def save(
     return path
 
 
-def load(folder: Path, config: PretrainConfig) -> tuple[Progress, dict[str, Any]]:
+def load(folder: Path, config: PretrainConfig) -> tuple[PretrainingState, dict[str, Any]]:
     """Read a checkpoint.
 
     Args:
@@ -87,7 +87,7 @@ def load(folder: Path, config: PretrainConfig) -> tuple[Progress, dict[str, Any]
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["format"] != _FORMAT:
             raise WeightsError(f"{path}: this checkpoint is of another version.")
-        progress = Progress(**content["progress"])
+        progress = PretrainingState(**content["progress"])
     except (RuntimeError, KeyError, TypeError, EOFError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: this is no complete checkpoint ({error}).") from error
     different = _differences(content["config"], config)

@@ -14,7 +14,7 @@ from plane_anomalib.core.hashes import sha256_of
 from plane_anomalib.core.json_data import strict_json
 from plane_anomalib.core.provenance import git_commit, hardware
 from plane_anomalib.core.version import __version__
-from plane_anomalib.pretraining.checkpoint import Progress
+from plane_anomalib.pretraining.checkpoint import PretrainingState
 from plane_anomalib.pretraining.config import PretrainConfig
 
 
@@ -22,7 +22,7 @@ def export(
     model: PointLanguageModel,
     path: Path,
     config: PretrainConfig,
-    progress: Progress,
+    progress: PretrainingState,
     device: torch.device,
     pool_size: int,
     metrics: dict[str, float],

@@ -20,7 +20,7 @@ from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.pretraining import checkpoint
 from plane_anomalib.pretraining.batch import make_batch
-from plane_anomalib.pretraining.checkpoint import Progress
+from plane_anomalib.pretraining.checkpoint import PretrainingState
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.held_out import HeldOut, evaluate
 from plane_anomalib.pretraining.log import Log
@@ -86,7 +86,7 @@ class Run:
         self.optimizer = create_optimizer(modules, config.train)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.average = Average(self.model, config.train.ema)
-        self.progress = Progress(0, config.train.steps, 0.0)
+        self.progress = PretrainingState(0, config.train.steps, 0.0)
         self._stop = False
 
     def start(self, model: PointLanguageModel) -> None:

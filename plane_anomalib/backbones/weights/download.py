@@ -12,9 +12,9 @@ from typing import Any
 
 from plane_anomalib.backbones.weights.links import opener, require_safe
 from plane_anomalib.backbones.weights.partial import Partial
-from plane_anomalib.backbones.weights.progress import Progress
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.hashes import require_hash
+from plane_anomalib.core.progress import Progress
 
 _CHUNK = 1 << 18
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
@@ -112,7 +112,7 @@ def _attempt(url: str, part: Partial, size: int | None, timeout: float, progress
     try:
         with opener(url).open(request, timeout=timeout) as answer:
             total = _accept(url, part, answer, size)
-            progress.start(part.size, total)
+            progress.start(part.path.name, total or 0, part.size)
             _read_body(answer, part, progress)
             if total is not None and part.size != total:
                 raise _Dropped(f"{part.size:,} of {total:,} bytes came")

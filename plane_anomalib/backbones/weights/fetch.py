@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +11,10 @@ from plane_anomalib.backbones.weights.download import DownloadError, Patience, d
 from plane_anomalib.backbones.weights.entry import Entry, HubFile
 from plane_anomalib.backbones.weights.hub import hub_download
 from plane_anomalib.backbones.weights.links import is_url, without_secrets
-from plane_anomalib.backbones.weights.progress import Progress
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.files import replaced
 from plane_anomalib.core.hashes import require_hash, sha256_of
-
-#: Makes what is told of a transfer's progress, by name.
-MakeProgress = Callable[[str], AbstractContextManager[Progress]]
+from plane_anomalib.core.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ def fetch(
     repin: bool = False,
     keep: bool = False,
     patience: Patience | None = None,
-    progress: MakeProgress | None = None,
+    progress: Progress | None = None,
 ) -> Fetched:
     """Fetch a file and check it against what is on record.
 
@@ -60,7 +55,7 @@ def fetch(
         repin: Take another file than the one on record.
         keep: Copy a file at hand to the other weights.
         patience: Time-outs and repeats of plain downloads.
-        progress: See `MakeProgress`.
+        progress: Is told how many bytes of it are here.
 
     Raises:
         WeightsError: The terms are not accepted, the file cannot be had (the message says how to
@@ -80,8 +75,7 @@ def fetch(
         if known is not None and sha256_of(known) == expected:
             return Fetched(known, str(expected), pin.origin if pin else "", first=False)
         size = None if repin else pin.size if pin else entry.size
-        make = progress or (lambda _: nullcontext(Progress()))
-        path, found = _bring(entry, origin or entry.source, expected, size, patience, make)
+        path, found = _bring(entry, origin or entry.source, expected, size, patience, progress)
     return Fetched(path, found, str(origin or entry.source), first=pin is None)
 
 
@@ -133,7 +127,7 @@ def _bring(
     expected: str | None,
     size: int | None,
     patience: Patience | None,
-    progress: MakeProgress,
+    progress: Progress | None,
 ) -> tuple[Path, str]:
     try:
         if isinstance(source, HubFile):
@@ -142,10 +136,9 @@ def _bring(
             require_hash(found, expected, str(source))
             return path, found
         target = store.original_path(entry)
-        with progress(entry.file) as bar:
-            found = download(
-                source, target, size=size, sha256=expected, patience=patience, progress=bar
-            )
+        found = download(
+            source, target, size=size, sha256=expected, patience=patience, progress=progress
+        )
         return target, found
     except DownloadError as error:
         raise WeightsError(f"{error} {entry.manual}") from error

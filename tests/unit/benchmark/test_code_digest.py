@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.benchmark.code_digest import code_digest, plain_code
-from plane_anomalib.core.registry import DATASETS, MODELS, Entry
+from plane_anomalib.core.registry import DATASETS, MODELS, RegistryEntry
 
 SOURCE = '''"""Summary."""
 
@@ -71,7 +71,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_plugins_own_modules_count_also_those_imported_late(plugin: Path) -> None:
-    entry = Entry("Mine", "digested.model:Mine", "digested")
+    entry = RegistryEntry("Mine", "digested.model:Mine", "digested")
     before = code_digest(entry, DATA)
     (plugin.parent / "parts.py").write_text("SIZE = 1  # as ever\n")
     assert code_digest(entry, DATA) == before

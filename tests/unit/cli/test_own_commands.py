@@ -11,7 +11,7 @@ import pytest
 from plane_anomalib.cli import checking, commands
 from plane_anomalib.cli.anomalib_cli import PointCloudCLI
 from plane_anomalib.cli.listing import listing
-from plane_anomalib.core.registry import MODELS, Entry, Registry
+from plane_anomalib.core.registry import MODELS, Registry, RegistryEntry
 from tests.support.template import ModelName
 
 MIXED = {
@@ -29,7 +29,7 @@ def registry() -> Registry:
 @pytest.fixture
 def template(monkeypatch: pytest.MonkeyPatch) -> type:
     """The template's model, registered as another package's would be."""
-    entry = Entry("ModelName", "model_name.lightning_model:ModelName", "model-name")
+    entry = RegistryEntry("ModelName", "model_name.lightning_model:ModelName", "model-name")
     monkeypatch.setitem(MODELS.entries, "ModelName", entry)
     return ModelName
 
@@ -47,7 +47,7 @@ def test_a_broken_model_is_named_among_the_others(registry: Registry, load: bool
 def test_names_choose_rows_and_wrong_ones_are_answered(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MODELS.entries, "Gone", Entry("Gone", "gone:Gone", "gone-pack"))
+    monkeypatch.setitem(MODELS.entries, "Gone", RegistryEntry("Gone", "gone:Gone", "gone-pack"))
     assert commands.run(["models", "plane"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["NAME", "Plane"]
     assert commands.run(["datasets"]) == 0
@@ -102,7 +102,9 @@ def test_check_prints_a_line_per_check_and_fails_if_one_does(
 def test_a_model_that_is_no_point_cloud_model_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(MODELS.entries, "Fraction", Entry("Fraction", "fractions:Fraction", "x"))
+    monkeypatch.setitem(
+        MODELS.entries, "Fraction", RegistryEntry("Fraction", "fractions:Fraction", "x")
+    )
     with pytest.raises(SystemExit):
         commands.run(["check", "Fraction"])
     assert "error: Fraction is no point-cloud model: write `class" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.core.registry import DATASETS, MODELS
-from plane_anomalib.core.sources import Described, describe
+from plane_anomalib.core.sources import ClassSummary, describe
 
 PACKAGE = "pack_for_a_test"
 
@@ -31,8 +31,8 @@ def write(path: Path, text: str) -> None:
 def test_first_docstring_line_is_the_summary(package: Path) -> None:
     write(package / "here.py", 'class Found:\n    """Finds it.\n\n    More.\n    """\n')
     write(package / "silent.py", "class Found: ...\n")
-    assert describe(f"{PACKAGE}.here:Found") == Described("Finds it.")
-    assert describe(f"{PACKAGE}.silent:Found") == Described()
+    assert describe(f"{PACKAGE}.here:Found") == ClassSummary("Finds it.")
+    assert describe(f"{PACKAGE}.silent:Found") == ClassSummary()
     assert PACKAGE not in sys.modules
 
 
@@ -42,9 +42,9 @@ def test_a_class_is_followed_to_where_it_is_written(package: Path) -> None:
     write(package / "sub" / "__init__.py", "from .middle import Renamed\n")
     write(package / "__init__.py", f"from {PACKAGE}.sub import Renamed as Public\n")
     write(package / "above.py", "from .sub.middle import Renamed\n")
-    assert describe(f"{PACKAGE}:Public") == Described("Deep down.")
-    assert describe(f"{PACKAGE}.sub:Renamed") == Described("Deep down.")
-    assert describe(f"{PACKAGE}.above:Renamed") == Described("Deep down.")
+    assert describe(f"{PACKAGE}:Public") == ClassSummary("Deep down.")
+    assert describe(f"{PACKAGE}.sub:Renamed") == ClassSummary("Deep down.")
+    assert describe(f"{PACKAGE}.above:Renamed") == ClassSummary("Deep down.")
 
 
 def test_what_only_running_would_show_is_no_problem(package: Path) -> None:
@@ -55,8 +55,8 @@ def test_what_only_running_would_show_is_no_problem(package: Path) -> None:
     write(package / "circle.py", "from .round import Found\n")
     write(package / "round.py", "from .circle import Found\n")
     for module in ("made", "lazy", "star", "maybe", "circle"):
-        assert describe(f"{PACKAGE}.{module}:Found") == Described()
-    assert describe("math:sqrt") == Described()
+        assert describe(f"{PACKAGE}.{module}:Found") == ClassSummary()
+    assert describe("math:sqrt") == ClassSummary()
 
 
 @pytest.mark.parametrize(
@@ -90,4 +90,4 @@ def test_built_in_classes_say_what_their_docstrings_say() -> None:
     for registry in (MODELS, DATASETS):
         for entry in registry.entries.values():
             first = (entry.load().__doc__ or "").splitlines()[0]
-            assert describe(entry.target) == Described(first)
+            assert describe(entry.target) == ClassSummary(first)

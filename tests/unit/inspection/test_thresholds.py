@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plane_anomalib.core.progress import Progress
 from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.order import Order, decide
-from plane_anomalib.inspection.progress import Progress
 from plane_anomalib.inspection.recognition import is_one_sided, lie_alike
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.thresholds import held_out_scores, variant_of
@@ -37,7 +37,7 @@ class Counter(Progress):
     def __init__(self) -> None:
         self.total, self.done = 0, 0
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, what: str, total: int, done: int = 0) -> None:
         self.total += total
 
     def advance(self, count: int = 1) -> None:

@@ -19,7 +19,7 @@ from plane_anomalib.backbones.load import load_point_language_model
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.pretraining import pretrain as whole
 from plane_anomalib.pretraining import run as running
-from plane_anomalib.pretraining.checkpoint import Progress
+from plane_anomalib.pretraining.checkpoint import PretrainingState
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.export import export
 from plane_anomalib.pretraining.held_out import HeldOut
@@ -93,7 +93,7 @@ def test_exported_file_is_the_model_within_float16(
     run = Run(config, tmp_path, CPU)
     run.train(pool)
     path = tmp_path / "weights.safetensors"
-    progress = Progress(6, 6, 7.0)
+    progress = PretrainingState(6, 6, 7.0)
     export(run.model, path, config, progress, CPU, len(pool), {"seen_name_top1": 0.5}, "abc")
     loaded = load_point_language_model(path)
     assert not any(parameter.requires_grad for parameter in loaded.parameters())

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.backbones.weights.download import DownloadError, Patience, download
-from plane_anomalib.backbones.weights.progress import Progress
 from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.progress import Progress
 from tests.support.web import Page, Web
 
 QUICK = Patience(timeout=5, attempts=3, pause=0)
@@ -29,11 +29,11 @@ class Seen(Progress):
         self.starts: list[tuple[int, int | None]] = []
         self.done = 0
 
-    def start(self, done: int, total: int | None) -> None:
+    def start(self, what: str, total: int, done: int = 0) -> None:
         self.starts.append((done, total))
         self.done = done
 
-    def advance(self, count: int) -> None:
+    def advance(self, count: int = 1) -> None:
         self.done += count
 
 
@@ -236,7 +236,7 @@ def test_two_downloads_of_one_file_do_not_mix(server: Web, tmp_path: Path) -> No
     class Second(Progress):
         error: Exception | None = None
 
-        def start(self, done: int, total: int | None) -> None:
+        def start(self, what: str, total: int, done: int = 0) -> None:
             try:
                 download(url, tmp_path / "f", patience=QUICK)
             except WeightsError as error:

@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from plane_anomalib.cli import showing
+from plane_anomalib.cli import terminal
 
 
 def test_a_stage_is_named_and_its_time_left_told_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(showing, "_SECONDS_BETWEEN_LINES", -1.0)
-    with showing.Lines() as progress:
+    monkeypatch.setattr(terminal, "_SECONDS_BETWEEN_LINES", -1.0)
+    with terminal.StageLines() as progress:
         progress.start("Judging", 10)
         assert capsys.readouterr().err == "Judging (10 steps)\n"
         progress.advance()
@@ -25,7 +25,7 @@ def test_a_stage_is_named_and_its_time_left_told_now_and_then(
 
 
 def test_lines_do_not_come_faster_than_they_are_read(capsys: pytest.CaptureFixture[str]) -> None:
-    with showing.Lines() as progress:
+    with terminal.StageLines() as progress:
         progress.start("Judging", 100)
         for _ in range(99):
             progress.advance()
