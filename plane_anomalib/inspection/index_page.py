@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
-
-from jinja2 import Environment, StrictUndefined
 
 from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.inspection.summary import CloudSummary, FailedFile, Summary
+from plane_anomalib.web.pages import render_page
 
 _DECISIONS = {"anomaly": "Anomaly", "normal": "Normal", None: "No decision"}
 
@@ -41,19 +39,10 @@ def index_page(
         entries: The clouds that have a page.
         failed: Files that could not be judged or shown.
     """
-    folder = resources.files("plane_anomalib.web") / "web"
-
-    def text(name: str) -> str:
-        return (folder / name).read_text("utf-8")
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     ordered = sorted(entries, key=_order)
     counts = {key: sum(_decision(entry) == key for entry in entries) for key in _DECISIONS}
-    return environment.from_string(text("inspect_index.html")).render(
-        style=text("base.css") + text("inspect.css") + text("inspect_index.css"),
-        script=text("inspect_index.js"),
+    return render_page(
+        "inspection_index.html",
         detector=summary.detector,
         threshold=_words(summary.detector.threshold),
         entries=ordered,

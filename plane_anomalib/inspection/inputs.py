@@ -11,7 +11,7 @@ from pathlib import Path
 
 from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.data.predict import SUFFIXES, clouds_below, only_clouds
-from plane_anomalib.web.files import unique_stems
+from plane_anomalib.web.file_names import unique_stems
 
 LIST_MARK = "@"
 _SHOWN = 5

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.web.raster import best_rotation
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud
 
 _POINTS = 3_000
 _BLOCKING = 20_000

@@ -29,7 +29,7 @@ from plane_anomalib.inspection.opening import open_checkpoint
 from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.scans import Scan
-from plane_anomalib.web.shown import even_subset, seed_of
+from plane_anomalib.web.shown_cloud import even_subset, seed_of
 
 GOOD_POINTS = 40_000
 _OURS = {MODEL_FILE, CARD_FILE, GOOD_FOLDER}

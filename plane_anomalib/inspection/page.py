@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -15,23 +14,20 @@ from plane_anomalib.inspection.judged_cloud import JudgedCloud
 from plane_anomalib.inspection.looking import Lookout
 from plane_anomalib.inspection.result import Decision, Region, Threshold
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.packing import (
+from plane_anomalib.web.pages import (
     finite,
-    json_for_page,
     packed,
     packed_cloud,
     packed_palette,
     packed_scale,
     packed_steps,
+    render_page,
     score_limits,
 )
-from plane_anomalib.web.shown import ShownCloud, even_subset, seed_of
-from plane_anomalib.web.web_page import filled
+from plane_anomalib.web.shown_cloud import ShownCloud, even_subset, seed_of
 
 STOPS = 1000
 """Steps of the threshold slider."""
-_STYLES = ("base.css", "inspect.css")
-_SCRIPTS = ("unpack.js", "viewer.js", "camera.js", "plots.js", "inspect_panels.js", "inspect.js")
 _ANOMALOUS_SHARE = 1 / 3
 _VIEWS_OF_REGIONS = 16
 _NO_REGION = 65535
@@ -168,15 +164,15 @@ def cloud_page(
         "goodNote": good if isinstance(good, str) else f"{good.name}: {good.note}",
         "units": subject.units,
     }
-    parts = {
-        "TITLE": escape(subject.name),
-        "BADGE": _badge(subject.decision),
-        "VERDICT": escape(subject.verdict()),
-        "FACTS": escape(_facts(subject)),
-        "INDEX": "" if index is None else f'<a href="{escape(index)}">All clouds</a>',
-        "DATA": json_for_page(data),
-    }
-    return filled("inspect.html", parts, styles=_STYLES, scripts=_SCRIPTS)
+    return render_page(
+        "inspection.html",
+        title=subject.name,
+        decision=subject.decision,
+        verdict=subject.verdict(),
+        facts=_facts(subject),
+        index=index,
+        data=data,
+    )
 
 
 def slider(subject: Subject, scale: ScoreScale) -> dict[str, Any]:
@@ -241,11 +237,6 @@ def _region(
 def _good(good: LaidScan, num: int) -> dict[str, Any]:
     thinned = ShownCloud(good.name, good.points).thinned(num)
     return packed_cloud(replace(thinned, rotation=np.eye(3, dtype=np.float32)), 0.0, 1.0)
-
-
-def _badge(decision: Decision | None) -> str:
-    words = {"anomaly": "Anomaly", "normal": "Normal", None: "No decision"}
-    return f'<span class="badge {decision or "open"}">{words[decision]}</span>'
 
 
 def _facts(subject: Subject) -> str:

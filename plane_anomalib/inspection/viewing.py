@@ -33,7 +33,7 @@ from plane_anomalib.inspection.summary import (
     SummaryError,
 )
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.files import unique_stems
+from plane_anomalib.web.file_names import unique_stems
 from plane_anomalib.web.pictures import (
     Panel,
     cloud_picture,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
-import jinja2
+from plane_anomalib.web.pages import render_page
 
 
 def docs_page(document: dict[str, Any]) -> str:
@@ -17,8 +16,4 @@ def docs_page(document: dict[str, Any]) -> str:
     Returns:
         One HTML page with a form to try it, without scripts.
     """
-    source = files("plane_anomalib.serving").joinpath("web/docs.html").read_text("utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        source
-    )
-    return template.render(document=document)
+    return render_page("service.html", document=document)

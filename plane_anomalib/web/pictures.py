@@ -15,7 +15,7 @@ from plane_anomalib.core.files import replaced
 from plane_anomalib.web import colours as palette
 from plane_anomalib.web.colours import ScoreScale
 from plane_anomalib.web.raster import Rendering, best_rotation, render
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud
 
 if TYPE_CHECKING:
     from PIL.Image import Image

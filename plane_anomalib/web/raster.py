@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud
 
 _MARGIN = 0.06
 _DISC = 2.3  # radius in spacings; closes the gaps of a random sample

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud
 
 
 def scored_sphere(

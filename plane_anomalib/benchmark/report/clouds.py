@@ -14,7 +14,7 @@ from plane_anomalib.benchmark.schema import JobResult, SavedCloud
 from plane_anomalib.benchmark.table import Leaderboard
 from plane_anomalib.core.results import ResultsError
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.packing import (
+from plane_anomalib.web.pages import (
     packed_cloud,
     packed_palette,
     packed_scale,
@@ -23,7 +23,7 @@ from plane_anomalib.web.packing import (
 )
 from plane_anomalib.web.pictures import what_matters
 from plane_anomalib.web.raster import best_rotation
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud
 
 MAX_POINTS = 6000
 MAX_TOTAL_POINTS = 220_000

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from itertools import groupby
 from pathlib import Path
-
-from jinja2 import DictLoader, Environment, StrictUndefined
 
 from plane_anomalib.benchmark.report.charts import rank_chart, speed_chart
 from plane_anomalib.benchmark.report.clouds import CloudCard, cloud_cards
 from plane_anomalib.benchmark.report.content import main_metrics
 from plane_anomalib.benchmark.report.prompt_map import prompt_maps
 from plane_anomalib.benchmark.report.report import Report
-from plane_anomalib.benchmark.report.tables import metric_name
-from plane_anomalib.web.packing import json_for_page
-
-_TEMPLATES = ("report.html", "macros.html")
+from plane_anomalib.web.pages import render_page
 
 
 def to_html(report: Report, results_folder: Path | None) -> str:
@@ -28,25 +22,10 @@ def to_html(report: Report, results_folder: Path | None) -> str:
     """
     cards = cloud_cards(report.board, results_folder)
     maps, problems = prompt_maps(report.board, results_folder) if results_folder else ([], [])
-    own = resources.files("plane_anomalib.benchmark.report") / "web"
-    shared = resources.files("plane_anomalib.web") / "web"
-    scripts = [
-        *(shared / name for name in ("unpack.js", "viewer.js")),
-        *(own / name for name in ("sort.js", "clouds.js")),
-    ]
-    environment = Environment(
-        loader=DictLoader({name: (own / name).read_text("utf-8") for name in _TEMPLATES}),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["metric"] = metric_name
-    return environment.get_template("report.html").render(
+    return render_page(
+        "sweep_report.html",
         report=report,
-        style=(own / "report.css").read_text("utf-8"),
-        script="\n".join(part.read_text("utf-8") for part in scripts),
-        data=json_for_page(cards.data),
+        data=cards.data,
         notices=[*report.board.notices, *cards.problems, *problems],
         speed={section.column: _speed(report, section.column) for section in report.sections},
         ranks=[rank_chart(comparison) for comparison in report.comparisons],

@@ -15,18 +15,17 @@ from torch import Tensor
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.files import safe_name
-from plane_anomalib.web.gallery import Gallery
-from plane_anomalib.web.html import MetricTable, write_report
+from plane_anomalib.web.file_names import safe_name
+from plane_anomalib.web.gallery import Gallery, ScoreFiles
 from plane_anomalib.web.pictures import (
     cloud_picture,
     contact_sheet,
     save_png,
     what_matters,
 )
-from plane_anomalib.web.predictions import ScoreFiles
 from plane_anomalib.web.raster import best_rotation
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.run_report import MetricTable, write_report
+from plane_anomalib.web.shown_cloud import ShownCloud
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer

@@ -111,4 +111,4 @@ def test_data_that_no_finished_job_has_seen_is_not_taken_for_official() -> None:
 def test_reference_tables_come_with_the_package() -> None:
     text = Path("pyproject.toml").read_text(encoding="utf-8")
     assert "benchmark/reference/*" in text
-    assert "benchmark/report/web/*" in text
+    assert "web/templates/*" in text

@@ -7,7 +7,7 @@ import pytest
 
 from plane_anomalib.inspection.looking import Lookout
 from plane_anomalib.web.raster import best_rotation
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud
 from tests.support.judged import part
 
 

@@ -1,4 +1,8 @@
-"""Clouds as compact JSON: what `web/viewer.js` unpacks."""
+"""Pages of one file: templates filled in, and clouds as the compact JSON that their scripts unpack.
+
+A page needs no network and no library: its styles, its scripts and its data stand in it. Templates
+are Jinja's and escape what they are given; `templates/page.html` is the frame of all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,78 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from numpy.typing import NDArray
 
+from plane_anomalib.core.files import replaced
 from plane_anomalib.web import colours as palette
 from plane_anomalib.web.raster import view_rotation
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud
 
-#: Code of a score that is not a number.
 UNKNOWN_SCORE = 65535
+"""Code of a score that is not a number."""
+_TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def json_for_page(data: Mapping[str, Any]) -> str:
+def render_page(template: str, **values: Any) -> str:
+    """Fill a template.
+
+    Args:
+        template: Name of a file in `templates`.
+        values: What it asks for; text is escaped.
+
+    Returns:
+        The page.
+    """
+    return _environment().get_template(template).render(values)
+
+
+def write_page(path: str | Path, template: str, **values: Any) -> Path:
+    """Fill a template and write the page, whole or not at all.
+
+    Args:
+        path: Where to; directories are made.
+        template: Name of a file in `templates`.
+        values: What it asks for; text is escaped.
+
+    Returns:
+        The path.
+    """
+    with replaced(path) as temporary:
+        temporary.write_text(render_page(template, **values), encoding="utf-8")
+    return Path(path)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["sources"] = _sources
+    environment.filters["script_json"] = _script_json
+    return environment
+
+
+def _sources(*names: str) -> Markup:
+    """Styles or scripts of the package as they are, one after the other."""
+    # Only what comes with the package is put in without being escaped.
+    return Markup("\n".join((_TEMPLATES / name).read_text("utf-8") for name in names))  # noqa: S704
+
+
+def _script_json(data: Mapping[str, Any]) -> Markup:
     """JSON that may stand in a script element: "<" never appears, so no text in it can end it."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c")
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704
 
 
 def packed_palette() -> dict[str, Any]:

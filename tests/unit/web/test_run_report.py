@@ -10,9 +10,9 @@ import pytest
 
 from plane_anomalib.web.colours import ScoreScale
 from plane_anomalib.web.gallery import CloudRecord
-from plane_anomalib.web.html import MetricTable, write_report
-from plane_anomalib.web.packing import UNKNOWN_SCORE
-from plane_anomalib.web.shown import ShownCloud
+from plane_anomalib.web.pages import UNKNOWN_SCORE
+from plane_anomalib.web.run_report import MetricTable, write_report
+from plane_anomalib.web.shown_cloud import ShownCloud
 from tests.support.shown import scored_sphere
 
 SCALE = ScoreScale.fit([np.linspace(0, 1, 100)], threshold=0.5)

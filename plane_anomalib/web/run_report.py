@@ -1,38 +1,33 @@
-"""One self-contained page per run: a point-cloud viewer, the list of clouds, the metrics.
+"""The page of a test or prediction run: a point-cloud viewer, the list of clouds, the metrics.
 
-The page needs no network and no library. Points are drawn by a z-buffer in plain JavaScript on a
-two-dimensional canvas (`web/`), so it also works where WebGL does not.
+Points are drawn by a z-buffer in plain JavaScript on a two-dimensional canvas
+(`templates/viewer.js`), so it also works where WebGL does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plane_anomalib.core.files import replaced
 from plane_anomalib.web.colours import ScoreScale
 from plane_anomalib.web.gallery import CloudRecord
-from plane_anomalib.web.packing import (
+from plane_anomalib.web.pages import (
     finite,
-    json_for_page,
     packed_cloud,
     packed_palette,
     packed_scale,
     packed_steps,
     score_limits,
+    write_page,
 )
-from plane_anomalib.web.shown import ShownCloud
-from plane_anomalib.web.web_page import filled
+from plane_anomalib.web.shown_cloud import ShownCloud
 
 if TYPE_CHECKING:
     from plane_anomalib.core.results import RunResult
 
 _FORMAT = 1
-_STYLES = ("base.css", "report.css")
-_SCRIPTS = ("unpack.js", "viewer.js", "plots.js", "report.js")
 
 
 @dataclass(frozen=True)
@@ -104,9 +99,20 @@ def write_report(
         The path.
     """
     share = max(1, min(max_points, max_total_points // max(len(clouds), 1)))
-    shown = [cloud.thinned(share) for cloud in clouds]
+    data = _run_data([cloud.thinned(share) for cloud in clouds], scale, metrics, records)
+    data["objectThreshold"] = finite(object_threshold)
+    return write_page(path, "run_report.html", title=title, subtitle=subtitle, data=data)
+
+
+def _run_data(
+    shown: Sequence[ShownCloud],
+    scale: ScoreScale,
+    metrics: MetricTable | None,
+    records: Sequence[CloudRecord],
+) -> dict[str, Any]:
+    """What the page's scripts read."""
     low, high = score_limits(shown)
-    data = {
+    return {
         "format": _FORMAT,
         "scale": packed_scale(scale),
         **packed_palette(),
@@ -117,16 +123,7 @@ def write_report(
             {"category": r.category, "score": finite(r.score), "anomalous": r.anomalous}
             for r in records
         ],
-        "objectThreshold": finite(object_threshold),
     }
-    with replaced(path) as temporary:
-        temporary.write_text(_page(title, subtitle, data), encoding="utf-8")
-    return Path(path)
-
-
-def _page(title: str, subtitle: str, data: Mapping[str, Any]) -> str:
-    parts = {"TITLE": escape(title), "SUBTITLE": escape(subtitle), "DATA": json_for_page(data)}
-    return filled("report.html", parts, styles=_STYLES, scripts=_SCRIPTS)
 
 
 def _table(metrics: MetricTable) -> dict[str, Any]:

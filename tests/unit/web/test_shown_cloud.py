@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from plane_anomalib.web.shown import ShownCloud, even_subset
+from plane_anomalib.web.shown_cloud import ShownCloud, even_subset
 from tests.support.shown import scored_sphere
 
 
