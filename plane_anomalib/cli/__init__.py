@@ -1,4 +1,4 @@
-"""`plane-anomalib`: anomalib's command line with this package imported explicitly, and more."""
+"""`plane-anomalib`: our commands at once, anomalib's with this package imported explicitly."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, like `anomalib`, but without depending on the import hook."""
+    """Run the command line; anomalib's commands need no import hook here."""
     from plane_anomalib.cli import commands
 
-    if commands.is_ours(sys.argv[1:]):
+    if not commands.is_anomalibs(sys.argv[1:]):
         raise SystemExit(commands.run(sys.argv[1:]))
 
     import plane_anomalib

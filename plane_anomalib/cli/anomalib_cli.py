@@ -5,8 +5,10 @@ Models that are not for point clouds keep anomalib's behaviour: every addition a
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,13 +25,23 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.utilities import rank_zero_only
 
 from plane_anomalib.cli import commands
-from plane_anomalib.cli.failures import one_sentence_errors
-from plane_anomalib.cli.refusals import explain
+from plane_anomalib.cli.console import one_sentence_errors
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.core.registry import DATASETS
+from plane_anomalib.core.registry import DATASETS, MODELS, Registry
 from plane_anomalib.models.lightning.base import PointCloudMixin
 
 DEFAULT_DATA = "ProceduralShapes"
+
+_KEY = re.compile(r'Parser key "(?P<key>model|data)":')
+_UNKNOWN_NAME = re.compile(r"Expected a dot import path string: (?P<name>\w+)\n")
+_WRONG_ARGUMENT = re.compile(
+    r"Problem with given class_path '(?P<path>[\w.]+)':\s*(?P<reason>.*?)\s*Given value type", re.S
+)
+_UNKNOWN_OPTION = re.compile(r"Option '(?P<option>\w+)' is not accepted")
+_WRONG_TYPE = re.compile(
+    r"Parser key \"(?P<option>[\w.]+)\":\s*Expected a <class '(?P<type>[\w.]+)'>\. "
+    r"Got value: (?P<value>[^\n]*)"
+)
 
 
 class PointCloudCLI(AnomalibCLI):
@@ -55,9 +67,11 @@ class PointCloudCLI(AnomalibCLI):
     def add_subcommands(self, **kwargs: Any) -> None:
         """Add anomalib's subcommands, with better words for what goes wrong in them."""
         super().add_subcommands(**kwargs)
-        for name, text in commands.COMMANDS.items():
+        for name, command in commands.COMMANDS.items():
             # For --help; they have been run before anything is parsed.
-            self.parser._subcommands_action.add_subcommand(name, ArgumentParser(), help=text)
+            self.parser._subcommands_action.add_subcommand(
+                name, ArgumentParser(), help=command.help
+            )
         for parser in self.subcommand_parsers.values():
             parser.error = partial(self._parser_error, parser.error)
         for base in (AnomalibModule, AnomalibDataModule):
@@ -193,3 +207,56 @@ def _hand_on_seed(section: Namespace) -> None:
         parameter = inspect.signature(locate(config.class_path)).parameters.get("seed")  # type: ignore[arg-type]
         if parameter is not None and config.init_args.seed == parameter.default:
             config.init_args.seed = seed
+
+
+def explain(message: str, typed: Sequence[str]) -> str | None:
+    """One sentence for a parser's message about `--model` or `--data`.
+
+    Args:
+        message: jsonargparse's message, several lines.
+        typed: The command line; a message about an unknown dataset is taken to concern this
+            package if one of its models is named there.
+
+    Returns:
+        The sentence, or None if the message is not about this package.
+
+    Raises:
+        PlaneAnomalibError: The name is known but the class behind it cannot be imported.
+    """
+    key = _KEY.search(message)
+    if key is None:
+        return None
+    registry = MODELS if key["key"] == "model" else DATASETS
+    unknown = _UNKNOWN_NAME.search(message)
+    if unknown:
+        return _unknown_name(registry, unknown["name"], typed)
+    wrong = _WRONG_ARGUMENT.search(message)
+    if wrong:
+        name = wrong["path"].rpartition(".")[2]
+        if name in registry.entries:
+            return f"--{key['key']}{_wrong_argument(registry, name, wrong['reason'])}"
+    return None
+
+
+def _unknown_name(registry: Registry, name: str, typed: Sequence[str]) -> str | None:
+    if name in registry.entries:
+        registry.get(name)  # Known, yet not imported: this raises the reason.
+    words = {word.rpartition("=")[2].rpartition(".")[2] for word in typed}
+    if words.isdisjoint(MODELS.names) and not registry.similar(name):
+        return None
+    return registry.unknown(name)
+
+
+def _wrong_argument(registry: Registry, name: str, reason: str) -> str:
+    """What follows `--model` or `--data`: the argument's name, and what is wrong with it."""
+    unknown = _UNKNOWN_OPTION.search(reason)
+    if unknown:
+        option = unknown["option"]
+        options = list(inspect.signature(registry.get(name)).parameters)
+        close = difflib.get_close_matches(option, options, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(options)}."
+        return f".{option}: {name} has no such argument: {meant}"
+    wrong = _WRONG_TYPE.search(reason)
+    if wrong:
+        return f".{wrong['option']}: {wrong['type']} expected, not {wrong['value']!r}."
+    return f" {name}: {' '.join(reason.split())}"

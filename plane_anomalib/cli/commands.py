@@ -1,70 +1,148 @@
-"""The commands that are not anomalib's; they start without importing it where they can."""
+"""The commands that are not anomalib's, by name; the module of one is imported when it is typed.
+
+A command's module parses and prints, and has two functions: one that adds arguments to a parser,
+one that runs with what was parsed. Nothing that computes is imported before a line is understood.
+"""
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
-import warnings
-from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple, NoReturn
 
-from plane_anomalib.cli import (
-    data,
-    inspect_predict,
-    inspect_train,
-    inspect_view,
-    quickstart,
-    serving,
-    sweep,
-    sweep_arguments,
-    weights,
-)
-from plane_anomalib.cli.failures import one_sentence_errors
-from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.core.registry import DATASETS, MODELS
-from plane_anomalib.pretraining import command as pretrain
+from plane_anomalib.cli.console import one_sentence_errors
+from plane_anomalib.core.version import __version__
+
+PROGRAM = "plane-anomalib"
+_MISUSED = 2
+
+
+class Command(NamedTuple):
+    """One command.
+
+    Attributes:
+        help: One line of help.
+        module: Where it is.
+        arguments: The function of the module that adds arguments to a parser.
+        run: The function of the module that runs it.
+    """
+
+    help: str
+    module: str
+    arguments: str = "add_arguments"
+    run: str = "run"
+
+    def function(self, name: str) -> Callable[[Any], Any]:
+        """Import the module, and get a function of it."""
+        found: Callable[[Any], Any] = getattr(import_module(self.module), name)
+        return found
+
 
 COMMANDS = {
-    "models": "List the point-cloud models: name, package, summary.",
-    "datasets": "List the point-cloud datasets: name, package, summary.",
-    "new-model": "Write a package with a working model to start from.",
-    "check": "Check that a model does what every model must.",
-    "weights": "Published weights: list, show, get, convert, verify.",
-    "data": "Make a benchmark from closed meshes, with defects and their point labels.",
-    "pretrain": pretrain.DESCRIPTION,
-    "sweep": sweep_arguments.DESCRIPTION,
-    "view": inspect_view.DESCRIPTION,
-    "quickstart": quickstart.DESCRIPTION,
-    "serve": serving.DESCRIPTION,
+    "quickstart": Command(
+        "Learn from good scans, judge others and make pages to look at, in one go.",
+        "plane_anomalib.cli.quickstart",
+    ),
+    "view": Command(
+        "Look at judged clouds: a page and a picture for each, and a list of all.",
+        "plane_anomalib.cli.view",
+    ),
+    "serve": Command(
+        "Answer over HTTP: POST a cloud to /inspect, get the result as JSON.",
+        "plane_anomalib.cli.serve",
+    ),
+    "models": Command(
+        "List the point-cloud models: name, package, summary.", "plane_anomalib.cli.listing"
+    ),
+    "datasets": Command(
+        "List the point-cloud datasets: name, package, summary.", "plane_anomalib.cli.listing"
+    ),
+    "weights": Command(
+        "Published weights: list, show, get, convert, verify.", "plane_anomalib.cli.weights"
+    ),
+    "data": Command(
+        "Make a benchmark from closed meshes, with defects and their point labels.",
+        "plane_anomalib.cli.data",
+    ),
+    "sweep": Command(
+        "Compare models on data: run, plan, status, merge, report.", "plane_anomalib.cli.sweep"
+    ),
+    "new-model": Command(
+        "Write a package with a working model to start from.",
+        "plane_anomalib.cli.plugins",
+        "add_new_model_arguments",
+        "new_model",
+    ),
+    "check": Command(
+        "Check that a model does what every model must.",
+        "plane_anomalib.cli.plugins",
+        "add_check_arguments",
+        "check",
+    ),
+    "pretrain": Command(
+        "Make the weights of the built-in point-language model.",
+        "plane_anomalib.pretraining.command",
+    ),
 }
-"""Name to one line of help."""
+"""Commands whose names are ours alone."""
 
 PATH_COMMANDS = {
-    "train": inspect_train.DESCRIPTION,
-    "predict": inspect_predict.DESCRIPTION,
+    "train": Command(
+        "Learn what good parts look like from good scans, and find thresholds.",
+        "plane_anomalib.cli.train",
+    ),
+    "predict": Command(
+        "Judge scans: a decision, a score per point, and where the anomalous parts lie.",
+        "plane_anomalib.cli.predict",
+    ),
 }
 """Names that are anomalib's as well: ours where a path follows, anomalib's where an option does."""
 
+ANOMALIB_COMMANDS = (
+    "install", "fit", "validate", "test", "train", "predict", "export", "benchmark",
+)  # fmt: skip
+
+_BY_PURPOSE = {
+    "scans of your own": ("quickstart", "train", "predict", "view", "serve"),
+    "models and data": ("models", "datasets", "weights", "data", "new-model", "check", "pretrain"),
+    "comparisons": ("sweep",),
+}
+_OTHERS = f"""\
+anomalib's commands for models and datasets by name work here, too: {{names}}.
+`train` and `predict` are anomalib's where an option follows them, such as
+`{PROGRAM} train --model Plane`; `anomalib --help` and `anomalib train --help` say more.
+"""
+
 
 def is_ours(typed: Sequence[str]) -> bool:
-    """Whether a command line is one of ours.
+    """Whether a command line is one of ours, not anomalib's.
 
     Args:
         typed: What was typed, without the program's name.
     """
-    return bool(typed) and (typed[0] in COMMANDS or takes_paths(typed))
+    name, following = typed[:1], typed[1:2]
+    if name and name[0] in PATH_COMMANDS:
+        return bool(following) and not following[0].startswith("-")
+    return bool(name) and name[0] in COMMANDS
 
 
-def takes_paths(typed: Sequence[str]) -> bool:
-    """Whether a command of anomalib's name is given paths, which anomalib's own never is.
+def is_anomalibs(typed: Sequence[str]) -> bool:
+    """Whether a command line of `plane-anomalib` is for anomalib, whose help is not asked for.
 
     Args:
         typed: What was typed, without the program's name.
     """
-    return len(typed) > 1 and typed[0] in PATH_COMMANDS and not typed[1].startswith("-")
+    if not typed or typed[0] not in ANOMALIB_COMMANDS or is_ours(typed):
+        return False
+    return typed[0] not in PATH_COMMANDS or typed[1:2] not in ([], ["-h"], ["--help"])
 
 
 def run(typed: Sequence[str]) -> int:
-    """Run one of our commands.
+    """Run a command of ours.
 
     Args:
         typed: What was typed, without the program's name.
@@ -73,103 +151,107 @@ def run(typed: Sequence[str]) -> int:
         The exit code.
 
     Raises:
-        SystemExit: With code 1 after an error of this package, 2 if the line cannot be parsed.
+        SystemExit: With code 1 after an error of this package, 2 if the line cannot be understood.
     """
-    arguments = _parser().parse_args(sweep_arguments.alias(typed))
-    with one_sentence_errors():
-        return _RUN[arguments.command](arguments)
-
-
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(prog="plane-anomalib")
-    commands = parser.add_subparsers(dest="command", required=True)
-    made = {
-        name: commands.add_parser(name, help=text, description=text)
-        for name, text in {**COMMANDS, **PATH_COMMANDS}.items()
-    }
-    for name in ("models", "datasets"):
-        made[name].add_argument("names", nargs="*", metavar="NAME", help="only these")
-        made[name].add_argument(
-            "--load", action="store_true", help="import each class, slower and certain"
-        )
-    new = made["new-model"]
-    new.add_argument("name", metavar="NAME", help="of the class; my_detector becomes MyDetector")
-    new.add_argument("--out", default=".", metavar="DIR", help="where to make the folder")
-    check = made["check"]
-    check.add_argument("name", nargs="?", metavar="NAME", help="a registered model")
-    check.add_argument("--only", nargs="+", default=[], metavar="CHECK", help="these checks")
-    check.add_argument("--seed", type=int, default=0, help="of all random input")
-    check.add_argument("--list", action="store_true", help="list the checks and run none")
-    weights.add_arguments(made["weights"])
-    data.add_arguments(made["data"])
-    pretrain.add_arguments(made["pretrain"])
-    sweep_arguments.add_arguments(made["sweep"])
-    inspect_train.add_arguments(made["train"])
-    inspect_predict.add_arguments(made["predict"])
-    quickstart.add_arguments(made["quickstart"])
-    inspect_view.add_arguments(made["view"])
-    serving.add_arguments(made["serve"])
-    return parser
-
-
-def _models(arguments: Namespace) -> int:
-    from plane_anomalib.cli.listing import listing
-
-    registry = MODELS if arguments.command == "models" else DATASETS
-    sys.stdout.write(listing(registry, arguments.names, load=arguments.load))
-    return 0
-
-
-def _new_model(arguments: Namespace) -> int:
-    from plane_anomalib.plugins.scaffold import class_name, write_package
-
-    name = class_name(arguments.name)
-    folder = write_package(arguments.name, arguments.out)
-    sys.stdout.write(
-        f"{folder} holds a package with a working model {name}. Next:\n"
-        f"  pip install -e {folder}\n"
-        f"  plane-anomalib check {name}\n"
-        f"  anomalib train --model {name} --data ProceduralShapes\n"
-        f"and put your method into {folder / folder.name / 'torch_model.py'}.\n"
-    )
-    return 0
-
-
-def _check(arguments: Namespace) -> int:
-    if arguments.name is None and not arguments.list:
-        _parser().error("give the NAME of a model (before --only), or --list")
-    if arguments.name is not None:
-        _require(arguments.name)
-    with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
-        from plane_anomalib.cli.checking import check_model, list_checks
-    if arguments.list:
-        sys.stdout.write(list_checks())
+    if not typed or typed[0] in ("-h", "--help"):
+        sys.stdout.write(overview())
+        return 0 if typed else _MISUSED
+    if typed[0] in ("-V", "--version"):
+        sys.stdout.write(f"{PROGRAM} {__version__}\n")
         return 0
-    return check_model(arguments.name, arguments.only, arguments.seed)
+    command = {**COMMANDS, **PATH_COMMANDS}.get(typed[0])
+    if command is None:
+        sys.stderr.write(f"error: {_unknown(typed[0])}\n")
+        return _MISUSED
+    arguments = parse(typed)
+    with one_sentence_errors():
+        code: int = command.function(command.run)(arguments)
+        return code
 
 
-def _require(name: str) -> None:
-    """Answer a wrong name before torch is imported."""
-    try:
-        MODELS.entry(name)
-    except ConfigurationError as error:
-        raise ConfigurationError(
-            f"{error} A package of your own is known once it is installed: pip install -e FOLDER."
-        ) from error
+def parse(typed: Sequence[str]) -> Namespace:
+    """Understand the line of a command of ours.
+
+    Args:
+        typed: What was typed, the command first.
+
+    Returns:
+        Its arguments, and the name as `command`.
+
+    Raises:
+        SystemExit: With code 2 if it cannot be understood.
+    """
+    name, *words = _spelt_out(typed)
+    command = {**COMMANDS, **PATH_COMMANDS}[name]
+    parser = _Parser(prog=f"{PROGRAM} {name}", description=command.help)
+    command.function(command.arguments)(parser)
+    arguments = parser.parse_args(words)
+    arguments.command = name
+    return arguments
 
 
-_RUN = {
-    "models": _models,
-    "datasets": _models,
-    "new-model": _new_model,
-    "check": _check,
-    "weights": weights.run,
-    "data": data.run,
-    "pretrain": pretrain.run,
-    "sweep": sweep.run,
-    "train": inspect_train.run,
-    "predict": inspect_predict.run,
-    "quickstart": quickstart.run,
-    "view": inspect_view.run,
-    "serve": serving.run,
-}
+def _spelt_out(typed: Sequence[str]) -> list[str]:
+    """The line with `sweep --config FILE`, as anomalib's pipelines have it, as `sweep run FILE`."""
+    words = list(typed)
+    if words[:1] == ["sweep"] and len(words) > 1:
+        option, equals, file = words[1].partition("=")
+        if option in ("--config", "-c"):
+            return ["sweep", "run", *([file] if equals else []), *words[2:]]
+    return words
+
+
+def overview() -> str:
+    """What `plane-anomalib --help` prints."""
+    lines = [f"usage: {PROGRAM} COMMAND ...", "", "Find anomalies in 3D point clouds.", ""]
+    every = {**COMMANDS, **PATH_COMMANDS}
+    width = max(map(len, every))
+    for purpose, names in _BY_PURPOSE.items():
+        lines += [f"{purpose}:", *(f"  {n:{width}}  {every[n].help}" for n in names), ""]
+    lines += [f"`{PROGRAM} COMMAND --help` says more of one.", ""]
+    others = ", ".join(name for name in ANOMALIB_COMMANDS if name not in PATH_COMMANDS)
+    return "\n".join(lines) + _OTHERS.format(names=others)
+
+
+def _unknown(word: str) -> str:
+    known = [*COMMANDS, *dict.fromkeys([*PATH_COMMANDS, *ANOMALIB_COMMANDS])]
+    close = difflib.get_close_matches(word, known, n=1)
+    meant = f"did you mean {close[0]}?" if close else f"`{PROGRAM} --help` lists what there is."
+    return f"{PROGRAM} has no command {word!r}: {meant}"
+
+
+class _Parser(ArgumentParser):
+    """Answers an option or an action that does not exist with the one that may be meant."""
+
+    _words: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and remember what was typed for a message."""
+        self._words = list(args or ())
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the line, and end."""
+        super().error(message + self._meant(message))
+
+    def options(self) -> list[str]:
+        """All options, those of actions included."""
+        nested = [a.choices.values() for a in self._actions if isinstance(a, _SubParsersAction)]
+        below = [option for parsers in nested for parser in parsers for option in parser.options()]
+        return [*self._option_string_actions, *below]
+
+    def _meant(self, message: str) -> str:
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if choice:
+            return _did_you_mean(choice[1], re.findall(r"'(.*?)'", choice[2]))
+        _, refused, rest = message.partition("unrecognized arguments: ")
+        options = self.options()
+        for word in rest.split() if refused else self._words:
+            name = word.partition("=")[0]
+            if name.startswith("--") and not any(option.startswith(name) for option in options):
+                return _did_you_mean(name, options)
+        return ""
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f": did you mean {close[0]}, not {word}?" if close else ""

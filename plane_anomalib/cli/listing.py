@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from plane_anomalib.core.errors import PlaneAnomalibError
-from plane_anomalib.core.registry import BUILT_IN, Registry, RegistryEntry
+from plane_anomalib.core.registry import BUILT_IN, DATASETS, MODELS, Registry, RegistryEntry
 from plane_anomalib.core.sources import ClassSummary, describe
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments to the command's parser."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("--load", action="store_true", help="import each class, slower and certain")
+
+
+def run(arguments: Namespace) -> int:
+    """Print the table.
+
+    Args:
+        arguments: What was parsed by a parser with `add_arguments`, and `command`.
+
+    Returns:
+        0.
+
+    Raises:
+        ConfigurationError: There is no such name.
+    """
+    registry = MODELS if arguments.command == "models" else DATASETS
+    sys.stdout.write(listing(registry, arguments.names, load=arguments.load))
+    return 0
 
 
 def listing(registry: Registry, names: Sequence[str] = (), *, load: bool = False) -> str:

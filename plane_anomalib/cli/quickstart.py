@@ -8,10 +8,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
 
-from plane_anomalib.cli import inspect_predict, inspect_train
+from plane_anomalib.cli import predict, train
 from plane_anomalib.cli.terminal import say
 
-DESCRIPTION = "Learn from good scans, judge others and make pages to look at, in one go."
 _DETECTOR, _RESULTS = "detector", "results"
 
 
@@ -34,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="go on with a training that was stopped"
     )
-    inspect_train.add_choices(parser)
+    train.add_choices(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -54,7 +53,7 @@ def run(arguments: Namespace) -> int:
     out: Path = arguments.out
     # A wrong path is said before minutes of learning.
     check = [source.path for source in find_clouds(arguments.check)]
-    made = inspect_train.learn_from(
+    made = train.learn_from(
         arguments,
         out / _DETECTOR,
         ["plane-anomalib", *(word for word in sys.argv[1:] if word != "--resume")],
@@ -63,7 +62,7 @@ def run(arguments: Namespace) -> int:
         check=check,
     )
     if made is None:
-        return inspect_train.STOPPED
+        return train.STOPPED
     code = _predict(out / _DETECTOR, arguments.check, out / _RESULTS, arguments.overwrite)
     if code == 0:
         code = _view(out / _RESULTS)
@@ -76,16 +75,16 @@ def run(arguments: Namespace) -> int:
 def _predict(detector: Path, clouds: list[str], results: Path, overwrite: bool) -> int:
     options = ["--out", str(results), *(["--overwrite"] if overwrite else [])]
     return _as_typed(
-        inspect_predict.add_arguments,
-        inspect_predict.run,
+        predict.add_arguments,
+        predict.run,
         [*options, "--", str(detector), *clouds],
     )
 
 
 def _view(results: Path) -> int:
-    from plane_anomalib.cli import inspect_view
+    from plane_anomalib.cli import view
 
-    return _as_typed(inspect_view.add_arguments, inspect_view.run, ["--", str(results)])
+    return _as_typed(view.add_arguments, view.run, ["--", str(results)])
 
 
 def _as_typed(

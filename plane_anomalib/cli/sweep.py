@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plane_anomalib.cli.sweep_arguments import ray_options
+from plane_anomalib.cli.sweep_arguments import add_arguments, ray_options
 from plane_anomalib.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from plane_anomalib.benchmark.schema import JobResult
     from plane_anomalib.benchmark.store import Store
     from plane_anomalib.benchmark.sweep_file import SweepFile
+
+__all__ = ["add_arguments", "run"]
 
 _INTERRUPTED = 130
 

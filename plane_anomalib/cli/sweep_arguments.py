@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
 from pathlib import Path
 
 from plane_anomalib.benchmark.executors import NAMES
 from plane_anomalib.core.errors import ConfigurationError
 
-DESCRIPTION = "Compare models on data: run, plan, status, merge, report."
 DEFAULT_OUT = Path("results/sweeps")
 _ACTIONS = {
     "run": "Run what is left of a sweep, then report.",
@@ -42,16 +40,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         if name != "merge":
             _add_selection(action)
     _add_running(made["run"])
-
-
-def alias(typed: Sequence[str]) -> list[str]:
-    """The command line with `sweep --config FILE`, as anomalib's pipelines have it, spelt out."""
-    words = list(typed)
-    if words[:1] == ["sweep"] and len(words) > 1:
-        option, equals, file = words[1].partition("=")
-        if option in ("--config", "-c"):
-            return ["sweep", "run", *([file] if equals else []), *words[2:]]
-    return words
 
 
 def _add_selection(parser: ArgumentParser) -> None:

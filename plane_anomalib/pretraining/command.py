@@ -7,7 +7,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from plane_anomalib.cli.failures import one_sentence_errors
+from plane_anomalib.cli.console import one_sentence_errors
 
 DESCRIPTION = "Make the weights of the built-in point-language model."
 

@@ -119,12 +119,11 @@ def is_parsed_only(command: str) -> bool:
 def parse(command: str) -> None:
     """Ask the commands' own parser."""
     from plane_anomalib.cli import commands as ours
-    from plane_anomalib.cli import sweep_arguments
 
     words = shlex.split(command)[1:]
     assert ours.is_ours(words) or words[0] in {"train", "test", "predict", "export"}, command
     if ours.is_ours(words):
-        ours._parser().parse_args(sweep_arguments.alias(words))
+        ours.parse(words)
 
 
 @pytest.mark.parametrize(("page", "command"), commands())

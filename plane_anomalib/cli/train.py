@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import warnings
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +19,19 @@ if TYPE_CHECKING:
     from plane_anomalib.inspection.scans import Look
     from plane_anomalib.inspection.wishes import Wishes
 
-DESCRIPTION = "Learn what good parts look like from good scans, and find thresholds."
 STOPPED = 130
+_MORE = """
+With an option first instead of a path it is anomalib's `train`, for models and datasets by name:
+plane-anomalib train --model Plane --data ProceduralShapes; `anomalib train --help` says more.
+"""
 _ANSWERS = {"auto": None, "yes": True, "no": False}
 _SHOWN_WARNINGS = 20
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
+    parser.formatter_class = RawDescriptionHelpFormatter
+    parser.epilog = _MORE
     parser.add_argument(
         "good", nargs="+", metavar="GOOD", help="files, folders or patterns of good scans"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.cli import checking, commands
+from plane_anomalib.cli import commands, plugins
 from plane_anomalib.cli.anomalib_cli import PointCloudCLI
 from plane_anomalib.cli.listing import listing
 from plane_anomalib.core.registry import MODELS, Registry, RegistryEntry
@@ -112,7 +112,7 @@ def test_a_model_that_is_no_point_cloud_model_is_refused(
 
 def test_checks_are_listed_without_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.run(["check", "--list"]) == 0
-    assert capsys.readouterr().out == checking.list_checks()
+    assert capsys.readouterr().out == plugins.list_checks()
     with pytest.raises(SystemExit) as stopped:
         commands.run(["check"])
     assert stopped.value.code == 2

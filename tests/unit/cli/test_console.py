@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from plane_anomalib.cli.failures import one_sentence_errors, sentence_of
+from plane_anomalib.cli.console import one_sentence_errors, sentence_of
 from plane_anomalib.core.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
 
 

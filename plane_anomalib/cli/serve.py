@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from uvicorn import Server
 
-DESCRIPTION = "Answer over HTTP: POST a cloud to /inspect, get the result as JSON."
-
 _SHUTDOWN_SECONDS = 10
 _CONNECTIONS = 64
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})

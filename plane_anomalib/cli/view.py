@@ -7,7 +7,6 @@ from pathlib import Path
 
 from plane_anomalib.cli.terminal import say
 
-DESCRIPTION = "Look at judged clouds: a page and a picture for each, and a list of all."
 _DETAILS = """\
 Make pages to look at what `plane-anomalib predict ... --out OUT` found. They need no network and
 no installation: open OUT/view/index.html in any browser. For each cloud,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.cli.inspect_lines import Answers
+from plane_anomalib.cli.predict import Answers
 from plane_anomalib.inspection.inputs import Source
 from plane_anomalib.inspection.result import Region
 from plane_anomalib.inspection.summary import CloudSummary
