@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.core.json_data import to_plain
 from plane_anomalib.core.registry import Registry, RegistryEntry
 from plane_anomalib.core.results import Component
 from plane_anomalib.core.sources import REQUIRED, default_arguments
+from plane_anomalib.core.typed_data import to_plain
 
 
 def complete(registry: Registry, name: str, given: Mapping[str, Any]) -> Component:

@@ -17,9 +17,9 @@ from typing import Any
 from plane_anomalib.benchmark.components import takes
 from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.core.files import replaced
-from plane_anomalib.core.json_data import JsonDataError, from_plain, load_strict, strict_json
 from plane_anomalib.core.registry import DATASETS
 from plane_anomalib.core.results import Component
+from plane_anomalib.core.typed_data import TypedDataError, from_plain, load_strict, strict_json
 from plane_anomalib.data.categories import ALL, parse_categories, select_categories
 
 # How files are read and split; none of it changes which there are.
@@ -100,7 +100,7 @@ def _read(file: Path) -> Listing | None:
     """The remembered listing, unless something has changed since."""
     try:
         known = from_plain(Listing, load_strict(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, JsonDataError):
+    except (OSError, ValueError, TypedDataError):
         return None
     return known if all(_stamp(path) == s for path, s in known.stamps.items()) else None
 

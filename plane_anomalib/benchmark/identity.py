@@ -15,9 +15,9 @@ from plane_anomalib.benchmark.code_digest import code_digest
 from plane_anomalib.benchmark.schema import Identity, Job
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.hashes import sha256_of
-from plane_anomalib.core.json_data import strict_json
 from plane_anomalib.core.registry import DATASETS, MODELS
 from plane_anomalib.core.results import Component
+from plane_anomalib.core.typed_data import strict_json
 
 _ID_DIGITS = 20
 # Where data lie, how fast they are read and what is drawn change no number.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plane_anomalib.benchmark.schema import Identity, Job
-from plane_anomalib.core.json_data import JsonDataError, from_plain, load_strict, write_json
 from plane_anomalib.core.results import ResultsError
+from plane_anomalib.core.typed_data import TypedDataError, from_plain, load_strict, write_json
 
 ORDER_FILE = "order.json"
 LOG_FILE = "log.txt"
@@ -44,7 +44,7 @@ def read_order(home: Path) -> Order:
     file = home / ORDER_FILE
     try:
         return from_plain(Order, load_strict(file.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, JsonDataError) as error:
+    except (OSError, UnicodeDecodeError, TypedDataError) as error:
         raise ResultsError(
             f"{file}: cannot be read ({error}); run the sweep again, which writes it anew."
         ) from error

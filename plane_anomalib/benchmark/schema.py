@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from plane_anomalib.core.json_data import JsonDataError, from_plain, load_strict, write_json
 from plane_anomalib.core.results import Component, Hardware, ResultsError, RunResult, Versions
+from plane_anomalib.core.typed_data import TypedDataError, from_plain, load_strict, write_json
 
 SCHEMA_VERSION = 1
 RESULT_FILE = "result.json"
@@ -197,7 +197,7 @@ def read_result(file: Path) -> JobResult:
         return from_plain(JobResult, data)
     except (OSError, UnicodeDecodeError) as error:
         raise ResultsError(f"{file}: cannot be read ({error}).") from error
-    except JsonDataError as error:
+    except TypedDataError as error:
         raise ResultsError(f"{file}: {error}; delete it to run the job again.") from error
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from plane_anomalib.benchmark.schema import ONE_CLASS, ONE_FOR_ALL
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import DATASETS, MODELS
-from plane_anomalib.core.typed_yaml import load_typed, read_mapping
+from plane_anomalib.core.typed_data import read_yaml, read_yaml_mapping
 from plane_anomalib.data.categories import parse_categories
 
 BUNDLED = Path(__file__).resolve().parents[1] / "configs" / "sweeps"
@@ -143,7 +143,7 @@ def read_sweep(path: Path) -> SweepFile:
     Raises:
         ConfigurationError: The file is missing, or something in it cannot be meant.
     """
-    sweep = load_typed(SweepFile, path)
+    sweep = read_yaml(SweepFile, path)
     try:
         models = tuple(_complete_model(row, path.parent) for row in sweep.models)
         data = tuple(_complete_column(column) for column in sweep.data)
@@ -183,7 +183,7 @@ def _complete_model(row: ModelRow, folder: Path) -> ModelRow:
         raise ConfigurationError(f"a model needs either model or config: {row.row or row}.")
     name, arguments = row.model, dict(row.arguments)
     if row.config:
-        config = read_mapping(folder / row.config)
+        config = read_yaml_mapping(folder / row.config)
         unknown = sorted(set(config) - {"class_path", "init_args"})
         if unknown or not isinstance(config.get("class_path"), str):
             raise ConfigurationError(f"{row.config} must hold class_path and init_args alone.")

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from plane_anomalib.core.cores import usable_cores
-from plane_anomalib.core.json_data import strict_json, to_plain
 from plane_anomalib.core.results import Component, Hardware, Versions
+from plane_anomalib.core.typed_data import strict_json, to_plain
 from plane_anomalib.core.version import __version__
 
 UNKNOWN = "unknown"

@@ -7,7 +7,6 @@ refused with a sentence rather than half understood.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from plane_anomalib.core.errors import PlaneAnomalibError
 from plane_anomalib.core.files import replaced
-from plane_anomalib.core.json_data import JsonDataError, from_plain, load_strict, strict_json
+from plane_anomalib.core.typed_data import parse_versioned, strict_json
 
 SCHEMA_VERSION = 1
 METRICS_FILE = "metrics.json"
@@ -180,7 +179,7 @@ class RunResult:
 
     def to_json(self) -> str:
         """The result as strict, sorted, indented JSON."""
-        return strict_json(dataclasses.asdict(self), indent=2)
+        return strict_json(self, indent=2)
 
     @classmethod
     def from_json(cls, text: str, source: str = "results") -> RunResult:
@@ -194,20 +193,15 @@ class RunResult:
             ResultsError: Not JSON, of another schema version, or with fields missing or of a
                 wrong type.
         """
-        try:
-            data = load_strict(text)
-        except JsonDataError as error:
-            raise ResultsError(f"{source}: {error}; run the test again.") from error
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if version != SCHEMA_VERSION:
-            raise ResultsError(
-                f"{source}: results schema {version!r} is not the version {SCHEMA_VERSION} that "
-                "this plane_anomalib reads; use the version that wrote it, or run the test again."
-            )
-        try:
-            return from_plain(cls, data)
-        except JsonDataError as error:
-            raise ResultsError(f"{source}: {error}; run the test again.") from error
+        return parse_versioned(
+            cls,
+            text,
+            source,
+            field="schema_version",
+            version=SCHEMA_VERSION,
+            error=ResultsError,
+            redo="run the test again",
+        )
 
 
 def write_metrics_json(run_dir: str | Path, result: RunResult) -> Path:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from plane_anomalib.core.errors import PlaneAnomalibError
-from plane_anomalib.core.json_data import read_versioned, write_json
 from plane_anomalib.core.results import Hardware, Versions
+from plane_anomalib.core.typed_data import read_versioned, write_json
 from plane_anomalib.inspection.result import Threshold
 
 CARD_FILE = "detector.json"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plane_anomalib.core.errors import PlaneAnomalibError
-from plane_anomalib.core.json_data import read_versioned, write_json
 from plane_anomalib.core.results import Versions
+from plane_anomalib.core.typed_data import read_versioned, write_json
 from plane_anomalib.inspection.result import Decision, Region, Threshold
 from plane_anomalib.web.colours import ScoreScale
 

@@ -14,8 +14,8 @@ from anomalib.callbacks import ModelCheckpoint
 from anomalib.engine import Engine
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 
-from plane_anomalib.core.json_data import JsonDataError, load_strict, to_plain, write_json
 from plane_anomalib.core.progress import Progress
+from plane_anomalib.core.typed_data import TypedDataError, load_strict, to_plain, write_json
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import CloudReader, sample_row
 from plane_anomalib.inspection.card import DetectorError
@@ -147,7 +147,7 @@ def _check_resumable(order: Order, unfinished: Path) -> None:
         raise DetectorError(f"{unfinished / LAST} is not there: leave out --resume to begin anew.")
     try:
         before = load_strict((unfinished / _ORDER_FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, JsonDataError) as error:
+    except (OSError, UnicodeDecodeError, TypedDataError) as error:
         raise DetectorError(
             f"{unfinished / _ORDER_FILE}: cannot be read ({error}); leave out --resume."
         ) from error

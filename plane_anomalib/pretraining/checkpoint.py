@@ -11,7 +11,7 @@ import torch
 
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.files import replaced
-from plane_anomalib.core.json_data import strict_json, to_plain
+from plane_anomalib.core.typed_data import strict_json, to_plain
 from plane_anomalib.pretraining.config import PretrainConfig
 
 _NAME = "checkpoint.pt"

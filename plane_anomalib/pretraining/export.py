@@ -11,8 +11,8 @@ from safetensors import safe_open
 from plane_anomalib.backbones.load import save_point_language_model
 from plane_anomalib.backbones.point_language import PointLanguageModel
 from plane_anomalib.core.hashes import sha256_of
-from plane_anomalib.core.json_data import strict_json
 from plane_anomalib.core.provenance import git_commit, hardware
+from plane_anomalib.core.typed_data import strict_json
 from plane_anomalib.core.version import __version__
 from plane_anomalib.pretraining.checkpoint import PretrainingState
 from plane_anomalib.pretraining.config import PretrainConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plane_anomalib.core.typed_yaml import load_typed
+from plane_anomalib.core.typed_data import read_yaml
 from plane_anomalib.pretraining.config import PretrainConfig
 
 
@@ -17,4 +17,4 @@ def load_config(path: str | Path) -> PretrainConfig:
     Raises:
         ConfigurationError: The file is missing, not YAML, or has an unknown or wrong entry.
     """
-    return load_typed(PretrainConfig, path)
+    return read_yaml(PretrainConfig, path)

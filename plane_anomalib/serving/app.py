@@ -23,7 +23,7 @@ from plane_anomalib.core.errors import (
     PointCloudFileError,
     PointCloudTooLargeError,
 )
-from plane_anomalib.core.json_data import strict_json
+from plane_anomalib.core.typed_data import strict_json
 from plane_anomalib.core.version import __version__
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.serving.answer import Answer, Question, judge

@@ -42,7 +42,7 @@ from plane_anomalib.benchmark.schema import (
 )
 from plane_anomalib.benchmark.store import Store
 from plane_anomalib.core.errors import PlaneAnomalibError
-from plane_anomalib.core.json_data import strict_json
+from plane_anomalib.core.typed_data import strict_json
 
 _WAIT_SECONDS = 1.0
 _CANCEL_SECONDS = 10.0

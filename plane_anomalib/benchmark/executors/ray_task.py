@@ -15,8 +15,8 @@ from plane_anomalib.benchmark.executors.ray_cluster import ClusterError, load_ra
 from plane_anomalib.benchmark.order import Order
 from plane_anomalib.benchmark.supervise import Allowance, supervise
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.core.json_data import from_plain, load_strict
 from plane_anomalib.core.registry import DATASETS, MODELS
+from plane_anomalib.core.typed_data import from_plain, load_strict
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from plane_anomalib.benchmark.report.tables import OURS, Cell, Group, Table
 from plane_anomalib.benchmark.schema import JobResult
-from plane_anomalib.core.json_data import strict_json
 from plane_anomalib.core.provenance import NOT_CONFIGURATION
 from plane_anomalib.core.results import Component
+from plane_anomalib.core.typed_data import strict_json
 
 _DIGITS = 12
 

@@ -70,7 +70,7 @@ def test_names_are_completed_and_a_models_file_gives_way_to_arguments(tmp_path: 
         ("models: [{row: x}]", "needs either model or config"),
         ("models: [{config: none.yaml}]", r"none\.yaml cannot be read"),
         ("models: [{model: BTF}]\nscope: one-clas", "did you mean one-class"),
-        ("models: [{model: BTF}]\nseeds: 3", "seeds must be of type tuple"),
+        ("models: [{model: BTF}]\nseeds: 3", "seeds must be of type list"),
         ("models: [{model: BTF}]\nlimits: {memory_gb: 0}", "limits.memory_gb must be above 0"),
         ("models: [{model: BTF}]\ndata: [{dataset: Real3DD}]", "did you mean Real3DAD"),
         ("models: [{model: BTF, only: [ASM]}]\n" + DATA, "did you mean ASN"),

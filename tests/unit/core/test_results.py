@@ -114,19 +114,24 @@ def test_absent_and_infinite_numbers_become_null() -> None:
 @pytest.mark.parametrize("version", [0, 2, "1", None])
 def test_another_schema_version_is_refused(version: object) -> None:
     data = json.loads(make_result().to_json()) | {"schema_version": version}
-    with pytest.raises(ResultsError, match=r"run7: results schema .* is not the version 1"):
+    with pytest.raises(
+        ResultsError, match=r"run7: is of version .*, and this plane_anomalib reads 1"
+    ):
         RunResult.from_json(json.dumps(data), source="run7")
 
 
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda d: d.pop("seed"), "top level misses seed"),
-        (lambda d: d.update(extra=1), "top level has unknown extra"),
-        (lambda d: d["hardware"].update(cores="two"), "hardware.cores must be int and is 'two'"),
-        (lambda d: d["hardware"].update(cores=True), "hardware.cores must be int"),
-        (lambda d: d.update(objects={}), "objects must be list"),
-        (lambda d: d["objects"][0].update(score="x"), r"objects\[0\].score must be float"),
+        (lambda d: d.pop("seed"), "the entry seed is missing"),
+        (lambda d: d.update(extra=1), "there is no entry extra"),
+        (
+            lambda d: d["hardware"].update(cores="two"),
+            "hardware.cores must be of type int, not 'two'",
+        ),
+        (lambda d: d["hardware"].update(cores=True), "hardware.cores must be of type int"),
+        (lambda d: d.update(objects={}), "objects must be of type list"),
+        (lambda d: d["objects"][0].update(score="x"), r"objects\[0\].score must be of type float"),
         (lambda d: d["metrics"]["per_category"].update(bowl0=[]), "per_category.bowl0 must be"),
     ],
 )

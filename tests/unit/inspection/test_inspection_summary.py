@@ -56,7 +56,7 @@ def test_a_folder_without_results_is_told_from_one_with_damaged_ones(tmp_path: P
     [
         (("summary_version",), 2, "is of version 2, and this plane_anomalib reads 1"),
         (("clouds", 0, "decision"), "maybe", r"clouds\[0\].decision must be .*anomaly.*'maybe'"),
-        (("clouds", 0, "regions", 0, "center"), [1, 2], r"regions\[0\].center must be tuple"),
+        (("clouds", 0, "regions", 0, "center"), [1, 2], r"regions\[0\].center takes 3 values"),
         (("scale", "low"), 7.0, "low < center < high"),
         (("clouds", 0, "files", "npz"), "../secret.npz", "outside of the folder of results"),
         (("clouds", 1, "files", "npz"), "/etc/passwd", "outside of the folder of results"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from plane_anomalib.core.typed_yaml import from_mapping
+from plane_anomalib.core.typed_data import from_plain
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.pool import Pool
 
@@ -40,7 +40,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def config() -> PretrainConfig:
     """Settings of a run that takes a second."""
-    return from_mapping(PretrainConfig, SETTINGS)
+    return from_plain(PretrainConfig, SETTINGS)
 
 
 @pytest.fixture(scope="session")
