@@ -23,8 +23,14 @@ import numpy as np
 import torch
 from output import write_or_print
 
-from plane_anomalib.backbones import PointTransformer, create_backbone, load_point_language_model
-from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
+from plane_anomalib.backbones.encoder_files import load_point_language_model
+from plane_anomalib.backbones.encoders import (
+    BUILTIN_POINTS,
+    BUILTIN_TEXT,
+    create_backbone,
+    create_random,
+)
+from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.generation.defects.base import random_rotation
 from plane_anomalib.generation.defects.extended import DEFAULT_WEIGHTS, DefectMix
 from plane_anomalib.generation.shapes import HELD_OUT, draw_shape
@@ -98,7 +104,7 @@ def scores(data: Family, model: FittedModel) -> list[float]:
 def encoders(files: Sequence[Path]) -> Iterator[tuple[str, PointTransformer | None]]:
     """What fills the bank, by name."""
     yield "FPFH", None
-    untrained = create_random(POINTS, TEXT, torch.Generator().manual_seed(0))
+    untrained = create_random(BUILTIN_POINTS, BUILTIN_TEXT, torch.Generator().manual_seed(0))
     yield "untrained", untrained.points
     yield "built-in", create_backbone("builtin").points
     for file in files:

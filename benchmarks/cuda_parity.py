@@ -24,8 +24,9 @@ from output import write_or_print
 from plane_speed import create_model
 from torch import Tensor
 
-from plane_anomalib.backbones import PointTransformerConfig, TextEncoderConfig
-from plane_anomalib.backbones.builtin import create_random
+from plane_anomalib.backbones.encoders import create_random
+from plane_anomalib.backbones.point_transformer import PointTransformerConfig
+from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.core.provenance import hardware
 from plane_anomalib.models.components.coreset import greedy_coreset
 from plane_anomalib.models.components.memory_bank import MemoryBank

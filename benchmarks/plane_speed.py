@@ -28,9 +28,9 @@ import torch
 from clouds import clouds
 from output import write_or_print
 
-from plane_anomalib.backbones.builtin import create_random
+from plane_anomalib.backbones.encoders import create_random
+from plane_anomalib.backbones.layers import hold
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
-from plane_anomalib.backbones.precision import hold
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.benchmark.cost import count_cost
 from plane_anomalib.formats.io import read_points, write_points

@@ -21,7 +21,8 @@ import torch
 from builtin_features import Family, bank, family, scores
 from output import write_or_print
 
-from plane_anomalib.backbones import PointTransformer, load_point_language_model
+from plane_anomalib.backbones.encoder_files import load_point_language_model
+from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.backbones.weights.store import builtin_path
 from plane_anomalib.generation.shapes import HELD_OUT
 from plane_anomalib.models.patchcore3d.torch_model import LAYERS

@@ -29,9 +29,9 @@ from output import write_or_print
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.backbones.builtin import create_random
-from plane_anomalib.backbones.mini_pointnet import MiniPointNet
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.encoders import create_random
+from plane_anomalib.backbones.layers import MiniPointNet
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 

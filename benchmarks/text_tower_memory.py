@@ -54,8 +54,8 @@ def checkpoint_shapes(name: str) -> dict[str, tuple[int, ...]]:
 
 def encode(path: Path, dtype: str) -> None:
     """Read the tower, encode, and print peak and time as JSON."""
+    from plane_anomalib.backbones.encoder_files import read_text_tower
     from plane_anomalib.backbones.text_encoder import TextEncoder
-    from plane_anomalib.backbones.text_tower import read_text_tower
 
     before = peak()
     start = time.perf_counter()
@@ -76,7 +76,7 @@ def encode(path: Path, dtype: str) -> None:
 
 def convert_file(path: Path, out: Path) -> None:
     """Convert, and print peak and time as JSON."""
-    from plane_anomalib.backbones.convert import convert
+    from plane_anomalib.backbones.conversion import convert
 
     start = time.perf_counter()
     convert(path, out)

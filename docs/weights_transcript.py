@@ -23,8 +23,8 @@ from pathlib import Path
 
 import torch
 
-from plane_anomalib.backbones.weights import CATALOGUE, HubFile, converted_path
-from plane_anomalib.backbones.weights.store import FOLDER_VARIABLE
+from plane_anomalib.backbones.weights.catalogue import CATALOGUE, HubFile
+from plane_anomalib.backbones.weights.store import FOLDER_VARIABLE, converted_path
 from tests.parity.reference_weights import reference_state
 from tests.support.web import Page, web
 

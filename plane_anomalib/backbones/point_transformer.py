@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.mini_pointnet import MiniPointNet
-from plane_anomalib.backbones.precision import precision_of
-from plane_anomalib.backbones.transformer import TransformerBlock
+from plane_anomalib.backbones.layers import MiniPointNet, TransformerBlock, precision_of
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn_torch
 from plane_anomalib.geometry.sampling import farthest_point_sampling
@@ -118,36 +116,31 @@ class PointTransformer(nn.Module):
         """Encode a batch of clouds of equally many points.
 
         Args:
-            points: Coordinates, (B, P, 3) float32, centerd and scaled as the weights expect.
+            points: Coordinates, (B, P, 3) float32, centered and scaled as the weights expect.
             layers: 0-based blocks whose output to return.
             num_groups: Groups per cloud (P if there are fewer points), else as configured.
             group_size: Points per group (P if there are fewer), else as configured.
-            token_prompts: Prompt tokens by block; they take part in attention and are never
-                returned. See `TokenPrompts`.
-            as_training: Compute as the network does in training mode, in which the public
-                repositories leave it: normalise by the statistics of these groups, and drop
-                branches of the blocks at random, drawn from this generator (stochastic depth).
+            token_prompts: See `TokenPrompts`; they take part in attention and are never returned.
+            as_training: Compute as in training mode, in which the public repositories leave it:
+                normalise by these groups' statistics, and drop branches of the blocks at random,
+                drawn from this generator (stochastic depth).
 
         Returns:
             Tokens of the blocks asked for, centers, pooled feature and groups.
 
         Raises:
-            ConfigurationError: If a layer does not exist, a number is not positive, or `points` has
-                another shape.
+            ConfigurationError: There is no such layer, a number is not positive, or `points` is
+                no such batch.
         """
         self._check(points, layers)
         centers, group_index = self.group(points, num_groups=num_groups, group_size=group_size)
+        own = as_training is not None
         with precision_of(self.blocks):
-            embedded = self.embed(
-                points, centers, group_index, batch_statistics=as_training is not None
-            )
+            x = self.embed(points, centers, group_index, batch_statistics=own)
+            x = x.to(self.norm.weight.dtype)  # the sum stays in float32, also under autocast
+            factors = self._branch_factors(len(points), as_training)
             tokens, pooled, _ = self.run(
-                # What the blocks add up stays in float32, also under autocast.
-                embedded.to(self.norm.weight.dtype),
-                centers,
-                layers=layers,
-                token_prompts=token_prompts,
-                factors=self._branch_factors(len(points), as_training),
+                x, centers, layers=layers, token_prompts=token_prompts, factors=factors
             )
         return PointFeatures(tokens, centers, pooled, group_index)
 
@@ -199,11 +192,7 @@ class PointTransformer(nn.Module):
             Output of each block asked for, (B, G, W); the pooled feature, (B, 2 W); and the groups
             after the final norm, (B, G, W).
         """
-        x, position, batch = tokens, self.position(centers), len(tokens)
-        if self.config.class_token:
-            x = torch.cat((self.class_token.expand(batch, -1, -1).to(x.dtype), x), 1)
-            place = self.class_position.expand(batch, -1, -1).to(position.dtype)
-            position = torch.cat((place, position), 1)
+        x, position = self._with_class_token(tokens, self.position(centers))
         first = x.shape[1] - centers.shape[1]
         prompts = x[:, :0]
         outputs: dict[int, Tensor] = {}
@@ -290,6 +279,14 @@ class PointTransformer(nn.Module):
         shape = self.config.depth, 2, batch
         kept = torch.rand(shape, generator=generator) < keep[:, None, None]
         return (kept / keep[:, None, None])[..., None, None]
+
+    def _with_class_token(self, x: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens and their positions, the class token before them if the encoder has one."""
+        if not self.config.class_token:
+            return x, position
+        token = self.class_token.expand(len(x), -1, -1).to(x.dtype)
+        place = self.class_position.expand(len(x), -1, -1).to(position.dtype)
+        return torch.cat((token, x), 1), torch.cat((place, position), 1)
 
     @staticmethod
     def _pool(x: Tensor, first: int) -> Tensor:

@@ -1,16 +1,26 @@
-"""The causal text transformer of CLIP and SLIP, run on embeddings, so that prompts learn."""
+"""The text encoder of CLIP and SLIP, and the tokenizers that turn words into its tokens."""
 
 from __future__ import annotations
 
+import gzip
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.precision import precision_of
-from plane_anomalib.backbones.transformer import Past, TransformerBlock
+from plane_anomalib.backbones.layers import Past, TransformerBlock, precision_of
+from plane_anomalib.core.errors import ConfigurationError
+
+#: Bytes that stand for themselves in the vocabulary; the others follow under characters of 256 on.
+_PRINTABLE = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+_WORD = r"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"
+_END = "</w>"
 
 
 @dataclass(frozen=True)
@@ -100,3 +110,120 @@ class TextEncoder(nn.Module):
                 kept.append(cast("TransformerBlock", block).past(x))
                 x = block(x)
         return kept
+
+
+class Tokenizer(Protocol):
+    """What a text encoder needs to know of its vocabulary."""
+
+    #: Token before every sentence.
+    start: int
+    #: Token after every sentence, where the encoder reads its result.
+    end: int
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of `text` without start and end."""
+        ...
+
+
+class ByteTokenizer:
+    """One token per UTF-8 byte of the lower-case text: no vocabulary file, no unknown word."""
+
+    start = 256
+    end = 257
+    vocab_size = 258
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of `text` without start and end."""
+        return list(" ".join(text.lower().split()).encode())
+
+
+class ClipTokenizer:
+    """CLIP's byte-pair encoding of 49,408 tokens.
+
+    The vocabulary is read at the first sentence, so that encoding points alone does not need it.
+    """
+
+    start = 49406
+    end = 49407
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of `text` without start and end."""
+        return clip_byte_pairs().encode(text)
+
+
+def create_tokenizer(name: str) -> Tokenizer:
+    """Return the tokenizer that a `TextEncoderConfig` names.
+
+    Args:
+        name: "clip" or "bytes".
+
+    Raises:
+        ConfigurationError: If there is no such tokenizer.
+    """
+    if name == "clip":
+        return ClipTokenizer()
+    if name == "bytes":
+        return ByteTokenizer()
+    raise ConfigurationError(f'There is no tokenizer "{name}": choose "clip" or "bytes".')
+
+
+def merges_path() -> Path:
+    """Where the package keeps the merges; their licence lies beside them."""
+    return Path(__file__).parents[1] / "assets" / "clip_merges.txt.gz"
+
+
+class BytePairs:
+    """Splits text into tokens as CLIP does.
+
+    Text is repaired, lower-cased and split into words; a word's bytes are joined pair by pair, the
+    pair first that comes first in the list. The names of control tokens are words like others.
+    """
+
+    def __init__(self) -> None:
+        import regex
+
+        self._words = regex.compile(_WORD, regex.IGNORECASE)
+        lines = gzip.decompress(merges_path().read_bytes()).decode().splitlines()
+        merges = [(first, second) for first, second in map(str.split, lines)]
+        self._ranks = {merge: rank for rank, merge in enumerate(merges)}
+        rest = [byte for byte in range(256) if byte not in _PRINTABLE]
+        characters = [chr(byte) for byte in _PRINTABLE] + [chr(256 + n) for n in range(len(rest))]
+        self._characters = dict(zip([*_PRINTABLE, *rest], characters, strict=True))
+        ends = [f"{character}{_END}" for character in characters]
+        vocabulary = [*characters, *ends, *map("".join, merges)]
+        self._tokens = {symbol: token for token, symbol in enumerate(vocabulary)}
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of `text`, without start and end."""
+        import ftfy
+
+        repaired = html.unescape(html.unescape(ftfy.fix_text(text)))
+        words = self._words.findall(" ".join(repaired.split()).lower())
+        return [self._tokens[symbol] for word in words for symbol in self._symbols(word)]
+
+    def _symbols(self, word: str) -> list[str]:
+        symbols = [self._characters[byte] for byte in word.encode()]
+        symbols[-1] += _END
+        while len(symbols) > 1:
+            best = min(pairwise(symbols), key=lambda pair: self._ranks.get(pair, len(self._ranks)))
+            if best not in self._ranks:
+                break
+            symbols = _joined(symbols, best)
+        return symbols
+
+
+@cache
+def clip_byte_pairs() -> BytePairs:
+    """The encoding, its list of merges read once."""
+    return BytePairs()
+
+
+def _joined(symbols: list[str], pair: tuple[str, str]) -> list[str]:
+    """Every occurrence of a pair as one symbol, from left to right."""
+    joined: list[str] = []
+    index = 0
+    while index < len(symbols):
+        found = tuple(symbols[index : index + 2]) == pair
+        joined.append("".join(pair) if found else symbols[index])
+        index += 2 if found else 1
+    return joined

@@ -8,9 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.backbones.weights import CATALOGUE, missing, pin_of, usable_path
-from plane_anomalib.backbones.weights.entry import WEIGHT_SUFFIXES
-from plane_anomalib.backbones.weights.store import builtin_path, converted_path
+from plane_anomalib.backbones.weights.catalogue import CATALOGUE, WEIGHT_SUFFIXES
+from plane_anomalib.backbones.weights.store import (
+    builtin_path,
+    converted_path,
+    missing,
+    pin_of,
+    usable_path,
+)
 from plane_anomalib.benchmark.code_digest import code_digest
 from plane_anomalib.benchmark.schema import Identity, Job
 from plane_anomalib.core.errors import WeightsError

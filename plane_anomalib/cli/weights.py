@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plane_anomalib.backbones.weights import catalogue, store
-from plane_anomalib.backbones.weights.entry import UNKNOWN, Entry
+from plane_anomalib.backbones.weights.catalogue import UNKNOWN, CatalogueEntry
 
 if TYPE_CHECKING:
     from plane_anomalib.backbones.weights.fetch import Fetched
@@ -137,7 +137,7 @@ def _convert(arguments: Namespace) -> list[str]:
 
 
 def _verify(arguments: Namespace) -> list[str]:
-    from plane_anomalib.backbones.verify import verify_entry, verify_file
+    from plane_anomalib.backbones.conversion import verify_entry, verify_file
 
     path = Path(arguments.target).expanduser()
     if arguments.target in catalogue.CATALOGUE or not (path.suffix or path.exists()):
@@ -145,7 +145,7 @@ def _verify(arguments: Namespace) -> list[str]:
     return [*verify_file(path), "ok"]
 
 
-def _convert_named(entry: Entry, fetched: Fetched) -> list[str]:
+def _convert_named(entry: CatalogueEntry, fetched: Fetched) -> list[str]:
     """Convert to where models look for this name, and put both files on record."""
     from plane_anomalib.backbones.weights.fetch import record
     from plane_anomalib.core.hashes import sha256_of
@@ -158,15 +158,15 @@ def _convert_named(entry: Entry, fetched: Fetched) -> list[str]:
     return [*lines, f"Use it by its name, {entry.name}, wherever a backbone is asked for."]
 
 
-def _write(source: Path, out: Path, entry: Entry | None) -> list[str]:
-    from plane_anomalib.backbones.convert import convert
+def _write(source: Path, out: Path, entry: CatalogueEntry | None) -> list[str]:
+    from plane_anomalib.backbones.conversion import convert
 
     done = convert(source, out, entry)
     left_out = [f"left out: {done.left_out}"] if done.left_out else []
     return [f"{done.path}", f"{done.kind}: {done.shape}", *left_out]
 
 
-def _state(entry: Entry) -> str:
+def _state(entry: CatalogueEntry) -> str:
     if store.converted_path(entry).is_file():
         return "yes"
     return "no" if store.here(entry) is None else "not converted"

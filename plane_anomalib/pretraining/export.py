@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from plane_anomalib.backbones.load import save_point_language_model
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.encoder_files import save_point_language_model
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.hashes import sha256_of
 from plane_anomalib.core.provenance import git_commit, hardware
 from plane_anomalib.core.typed_data import strict_json

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.metrics.functional import binary_metrics
 from plane_anomalib.pretraining import losses
 from plane_anomalib.pretraining.batch import Batch, make_batch

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.encoders import BUILTIN_POINTS, BUILTIN_TEXT, create_random
+from plane_anomalib.backbones.layers import TransformerBlock
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
-from plane_anomalib.backbones.transformer import TransformerBlock
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.pretraining.config import LossesConfig, ModelConfig
 
@@ -30,7 +30,10 @@ def create_model(config: ModelConfig, seed: int) -> PointLanguageModel:
         ConfigurationError: The shape has unknown fields, or a layer does not exist.
     """
     try:
-        points, text = replace(POINTS, **config.points), replace(TEXT, **config.text)
+        points, text = (
+            replace(BUILTIN_POINTS, **config.points),
+            replace(BUILTIN_TEXT, **config.text),
+        )
     except TypeError as error:
         raise ConfigurationError(f"model: {error}.") from error
     if max(config.layers) >= points.depth:

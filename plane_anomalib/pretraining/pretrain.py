@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from plane_anomalib.backbones.load import load_point_language_model
+from plane_anomalib.backbones.encoder_files import load_point_language_model
 from plane_anomalib.pretraining import checkpoint
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.export import export

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.pretraining import checkpoint
 from plane_anomalib.pretraining.batch import make_batch

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.pretraining import losses
 from plane_anomalib.pretraining.batch import Batch, mean_direction, relative_groups
 from plane_anomalib.pretraining.config import LossesConfig

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 
 #: What each kind of defect is called.
 KIND_WORDS: dict[str, tuple[str, ...]] = {

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from plane_anomalib.backbones import create_backbone
-from plane_anomalib.backbones.create import create_point_encoder
-from plane_anomalib.backbones.weights import CATALOGUE, store
+from plane_anomalib.backbones.encoders import create_backbone, create_point_encoder
+from plane_anomalib.backbones.weights import store
+from plane_anomalib.backbones.weights.catalogue import CATALOGUE
 from tests.cli.conftest import TINY, Typed
 from tests.parity.reference_weights import DATA, reference_state
 from tests.support.official_files import Trap, official, official_points

@@ -10,11 +10,9 @@ import pytest
 import torch
 from reference_weights import DATA, reference_state
 
-from plane_anomalib.backbones import (
-    PointLanguageModel,
-    create_backbone,
-    load_point_transformer,
-)
+from plane_anomalib.backbones.encoder_files import load_point_transformer
+from plane_anomalib.backbones.encoders import create_backbone
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointFeatures
 
 LAYERS = (2, 5, 8, 11)

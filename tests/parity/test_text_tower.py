@@ -17,11 +17,14 @@ from open_clip.model import CLIP, CustomTextCLIP
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.load import load_point_language_model, save_point_language_model
-from plane_anomalib.backbones.point_language import PointLanguageModel
-from plane_anomalib.backbones.text_tower import read_text_tower
+from plane_anomalib.backbones.encoder_files import (
+    load_point_language_model,
+    read_text_tower,
+    save_point_language_model,
+)
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.errors import WeightsError
-from tests.unit.backbones.test_load import official_points
+from tests.unit.backbones.test_encoder_files import official_points
 
 VISION = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 3}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_clip.tokenizer import SimpleTokenizer
 
-from plane_anomalib.backbones.byte_pairs import BytePairs
+from plane_anomalib.backbones.text_encoder import BytePairs
 
 OURS, THEIRS = BytePairs(), SimpleTokenizer()
 PIECES = [

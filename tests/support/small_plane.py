@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from plane_anomalib.backbones.builtin import create_random
-from plane_anomalib.backbones.load import save_point_language_model
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.encoder_files import save_point_language_model
+from plane_anomalib.backbones.encoders import create_random
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
-from plane_anomalib.backbones.text_encoder import TextEncoderConfig
-from plane_anomalib.backbones.tokenizer import ByteTokenizer
+from plane_anomalib.backbones.text_encoder import ByteTokenizer, TextEncoderConfig
 from plane_anomalib.models.plane.inputs import InputSettings
 from plane_anomalib.models.plane.settings import PlaneSettings
 from plane_anomalib.models.plane.torch_model import PlaneModel

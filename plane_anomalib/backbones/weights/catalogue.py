@@ -1,15 +1,130 @@
-"""Published weights that the encoders of this package can use: facts only, nothing heavy.
-
-What is not known for certain is None here and "unknown" wherever it is shown.
-"""
+"""Published weights that the encoders of this package can use: facts only, nothing heavy."""
 
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
-from plane_anomalib.backbones.weights.entry import Entry, HubFile, Shape
 from plane_anomalib.core.errors import WeightsError
+
+WeightsKind = Literal["point-language", "point-encoder", "text-tower"]
+UNKNOWN = "unknown"
+WEIGHT_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".ckpt", ".safetensors"})
+"""Suffixes of files that weights can be read from."""
+_HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file on the Hugging Face hub.
+
+    Args:
+        repository: `owner/name`.
+        path: The file in it.
+        repository_type: As the hub calls it.
+        revision: Branch, tag or commit.
+    """
+
+    repository: str
+    path: str
+    repository_type: Literal["model", "dataset"] = "model"
+    revision: str = "main"
+
+    def __str__(self) -> str:
+        """Its address in a browser."""
+        kind = "datasets/" if self.repository_type == "dataset" else ""
+        return f"{_HUB}/{kind}{self.repository}/resolve/{self.revision}/{self.path}"
+
+
+@dataclass(frozen=True)
+class EncoderShape:
+    """The configuration that a file gives.
+
+    Args:
+        layers: Transformer blocks.
+        width: Channels of a token.
+        groups: Groups per cloud in pretraining (points); None for a text tower.
+        group_size: Points per group in pretraining; None for a text tower.
+        joint: Channels of the space shared with text; None if there is none.
+        class_token: Whether a learned token stands for the cloud.
+    """
+
+    layers: int
+    width: int
+    groups: int | None = None
+    group_size: int | None = None
+    joint: int | None = None
+    class_token: bool = True
+
+    def __str__(self) -> str:
+        words = [f"{self.layers} layers", f"width {self.width}"]
+        if self.groups is not None:
+            words.append(f"{self.groups} groups of {self.group_size} points")
+        words.append(f"joint space {self.joint}" if self.joint else "no joint space")
+        if not self.class_token:
+            words.append("no class token")
+        return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """One published file.
+
+    Args:
+        name: What users type.
+        kind: What is in it: both encoders, a point encoder alone, or a text tower alone.
+        what: One line.
+        file: Its name where it is published.
+        source: Where it lies: on the hub, or a URL.
+        licence: In short.
+        terms: What to know before it is fetched.
+        citation: The paper.
+        shape: What it gives.
+        size: Bytes, if known.
+        sha256: Of the published file, if known.
+        text: The text tower that the joint space belongs to; "" if it is in the file or there
+            is none.
+        text_entry: The entry that holds this tower; "" as above.
+        per_patch: Whether patches, not whole clouds, are brought into the joint space.
+        notes: More facts, a sentence each.
+    """
+
+    name: str
+    kind: WeightsKind
+    what: str
+    file: str
+    source: HubFile | str
+    licence: str
+    terms: str
+    citation: str
+    shape: EncoderShape
+    size: int | None = None
+    sha256: str | None = None
+    text: str = ""
+    text_entry: str = ""
+    per_patch: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_backbone(self) -> bool:
+        """Whether it makes a point-language model, with the file of its text side if need be."""
+        return self.kind == "point-language" or bool(self.text and not self.per_patch)
+
+    @property
+    def command(self) -> str:
+        """What fetches it."""
+        return f"plane-anomalib weights get {self.name} --accept-terms"
+
+    @property
+    def manual(self) -> str:
+        """How to bring it without this package's download, a sentence."""
+        return (
+            f"By hand: fetch {self.source} with any other program or machine, then run "
+            f"`plane-anomalib weights get {self.name} --from FILE`."
+        )
+
 
 _ULIP_TERMS = (
     "Their authors state no licence for these weights. Their code is BSD-3-Clause; of the data "
@@ -31,7 +146,7 @@ _ULIP_2 = (
 )
 
 _ENTRIES = (
-    Entry(
+    CatalogueEntry(
         name="ulip2-xyz",
         kind="point-language",
         what="ULIP-2 PointBERT on 8k points without colour, with SLIP's text encoder",
@@ -44,10 +159,10 @@ _ENTRIES = (
         licence="none stated; research only",
         terms=_ULIP_TERMS,
         citation=_ULIP_2,
-        shape=Shape(12, 384, 512, 32, 512),
+        shape=EncoderShape(12, 384, 512, 32, 512),
         notes=("Most plausibly the encoder of the PLANE paper.",),
     ),
-    Entry(
+    CatalogueEntry(
         name="ulip2-xyzrgb",
         kind="point-encoder",
         what="ULIP-2 PointBERT on 10k coloured points; its text side is another file",
@@ -61,7 +176,7 @@ _ENTRIES = (
         licence="none stated; research only",
         terms=_ULIP_TERMS,
         citation=_ULIP_2,
-        shape=Shape(18, 384, 512, 32, 1280),
+        shape=EncoderShape(18, 384, 512, 32, 1280),
         text=_BIGG,
         text_entry="openclip-bigg14",
         notes=(
@@ -70,7 +185,7 @@ _ENTRIES = (
             "Its joint space is that of the entry openclip-bigg14, which PLANE needs as well.",
         ),
     ),
-    Entry(
+    CatalogueEntry(
         name="ulip1-pointbert",
         kind="point-language",
         what="ULIP-1 PointBERT on 8k points without colour, with SLIP's text encoder",
@@ -83,9 +198,9 @@ _ENTRIES = (
         licence="none stated; research only",
         terms=_ULIP_TERMS,
         citation=_ULIP_1,
-        shape=Shape(12, 384, 512, 32, 512),
+        shape=EncoderShape(12, 384, 512, 32, 512),
     ),
-    Entry(
+    CatalogueEntry(
         name="patchalign3d",
         kind="point-encoder",
         what="PatchAlign3D: the same encoder, aligned with text patch by patch",
@@ -97,7 +212,7 @@ _ENTRIES = (
             'Hadgi et al., "PatchAlign3D: Local Feature Alignment for Dense 3D Shape '
             'Understanding", CVPR 2026, arXiv:2601.02457'
         ),
-        shape=Shape(12, 384, 128, 32, 1280),
+        shape=EncoderShape(12, 384, 128, 32, 1280),
         text=_BIGG,
         text_entry="openclip-bigg14",
         per_patch=True,
@@ -108,7 +223,7 @@ _ENTRIES = (
             "Its layout was taken from code that loads it, not from the file itself.",
         ),
     ),
-    Entry(
+    CatalogueEntry(
         name="point-mae",
         kind="point-encoder",
         what="Point-MAE pretrained on ShapeNet, as M3DM, PatchCore and Reg3DAD use it",
@@ -120,12 +235,12 @@ _ENTRIES = (
             'Pang et al., "Masked Autoencoders for Point Cloud Self-supervised Learning", '
             "ECCV 2022, arXiv:2203.06604"
         ),
-        shape=Shape(12, 384, 64, 32, class_token=False),
+        shape=EncoderShape(12, 384, 64, 32, class_token=False),
         size=348_288_755,
         sha256="27ded932bb0a2625d5a8eb006df199b2578598c774aee6d86b985300b6a5fd20",
         notes=("M3DM runs it with 1,024 groups of 128 points, Real3D-AD with 16,384 of 128.",),
     ),
-    Entry(
+    CatalogueEntry(
         name="point-bert",
         kind="point-encoder",
         what="Point-BERT pretrained on ShapeNet, as M3DM and PatchCore use it",
@@ -137,10 +252,10 @@ _ENTRIES = (
             'Yu et al., "Point-BERT: Pre-training 3D Point Cloud Transformers with Masked Point '
             'Modeling", CVPR 2022, arXiv:2111.14819'
         ),
-        shape=Shape(12, 384, 64, 32),
+        shape=EncoderShape(12, 384, 64, 32),
         notes=("M3DM runs it with 1,024 groups of 128 points, Real3D-AD with 16,384 of 128.",),
     ),
-    Entry(
+    CatalogueEntry(
         name="openclip-bigg14",
         kind="text-tower",
         what="open_clip ViT-bigG-14: the text side of ulip2-xyzrgb and patchalign3d",
@@ -152,7 +267,7 @@ _ENTRIES = (
             'Cherti et al., "Reproducible Scaling Laws for Contrastive Language-Image Learning", '
             "CVPR 2023, arXiv:2212.07143"
         ),
-        shape=Shape(32, 1280, joint=1280),
+        shape=EncoderShape(32, 1280, joint=1280),
         sha256="0d5318839ad03607c48055c45897c655a14c0276a79f6b867934ddd073760e39",
         notes=("Conversion keeps its text tower, 2.8 GB; the file is not needed after that.",),
     ),
@@ -162,7 +277,7 @@ _ENTRIES = (
 CATALOGUE = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 
 
-def find(name: str) -> Entry:
+def find(name: str) -> CatalogueEntry:
     """The entry of a name.
 
     Raises:

@@ -3,21 +3,96 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from plane_anomalib.backbones.weights.links import opener, require_safe
-from plane_anomalib.backbones.weights.partial import Partial
+from plane_anomalib.backbones.weights.partial_file import PartialFile
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.hashes import require_hash
 from plane_anomalib.core.progress import Progress
 
+_MOST_REDIRECTS = 5
 _CHUNK = 1 << 18
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
+
+
+def is_url(text: str) -> bool:
+    """Whether a user's `PATH|URL` is an address."""
+    return "://" in text
+
+
+def without_secrets(origin: str) -> str:
+    """An address without user, password and query, where signed links carry theirs; or a path."""
+    if not is_url(origin):
+        return origin
+    parts = urlsplit(origin)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
+
+
+def require_safe(url: str) -> None:
+    """Refuse an address over which anybody on the way could change the file.
+
+    Raises:
+        WeightsError: It is neither https nor http on this machine.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or not (parts.scheme == "https" or _is_local_http(url)):
+        raise WeightsError(f"{url}: refused, only https addresses are fetched.")
+
+
+def opener(url: str) -> urllib.request.OpenerDirector:
+    """What opens an address and follows its redirects, under the rule of `require_safe`.
+
+    Proxies are those of the environment, but for addresses on this machine.
+    """
+    handlers: list[urllib.request.BaseHandler] = [_HostCheck(url)]
+    if _is_local_http(url):
+        handlers.append(urllib.request.ProxyHandler({}))
+    return urllib.request.build_opener(*handlers)
+
+
+class _HostCheck(urllib.request.HTTPRedirectHandler):
+    """Follows a few redirects, each under the rule of `require_safe`.
+
+    An address on another machine can never lead to this one.
+
+    Args:
+        url: Where the chain begins.
+    """
+
+    max_redirections = _MOST_REDIRECTS
+    max_repeats = _MOST_REDIRECTS
+
+    def __init__(self, url: str) -> None:
+        self._begins_here = _is_local_http(url)
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """The next request; raises `WeightsError` if its address is not allowed."""
+        if not newurl.startswith("https://") and not (self._begins_here and _is_local_http(newurl)):
+            raise WeightsError(
+                f"{req.full_url}: refused, because it leads to {newurl}, and only https addresses "
+                "are fetched."
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _is_local_http(url: str) -> bool:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    return parts.scheme == "http" and local
 
 
 @dataclass(frozen=True)
@@ -54,41 +129,39 @@ def download(
 ) -> str:
     """Fetch a file; an attempt that was cut short, even days ago, goes on where it stopped.
 
-    What came so far lies beside `path` as `.part`. It is continued only if the server says that
-    the file is still the same (`If-Range`, and the `ETag` of the answer), else started anew.
+    What came so far lies beside `path` as `.part`. It goes on only if the server says that the file
+    is still the same (`If-Range`, and the `ETag` of the answer).
 
     Args:
         url: https, or http on this very machine. Redirects are followed under the same rule.
         path: The file to make, once it is complete and checked.
-        size: Its bytes, if known beforehand.
-        sha256: Its hash, if known beforehand.
+        size: Its bytes, if known.
+        sha256: Its hash, if known.
         patience: Time-outs and repeats.
         progress: Is told how many bytes are here.
 
     Returns:
-        The SHA-256 of the file.
+        Its SHA-256.
 
     Raises:
-        DownloadError: There is no connection, no such file, or not all of it came.
-        WeightsError: The address is not allowed, or the file has another hash; then nothing of
-            it is kept.
+        WeightsError: The address is not allowed, or the hash is another; then nothing of it is
+            kept. A `DownloadError` if not all of it came.
     """
     require_safe(url)
     patience, progress = patience or Patience(), progress or Progress()
-    with Partial(path, url) as part:
+    with PartialFile(path, url) as part:
         _fetch(url, part, size, patience, progress)
-        found = part.sha256
         try:
-            require_hash(found, sha256, url)
+            require_hash(part.sha256, sha256, url)
         except WeightsError:
             part.discard()
             raise
         part.finish()
-    return found
+        return part.sha256
 
 
 def _fetch(
-    url: str, part: Partial, size: int | None, patience: Patience, progress: Progress
+    url: str, part: PartialFile, size: int | None, patience: Patience, progress: Progress
 ) -> None:
     """Fill `part`, in as many attempts as it takes while each brings something new."""
     most, failures = part.size, 0
@@ -106,7 +179,9 @@ def _fetch(
             time.sleep(min(60.0, patience.pause * 2 ** max(0, failures - 1)))
 
 
-def _attempt(url: str, part: Partial, size: int | None, timeout: float, progress: Progress) -> None:
+def _attempt(
+    url: str, part: PartialFile, size: int | None, timeout: float, progress: Progress
+) -> None:
     """One request; raises `_Dropped` if it ends before the file does."""
     request = urllib.request.Request(url, headers=part.request_headers())  # noqa: S310 - checked
     try:
@@ -124,7 +199,7 @@ def _attempt(url: str, part: Partial, size: int | None, timeout: float, progress
         raise _Dropped(f"the connection dropped: {type(error).__name__}") from error
 
 
-def _accept(url: str, part: Partial, answer: Any, size: int | None) -> int | None:
+def _accept(url: str, part: PartialFile, answer: Any, size: int | None) -> int | None:
     """Look at the headers of an answer, set `part` to where its body goes on; its full size."""
     headers = answer.headers
     if headers.get_content_type() == "text/html":
@@ -147,7 +222,7 @@ def _accept(url: str, part: Partial, answer: Any, size: int | None) -> int | Non
     return size if total is None else total
 
 
-def _read_body(answer: Any, part: Partial, progress: Progress) -> None:
+def _read_body(answer: Any, part: PartialFile, progress: Progress) -> None:
     while True:
         chunk = answer.read1(_CHUNK)
         if not chunk:
@@ -156,7 +231,7 @@ def _read_body(answer: Any, part: Partial, progress: Progress) -> None:
         progress.advance(len(chunk))
 
 
-def _judge_status(url: str, part: Partial, error: urllib.error.HTTPError) -> None:
+def _judge_status(url: str, part: PartialFile, error: urllib.error.HTTPError) -> None:
     """Raise what an answer without the file means; return if all of it is here already."""
     with error:
         reason = " ".join(str(error.reason).split())
@@ -170,7 +245,7 @@ def _judge_status(url: str, part: Partial, error: urllib.error.HTTPError) -> Non
         raise DownloadError(f"{url}: the server answers {error.code} {reason}.")
 
 
-def _judge_connection(url: str, part: Partial, error: urllib.error.URLError) -> None:
+def _judge_connection(url: str, part: PartialFile, error: urllib.error.URLError) -> None:
     """Raise what a connection that was never made means."""
     reason = error.reason
     if isinstance(reason, TimeoutError | ConnectionResetError) or part.began:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from plane_anomalib.backbones.weights import store
-from plane_anomalib.backbones.weights.download import DownloadError, Patience, download
-from plane_anomalib.backbones.weights.entry import Entry, HubFile
-from plane_anomalib.backbones.weights.hub import hub_download
-from plane_anomalib.backbones.weights.links import is_url, without_secrets
+from plane_anomalib.backbones.weights.catalogue import CatalogueEntry, HubFile
+from plane_anomalib.backbones.weights.download import (
+    DownloadError,
+    Patience,
+    download,
+    is_url,
+    without_secrets,
+)
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.files import replaced
 from plane_anomalib.core.hashes import require_hash, sha256_of
@@ -35,7 +42,7 @@ class Fetched:
 
 
 def fetch(
-    entry: Entry,
+    entry: CatalogueEntry,
     origin: str | None = None,
     *,
     accept_terms: bool = False,
@@ -65,12 +72,8 @@ def fetch(
     expected = None if repin else pin.sha256 if pin else entry.sha256
     if origin is not None and not is_url(origin):
         path, found = _take(entry, Path(origin).expanduser(), expected, keep=keep)
-    elif not accept_terms:
-        raise WeightsError(
-            f"{entry.name}: nothing was fetched, because its terms are not accepted yet: read them "
-            "above, then repeat with --accept-terms."
-        )
     else:
+        _require_accepted(entry, accept_terms)
         known = store.here(entry) if pin and not repin and origin is None else None
         if known is not None and sha256_of(known) == expected:
             return Fetched(known, str(expected), pin.origin if pin else "", first=False)
@@ -79,7 +82,15 @@ def fetch(
     return Fetched(path, found, str(origin or entry.source), first=pin is None)
 
 
-def record(entry: Entry, fetched: Fetched, converted_sha256: str = "") -> None:
+def _require_accepted(entry: CatalogueEntry, accepted: bool) -> None:
+    if not accepted:
+        raise WeightsError(
+            f"{entry.name}: nothing was fetched, because its terms are not accepted yet: read them "
+            "above, then repeat with --accept-terms."
+        )
+
+
+def record(entry: CatalogueEntry, fetched: Fetched, converted_sha256: str = "") -> None:
     """Pin a file that proved usable: from now on, another one under its name is refused.
 
     Args:
@@ -102,7 +113,9 @@ def record(entry: Entry, fetched: Fetched, converted_sha256: str = "") -> None:
     store.write_pin(entry, pin)
 
 
-def _take(entry: Entry, path: Path, expected: str | None, *, keep: bool) -> tuple[Path, str]:
+def _take(
+    entry: CatalogueEntry, path: Path, expected: str | None, *, keep: bool
+) -> tuple[Path, str]:
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file; check the path.")
     found = sha256_of(path)
@@ -122,7 +135,7 @@ def _take(entry: Entry, path: Path, expected: str | None, *, keep: bool) -> tupl
 
 
 def _bring(
-    entry: Entry,
+    entry: CatalogueEntry,
     source: HubFile | str,
     expected: str | None,
     size: int | None,
@@ -142,3 +155,75 @@ def _bring(
         return target, found
     except DownloadError as error:
         raise WeightsError(f"{error} {entry.manual}") from error
+
+
+def hub_download(file: HubFile) -> Path:
+    """Fetch a file into the hub's cache (`HF_HOME`), unless it is there already.
+
+    The endpoint is `HF_ENDPOINT`; a log-in, where one is needed, is that of `hf auth login`.
+
+    Args:
+        file: What to fetch.
+
+    Returns:
+        Where it lies in the cache.
+
+    Raises:
+        DownloadError: There is no connection, or the hub does not give it.
+    """
+    from huggingface_hub import hf_hub_download
+
+    try:
+        path = hf_hub_download(
+            file.repository,
+            file.path,
+            repo_type=file.repository_type,
+            revision=file.revision,
+            local_files_only=_is_offline(),
+        )
+    except Exception as error:  # also of its HTTP library, which differs between versions
+        raise DownloadError(f"{file}: {_explain(error)}.") from error
+    return Path(path)
+
+
+def _is_offline() -> bool:
+    """Whether the hub's name is not even known; its client would try for half a minute."""
+    from huggingface_hub import constants
+
+    host = urlsplit(constants.ENDPOINT).hostname
+    if getproxies() or host is None:
+        return False
+    try:
+        socket.getaddrinfo(host, None)
+    except socket.gaierror:
+        return True
+    return False
+
+
+def _explain(error: Exception) -> str:
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    known: tuple[tuple[type[Exception], str], ...] = (
+        (
+            LocalEntryNotFoundError,
+            "the hub cannot be reached, and the file is not in its cache",
+        ),
+        (
+            GatedRepoError,
+            "its owners want to be asked first: do so on its page, then hf auth login",
+        ),
+        (RepositoryNotFoundError, "the hub has no such repository, or keeps it private"),
+        (RevisionNotFoundError, "the hub has no such version of it"),
+        (EntryNotFoundError, "the hub has no such file"),
+    )
+    for kind, sentence in known:
+        if isinstance(error, kind):
+            return sentence
+    reason = " ".join(str(error).split()).rstrip(".")
+    return f"the hub's client failed with {type(error).__name__}: {reason}"

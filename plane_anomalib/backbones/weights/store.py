@@ -10,7 +10,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from plane_anomalib.backbones.weights.entry import Entry
+from plane_anomalib.backbones.weights.catalogue import CatalogueEntry
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.files import replaced
 
@@ -50,30 +50,30 @@ def builtin_path() -> Path:
     return Path(__file__).parents[2] / "assets" / "builtin.safetensors"
 
 
-def original_path(entry: Entry) -> Path:
+def original_path(entry: CatalogueEntry) -> Path:
     """Where the published file goes."""
     return folder() / entry.name / entry.file
 
 
-def converted_path(entry: Entry) -> Path:
+def converted_path(entry: CatalogueEntry) -> Path:
     """Where its conversion goes, which is what models load."""
     return folder() / entry.name / f"{entry.name}.safetensors"
 
 
-def usable_path(entry: Entry) -> Path | None:
+def usable_path(entry: CatalogueEntry) -> Path | None:
     """What a model can load of this entry, its conversion; None if it is not here."""
     path = converted_path(entry)
     return path if path.is_file() else None
 
 
-def here(entry: Entry) -> Path | None:
+def here(entry: CatalogueEntry) -> Path | None:
     """The published file on this machine; None if it is not, or no longer, here."""
     pin = pin_of(entry)
     places = [*([Path(pin.original)] if pin else []), original_path(entry)]
     return next((path for path in places if path.is_file()), None)
 
 
-def missing(entry: Entry) -> WeightsError:
+def missing(entry: CatalogueEntry) -> WeightsError:
     """The error for an entry that a model asks for and that is not here."""
     reason = "are not on this machine yet"
     command = entry.command
@@ -87,7 +87,7 @@ def missing(entry: Entry) -> WeightsError:
     )
 
 
-def pin_of(entry: Entry) -> Pin | None:
+def pin_of(entry: CatalogueEntry) -> Pin | None:
     """What is on record about an entry; None before it was first fetched.
 
     Raises:
@@ -100,7 +100,7 @@ def pin_of(entry: Entry) -> Pin | None:
         raise _unreadable(error) from error
 
 
-def write_pin(entry: Entry, pin: Pin) -> None:
+def write_pin(entry: CatalogueEntry, pin: Pin) -> None:
     """Record what an entry's file is; later ones must have the same hash.
 
     Raises:

@@ -12,7 +12,7 @@ import torch
 from anomalib.data import InferenceBatch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.checkpoint import write_tensors
+from plane_anomalib.backbones.tensor_file import write_tensors
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.geometry.validation import FloatArray, as_points
 from plane_anomalib.models.components.detector import (

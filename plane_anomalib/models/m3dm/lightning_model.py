@@ -10,7 +10,7 @@ from anomalib.models.components import AnomalibModule
 from anomalib.visualization import Visualizer
 from torch import nn
 
-from plane_anomalib.backbones.create import create_point_encoder
+from plane_anomalib.backbones.encoders import create_point_encoder
 from plane_anomalib.models.components.arguments import check_choices, check_numbers
 from plane_anomalib.models.lightning.fitted import FittedMixin
 from plane_anomalib.models.m3dm.torch_model import create_m3dm

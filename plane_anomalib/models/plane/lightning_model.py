@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from plane_anomalib.backbones.create import create_backbone
+from plane_anomalib.backbones.encoders import create_backbone
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.backbones.precision import precision_of
+from plane_anomalib.backbones.layers import precision_of
 from plane_anomalib.models.plane.text_prompts import object_name
 from plane_anomalib.models.plane.torch_model import PlaneModel
 

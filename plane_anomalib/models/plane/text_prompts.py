@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.point_language import PointLanguageModel, TextPrefix
+from plane_anomalib.backbones.point_language_model import PointLanguageModel, TextPrefix
 
 
 def object_name(category: str) -> str:

@@ -12,8 +12,8 @@ from anomalib.data import InferenceBatch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.point_language import PointLanguageModel
-from plane_anomalib.backbones.precision import precision_of
+from plane_anomalib.backbones.layers import precision_of
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.interpolation import interpolate_to_points
 from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts

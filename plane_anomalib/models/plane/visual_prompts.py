@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 
 
 class VisualPrompts(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from plane_anomalib.backbones import PointTransformer, PointTransformerConfig
+from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
 from plane_anomalib.core.errors import ConfigurationError
 
 CONFIG = PointTransformerConfig(

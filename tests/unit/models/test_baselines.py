@@ -11,9 +11,10 @@ import pytest
 import torch
 from anomalib.engine import Engine
 
-from plane_anomalib.backbones import load_point_transformer
-from plane_anomalib.backbones.convert import convert
-from plane_anomalib.backbones.weights import CATALOGUE, converted_path
+from plane_anomalib.backbones.conversion import convert
+from plane_anomalib.backbones.encoder_files import load_point_transformer
+from plane_anomalib.backbones.weights.catalogue import CATALOGUE
+from plane_anomalib.backbones.weights.store import converted_path
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.core.results import read_metrics_json
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet

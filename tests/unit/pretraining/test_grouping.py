@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from plane_anomalib.backbones.builtin import POINTS
+from plane_anomalib.backbones.encoders import BUILTIN_POINTS
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.geometry.neighbours import knn_torch
 from plane_anomalib.geometry.sampling import farthest_point_sampling
@@ -14,7 +14,7 @@ from plane_anomalib.pretraining.grouping import farthest_points, group, nearest_
 def test_small_clouds_are_grouped_as_the_encoder_does() -> None:
     points = torch.randn(2, 300, 3, generator=torch.Generator().manual_seed(0))
     with torch.device("meta"):
-        encoder = PointTransformer(POINTS)
+        encoder = PointTransformer(BUILTIN_POINTS)
     centers, index = encoder.group(points, num_groups=40)
     found, found_index = group(points, 40, 32)
     torch.testing.assert_close(found, centers)

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from plane_anomalib.backbones.load import load_point_language_model
+from plane_anomalib.backbones.encoder_files import load_point_language_model
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.pretraining import pretrain as whole
 from plane_anomalib.pretraining import run as running

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.backbones.weights import CATALOGUE, find, store
-from plane_anomalib.backbones.weights.entry import Entry, HubFile
-from plane_anomalib.backbones.weights.links import require_safe
+from plane_anomalib.backbones.weights import store
+from plane_anomalib.backbones.weights.catalogue import CATALOGUE, CatalogueEntry, HubFile, find
+from plane_anomalib.backbones.weights.download import require_safe
 from plane_anomalib.core.errors import WeightsError
 
 ENTRY = CATALOGUE["ulip2-xyz"]
@@ -14,7 +14,7 @@ PIN = store.Pin("1" * 64, 10, "somewhere", "/no/where.pt")
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.name)
-def test_every_entry_is_complete_and_its_address_can_be_fetched(entry: Entry) -> None:
+def test_every_entry_is_complete_and_its_address_can_be_fetched(entry: CatalogueEntry) -> None:
     require_safe(str(entry.source))
     assert all((entry.what, entry.file, entry.licence, entry.terms, entry.citation))
     assert entry.sha256 is None or len(bytes.fromhex(entry.sha256)) == 32

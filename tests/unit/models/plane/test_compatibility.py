@@ -9,7 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from plane_anomalib.backbones.load import save_point_language_model
+from plane_anomalib.backbones.encoder_files import save_point_language_model
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.models.plane import Plane

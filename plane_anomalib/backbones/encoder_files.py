@@ -1,4 +1,4 @@
-"""Point-language models and point encoders from files, and back."""
+"""Point-language models, point encoders and text towers from files, and back."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.checkpoint import read_tensors, write_tensors
-from plane_anomalib.backbones.official import (
+from plane_anomalib.backbones.layers import hold, is_held
+from plane_anomalib.backbones.layouts import (
+    ENCODER_FORMAT,
+    MODEL_FORMAT,
     below,
     infer_points,
     infer_text,
+    is_text_tensor,
     point_language_state,
-)
-from plane_anomalib.backbones.point_file import (
-    ENCODER_FORMAT,
-    MODEL_FORMAT,
     points_of,
     stored_config,
+    text_name,
 )
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
-from plane_anomalib.backbones.precision import hold
+from plane_anomalib.backbones.tensor_file import read_tensors, stream_tensors, write_tensors
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
-from plane_anomalib.backbones.text_tower import read_text_tower
 from plane_anomalib.core.errors import WeightsError
+
+#: Format of a file of `save_text_tower`.
+TOWER_FORMAT = "plane-anomalib text tower, version 1"
 
 
 def load_point_language_model(
@@ -40,32 +42,25 @@ def load_point_language_model(
     num_groups: int = 512,
     group_size: int = 32,
 ) -> PointLanguageModel:
-    """Read a point-language model from a file.
+    """Read a frozen point-language model from a file, onto the CPU.
 
     Args:
-        path: A checkpoint in ULIP's layout (.pt, .safetensors), a file of
-            `save_point_language_model`, or one of `save_point_encoder` with `text` beside it.
-            Nothing in it is ever executed.
-        text: An open_clip checkpoint whose text tower the point encoder was trained beside, for
-            files that hold none (ULIP-2 with colours: ViT-bigG-14, laion2b_s39b_b160k).
+        path: A checkpoint in ULIP's layout, or a file of ours; nothing in it is ever executed.
+        text: The open_clip checkpoint that an encoder without text was trained beside (ULIP-2 with
+            colours: ViT-bigG-14, laion2b_s39b_b160k).
         text_activation: Of that tower; see `read_text_tower`.
-        dtype: In which the encoders are held; bfloat16 halves their memory, see `precision.hold`.
+        dtype: In which the encoders are held; bfloat16 halves their memory, see `layers.hold`.
         num_groups: Groups per cloud of an official checkpoint, which does not say.
         group_size: Points per group of an official checkpoint.
 
-    Returns:
-        The frozen model on the CPU.
-
     Raises:
-        WeightsError: If a file is missing, damaged, not safe, or not all of its tensors and all
-            of the model's find each other; the names are in the message.
+        WeightsError: A file is missing, damaged or not safe, or its tensors are not the model's.
     """
     path = Path(path)
     state, metadata = read_tensors(path)
     if metadata.get("format") == MODEL_FORMAT:
         points = stored_config(PointTransformerConfig, "points", metadata, path)
-        config = stored_config(TextEncoderConfig, "text", metadata, path)
-        named: dict[str, Tensor] = _single(state)
+        config, named = stored_config(TextEncoderConfig, "text", metadata, path), _single(state)
     else:
         points, named = _points_side(state, metadata, path, needs_text=text is None)
         if metadata.get("format") != ENCODER_FORMAT:
@@ -139,6 +134,86 @@ def save_point_language_model(
     }
     state = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
     write_tensors(Path(path), _halved(state, path) if half else state, described)
+
+
+def save_point_encoder(
+    model: PointTransformer,
+    path: Path,
+    metadata: Mapping[str, str],
+    projection: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a point encoder, and what brings its features into a joint space, as safetensors.
+
+    The names are those of `PointLanguageModel` (`points.*`, `point_projection`), so that a text
+    tower from elsewhere makes the model complete.
+
+    Args:
+        model: The encoder.
+        path: The file, replaced only once the new one is complete.
+        metadata: More about it.
+        projection: See `projection_of`.
+    """
+    state = {f"points.{name}": tensor for name, tensor in model.state_dict().items()}
+    state |= projection or {}
+    config = json.dumps({"points": asdict(model.config)})
+    write_tensors(path, state, {**metadata, "format": ENCODER_FORMAT, "config": config})
+
+
+def read_text_tower(
+    path: str | Path, *, activation: str = "gelu", dtype: torch.dtype = torch.float32
+) -> tuple[TextEncoderConfig, dict[str, Tensor]]:
+    """Read the text tower out of an open_clip checkpoint (ViT-B-16, L-14, bigG-14 and the like).
+
+    Both layouts that open_clip writes are known: the text tower beside `visual.*`, and below
+    `text.`. Tensors are taken one by one, so that memory holds little more than the result.
+
+    Args:
+        path: A .safetensors file, a torch checkpoint, or a file of `save_text_tower`. Nothing in it
+            is ever executed.
+        activation: "gelu", or "quick_gelu" for OpenAI's weights and those whose model name ends in
+            "-quickgelu"; published files do not say.
+        dtype: Of the tensors that `layers.hold` converts; the others come in float32.
+
+    Returns:
+        The shape, and the tensors by their name in `PointLanguageModel`, `text.*`.
+
+    Raises:
+        WeightsError: If the file is missing, damaged, not safe, or holds no text tower.
+    """
+    path = Path(path)
+    state: dict[str, Tensor] = {}
+    _, metadata = read_tensors(path)
+    converted = metadata.get("format") == TOWER_FORMAT
+    wanted = (lambda _: True) if converted else is_text_tensor
+    for name, tensor in stream_tensors(path, wanted):
+        own = name if converted else text_name(name)
+        state[own] = tensor.to(dtype if is_held(own) else torch.float32, copy=True)
+    if converted:
+        return stored_config(TextEncoderConfig, "text", metadata, path), state
+    if "text.token_embedding.weight" not in state:
+        raise WeightsError(
+            f"{path}: this file holds no text tower of open_clip: no tensor is named "
+            "token_embedding.weight; give the checkpoint that the point encoder was trained beside."
+        )
+    return replace(infer_text(state, path), activation=activation), state
+
+
+def save_text_tower(
+    config: TextEncoderConfig,
+    state: Mapping[str, Tensor],
+    path: Path,
+    metadata: Mapping[str, str],
+) -> None:
+    """Write a text tower alone, so that the file it came from need not be read again.
+
+    Args:
+        config: The shape.
+        state: As of `read_text_tower`.
+        path: The file, replaced only once the new one is complete.
+        metadata: More about it.
+    """
+    described = json.dumps({"text": asdict(config)})
+    write_tensors(path, state, {**metadata, "format": TOWER_FORMAT, "config": described})
 
 
 def _points_side(

@@ -13,20 +13,24 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from plane_anomalib.backbones import create, load_point_language_model, load_point_transformer
-from plane_anomalib.backbones.convert import convert
-from plane_anomalib.backbones.text_tower import read_text_tower
-from plane_anomalib.backbones.verify import fixed_cloud, verify_entry, verify_file
-from plane_anomalib.backbones.weights import CATALOGUE, converted_path, store
-from plane_anomalib.backbones.weights.entry import Entry, Shape
+from plane_anomalib.backbones import encoders
+from plane_anomalib.backbones.conversion import convert, fixed_cloud, verify_entry, verify_file
+from plane_anomalib.backbones.encoder_files import (
+    load_point_language_model,
+    load_point_transformer,
+    read_text_tower,
+)
+from plane_anomalib.backbones.weights import store
+from plane_anomalib.backbones.weights.catalogue import CATALOGUE, CatalogueEntry, EncoderShape
+from plane_anomalib.backbones.weights.store import converted_path
 from plane_anomalib.core.errors import WeightsError
 from tests.support.official_files import Trap, official, official_points
 
-SMALL = Shape(2, 64, 16, 8, 32)
+SMALL = EncoderShape(2, 64, 16, 8, 32)
 MODEL = replace(CATALOGUE["ulip2-xyz"], shape=SMALL)
 ENCODER = replace(CATALOGUE["point-mae"], shape=replace(SMALL, joint=None, class_token=False))
 PATCHES = replace(CATALOGUE["patchalign3d"], shape=SMALL)
-TOWER = replace(CATALOGUE["openclip-bigg14"], shape=Shape(1, 64, joint=32))
+TOWER = replace(CATALOGUE["openclip-bigg14"], shape=EncoderShape(1, 64, joint=32))
 COLOURED = replace(CATALOGUE["ulip2-xyzrgb"], shape=replace(SMALL, layers=3))
 
 
@@ -181,7 +185,7 @@ def test_encoders_of_ulip_without_text_are_checked_as_strictly(
     ],
 )
 def test_file_that_is_not_what_its_name_says_is_refused(
-    tmp_path: Path, entry: Entry, expected: str
+    tmp_path: Path, entry: CatalogueEntry, expected: str
 ) -> None:
     save_model(tmp_path / "w.pt")
     with pytest.raises(WeightsError, match=rf"this is not {entry.name}.*{expected}"):
@@ -227,7 +231,7 @@ def test_pickle_that_runs_code_is_refused_before_it_runs(tmp_path: Path) -> None
     assert not (tmp_path / "sprung").exists()
 
 
-def pinned(entry: Entry, source: Path) -> Path:
+def pinned(entry: CatalogueEntry, source: Path) -> Path:
     """As `weights get` leaves it."""
     out = converted_path(entry)
     convert(source, out, entry)
@@ -239,17 +243,17 @@ def pinned(entry: Entry, source: Path) -> Path:
 
 def test_names_load_the_converted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {MODEL.name: MODEL, ENCODER.name: ENCODER}
-    monkeypatch.setattr(create, "CATALOGUE", {**CATALOGUE, **entries})
+    monkeypatch.setattr(encoders, "CATALOGUE", {**CATALOGUE, **entries})
     for name in entries:
         with pytest.raises(WeightsError, match=f"weights get {name} --accept-terms"):
-            create.create_point_encoder(name)
+            encoders.create_point_encoder(name)
     save_model(tmp_path / "w.pt")
     torch.save(point_mae(), tmp_path / "mae.pth")
     pinned(MODEL, tmp_path / "w.pt")
     pinned(ENCODER, tmp_path / "mae.pth")
-    assert create.create_backbone("ulip2-xyz").points.config.num_groups == 16
+    assert encoders.create_backbone("ulip2-xyz").points.config.num_groups == 16
     for name, path in (("ulip2-xyz", "w.pt"), ("point-mae", "mae.pth")):
-        named, given = create.create_point_encoder(name), load_point_transformer(tmp_path / path)
+        named, given = encoders.create_point_encoder(name), load_point_transformer(tmp_path / path)
         assert named.config == given.config
         assert torch.equal(named(fixed_cloud()).pooled, given(fixed_cloud()).pooled)
 
@@ -257,19 +261,19 @@ def test_names_load_the_converted_file(tmp_path: Path, monkeypatch: pytest.Monke
 def test_name_whose_text_side_is_another_file_needs_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(create, "CATALOGUE", {**CATALOGUE, COLOURED.name: COLOURED})
+    monkeypatch.setattr(encoders, "CATALOGUE", {**CATALOGUE, COLOURED.name: COLOURED})
     save_coloured(tmp_path / "w.pt")
     out = pinned(COLOURED, tmp_path / "w.pt")
-    assert create.create_point_encoder(COLOURED.name).config.depth == 3
+    assert encoders.create_point_encoder(COLOURED.name).config.depth == 3
     with pytest.raises(WeightsError, match="weights get openclip-bigg14 --accept-terms"):
-        create.create_backbone(COLOURED.name)
+        encoders.create_backbone(COLOURED.name)
     tower = store.original_path(CATALOGUE["openclip-bigg14"])
     save_tower(tower)
     expected = load_point_language_model(out, text=tower).state_dict()
-    monkeypatch.setattr(create, "CATALOGUE", {**create.CATALOGUE, TOWER.name: TOWER})
+    monkeypatch.setattr(encoders, "CATALOGUE", {**encoders.CATALOGUE, TOWER.name: TOWER})
     pinned(TOWER, tower)
     tower.unlink()
-    found = create.create_backbone(COLOURED.name).state_dict()
+    found = encoders.create_backbone(COLOURED.name).state_dict()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
@@ -306,12 +310,12 @@ def test_text_tower_is_taken_out_once_and_read_from_there(tmp_path: Path) -> Non
 )
 def test_names_that_cannot_be_a_backbone_say_why(name: str, message: str) -> None:
     with pytest.raises(WeightsError, match=message):
-        create.create_backbone(name)
+        encoders.create_backbone(name)
 
 
 def test_text_tower_is_no_point_encoder() -> None:
     with pytest.raises(WeightsError, match="it has no point encoder"):
-        create.create_point_encoder("openclip-bigg14")
+        encoders.create_point_encoder("openclip-bigg14")
 
 
 def test_verify_shows_hashes_shape_and_a_forward_pass(tmp_path: Path) -> None:

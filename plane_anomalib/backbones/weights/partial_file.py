@@ -20,7 +20,7 @@ except ImportError:
 _CONTENT_RANGE = re.compile(r"bytes (?P<start>\d+)-(?P<end>\d+)/(?P<total>\d+|\*)")
 
 
-class Partial:
+class PartialFile:
     """`<path>.part`, its running SHA-256, and the server's mark of the version it belongs to.
 
     Use as a context manager. Leaving it keeps what came, unless `discard` or `finish` was called.

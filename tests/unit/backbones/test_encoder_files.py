@@ -11,14 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from plane_anomalib.backbones import (
-    PointLanguageModel,
-    create_backbone,
-    load_point_transformer,
-    save_point_language_model,
-)
-from plane_anomalib.backbones.builtin import create_untrained
-from plane_anomalib.backbones.official import point_state
+from plane_anomalib.backbones.encoder_files import load_point_transformer, save_point_language_model
+from plane_anomalib.backbones.encoders import create_backbone, create_untrained
+from plane_anomalib.backbones.layouts import point_state
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.errors import WeightsError
 from tests.support.official_files import Trap, official, official_points
 

@@ -10,15 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from plane_anomalib.backbones.layers import Past
 from plane_anomalib.backbones.point_transformer import (
     PointFeatures,
     PointTransformer,
     PointTransformerConfig,
     TokenPrompts,
 )
-from plane_anomalib.backbones.text_encoder import TextEncoder, TextEncoderConfig
-from plane_anomalib.backbones.tokenizer import create_tokenizer
-from plane_anomalib.backbones.transformer import Past
+from plane_anomalib.backbones.text_encoder import TextEncoder, TextEncoderConfig, create_tokenizer
 from plane_anomalib.core.errors import ConfigurationError
 
 
@@ -104,7 +103,7 @@ class PointLanguageModel(nn.Module):
         """Encode a batch of clouds of equally many points.
 
         Args:
-            points: Coordinates, (B, P, 3) float32, centerd and scaled to the unit sphere.
+            points: Coordinates, (B, P, 3) float32, centered and scaled to the unit sphere.
             layers: 0-based blocks whose output to return.
             num_groups: Groups per cloud (P if there are fewer points); by default as in
                 pretraining.

@@ -8,15 +8,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plane_anomalib.backbones import PointLanguageModel
-from plane_anomalib.backbones.builtin import POINTS, TEXT, create_random, create_untrained
-from plane_anomalib.backbones.tokenizer import ByteTokenizer, ClipTokenizer, create_tokenizer
+from plane_anomalib.backbones.encoders import (
+    BUILTIN_POINTS,
+    BUILTIN_TEXT,
+    create_random,
+    create_untrained,
+)
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
+from plane_anomalib.backbones.text_encoder import ByteTokenizer, ClipTokenizer, create_tokenizer
 from plane_anomalib.core.errors import ConfigurationError
 
 
 @pytest.fixture(scope="module")
 def model() -> PointLanguageModel:
-    return create_random(POINTS, TEXT, torch.Generator().manual_seed(3))
+    return create_random(BUILTIN_POINTS, BUILTIN_TEXT, torch.Generator().manual_seed(3))
 
 
 def prefix(rows: int, count: int, model: PointLanguageModel) -> torch.Tensor:
@@ -65,7 +70,9 @@ def test_frozen_model_never_leaves_evaluation(model: PointLanguageModel) -> None
 
 
 def test_unfrozen_model_trains_for_pretraining() -> None:
-    free = create_random(POINTS, TEXT, torch.Generator().manual_seed(3), frozen=False)
+    free = create_random(
+        BUILTIN_POINTS, BUILTIN_TEXT, torch.Generator().manual_seed(3), frozen=False
+    )
     assert free.training
     assert all(parameter.requires_grad for parameter in free.parameters())
     assert not any(module.training for module in free.eval().modules())

@@ -11,8 +11,8 @@ import torch
 from safetensors import safe_open
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.backbones import PointLanguageModel, create_backbone
-from plane_anomalib.backbones.builtin import trained_weights
+from plane_anomalib.backbones.encoders import create_backbone, trained_weights
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.generation.defects.base import random_rotation
 from plane_anomalib.generation.shapes import draw_shape
 
