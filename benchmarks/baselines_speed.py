@@ -74,7 +74,7 @@ def turned(cloud: Cloud, seed: int) -> Cloud:
 
 def surface_error(cloud: Cloud, template: Cloud) -> float:
     """RMS distance of a cloud from the planes through the template's points."""
-    from plane_anomalib.geometry.hybrid_normals import surface_normals
+    from plane_anomalib.geometry.normals import surface_normals
 
     nearest = cKDTree(template).query(cloud)[1]
     normals = surface_normals(template, radius=SEARCH["normal_radius"])

@@ -34,7 +34,7 @@ from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.generation.defects.base import random_rotation
 from plane_anomalib.generation.defects.extended import DEFAULT_WEIGHTS, DefectMix
 from plane_anomalib.generation.shapes import HELD_OUT, draw_shape
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.metrics import binary_metrics
 from plane_anomalib.models.components.alignment import Registered
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch

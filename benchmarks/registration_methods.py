@@ -12,11 +12,15 @@ from types import ModuleType
 
 import numpy as np
 
-from plane_anomalib.geometry.feature_matching import match_features
+from plane_anomalib.geometry.pose_candidates import starting_poses
 from plane_anomalib.geometry.pose_search import Poses
-from plane_anomalib.geometry.pose_starts import starting_poses
 from plane_anomalib.geometry.posed_surface import PosedSurface, coarse_points
-from plane_anomalib.geometry.registration import Registration, RegistrationTarget, RigidTransform
+from plane_anomalib.geometry.registration import (
+    Registration,
+    RegistrationTarget,
+    RigidTransform,
+    match_features,
+)
 
 Method = Callable[[np.ndarray], Registration]
 

@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from plane_anomalib.generation.defects import Ano3D, AnomalyTransform, DefectMix, SyntheticCloud
-from plane_anomalib.geometry.normalise import unit_sphere
 from plane_anomalib.geometry.normals import point_normals
+from plane_anomalib.geometry.points import unit_sphere
 
 Array = NDArray[np.float64]
 

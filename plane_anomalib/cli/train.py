@@ -14,7 +14,7 @@ from plane_anomalib.cli.terminal import say, stage_progress
 from plane_anomalib.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from plane_anomalib.geometry.validation import FloatArray
+    from plane_anomalib.geometry.points import FloatArray
     from plane_anomalib.inspection.card import DetectorCard
     from plane_anomalib.inspection.scans import Look
     from plane_anomalib.inspection.wishes import Wishes

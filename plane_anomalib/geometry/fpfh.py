@@ -10,21 +10,128 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
+from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.chunks import in_chunks
-from plane_anomalib.geometry.hybrid_normals import set_normals, turned_outward
-from plane_anomalib.geometry.neighbour_sets import OrderedCloud
-from plane_anomalib.geometry.pair_angles import PairAngles
-from plane_anomalib.geometry.validation import FloatArray, IntArray
+from plane_anomalib.geometry.neighbour_sets import OrderedCloud, SetArray
+from plane_anomalib.geometry.normals import set_normals, turned_outward
+from plane_anomalib.geometry.points import FloatArray, IntArray
 
 Array = NDArray[np.float64]
+Angles = tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]
+Mask = NDArray[np.bool_]
 
-_BINS = PairAngles.BINS
+_BINS = 11
 _EMPTY = (5, 16, 27)
 """Bins that a pair without features (two equal points) counts in, one in each block."""
 _PAIRS_AT_ONCE = 24_000
 """What one thread works on: its arrays should stay in its cache."""
 _WEIGHTS_AT_ONCE = 100_000
+_MARGIN = 2e-5
+"""Bins from an edge, over the squared sine, within which float32 is not trusted; its errors stay
+below a tenth of this."""
+_CLOSE = 1e-6
+"""Cosines that differ by less may be in either order in float32."""
+_STEEP = 0.998
+"""Beyond this cosine to the frame's middle axis the angle about it is poorly determined."""
+
+_ALONG = 1e-4
+"""Squared sine below which the direction to the neighbour and the normal are too near parallel."""
+
+
+class PairAngles:
+    """The three angles of a Darboux frame between two points with normals, as bins.
+
+    Computed in float32, and again in float64 where that could be in doubt: the bins are those of
+    float64 in half the time.
+
+    Args:
+        axes: (6, N) float64 positions, exact in float32, and unit normals.
+    """
+
+    def __init__(self, axes: Array) -> None:
+        self._exact = axes
+        # At most 1, by a power of two, so that no square under- or overflows.
+        exponent = np.frexp(np.abs(axes[:3]).max())[1]
+        self._axes = axes.astype(np.float32)
+        self._axes[:3] = np.ldexp(self._axes[:3], -exponent)
+
+    def bins(self, rows: IntArray, sets: SetArray) -> list[NDArray[np.int32]]:
+        """Where the three angles of each pair fall among 11 bins.
+
+        Args:
+            rows: (M,) where the pairs begin.
+            sets: (M, k) where they end.
+
+        Returns:
+            Three (M, k) int32 arrays in 0..10; the middle for equal points.
+        """
+        ends = sets.astype(np.int64)
+        places, doubtful = _places(
+            [axis.take(rows)[:, None] for axis in self._axes],
+            [axis.take(ends, mode="clip") for axis in self._axes],
+        )
+        bins = [values.astype(np.int32) for values in places]
+        again = np.flatnonzero(doubtful)
+        if len(again):
+            starts, ends = rows.take(again // sets.shape[1]), ends.reshape(-1).take(again)
+            places, _ = _places(
+                [axis.take(starts) for axis in self._exact],
+                [axis.take(ends) for axis in self._exact],
+            )
+            for found, values in zip(bins, places, strict=True):
+                found.reshape(-1)[again] = values.astype(np.int32)
+        return bins
+
+
+def _places(
+    start: list[NDArray[np.floating]], end: list[NDArray[np.floating]]
+) -> tuple[Angles, Mask]:
+    """The angles in bins, 0..11, 11 excluded, and where float32 would leave them in doubt.
+
+    With unit normals the angles need little: d is the unit vector to the neighbour, a and b its
+    cosines with the two normals, c theirs. The frame stands at the point whose normal is nearer to
+    d. The arrays of the ends are overwritten.
+    """
+    x, y, z, nx, ny, nz = start
+    dx, dy, dz, mx, my, mz = end
+    dx -= x
+    dy -= y
+    dz -= z
+    length = np.sqrt(dx * dx + dy * dy + dz * dz)
+    a = dx * nx + dy * ny + dz * nz
+    b = dx * mx + dy * my + dz * mz
+    c = mx * nx + my * ny + mz * nz
+    side = (dy * nz - dz * ny) * mx + (dz * nx - dx * nz) * my + (dx * ny - dy * nx) * mz
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a /= length
+        b /= length
+        swapped = np.abs(a) < np.abs(b)
+        # Either order gives the same where the cosines are opposite, or both next to nothing.
+        doubtful = (np.abs(a - b) < _CLOSE) & (np.abs(a) > 10 * _CLOSE)
+        cosine = np.where(swapped, -b, a)
+        squared = 1 - np.minimum(cosine * cosine, 1)
+        sine = np.sqrt(squared)
+        across = np.where(swapped, b * c - a, b - a * c)
+        across /= sine
+        length *= sine
+        side /= length
+        margin = _MARGIN / squared
+        doubtful |= (np.abs(side) > _STEEP) | (squared < _ALONG)
+        angles = (np.arctan2(across, c), side, cosine)
+        _in_bins(angles, margin, doubtful)
+    empty = np.flatnonzero(~(length > 0))  # not a number where two points are equal
+    for values in angles:
+        values.reshape(-1)[empty] = _BINS / 2
+    return angles, doubtful
+
+
+def _in_bins(angles: Angles, margin: NDArray[np.floating], doubtful: Mask) -> None:
+    """Turn angles into bins in place, and mark those too near an edge as doubtful."""
+    for values, scale in zip(angles, (_BINS / (2 * np.pi), _BINS / 2, _BINS / 2), strict=True):
+        values *= scale
+        values += _BINS / 2
+        doubtful |= np.abs(values - np.rint(values)) < margin
+        np.minimum(values, _BINS - 0.5, out=values)
 
 
 def fpfh(
@@ -52,13 +159,11 @@ def fpfh(
         normal_neighbours: At most so many of them, the point itself included.
         radius: Neighbours that make a histogram are nearer than this.
         neighbours: At most so many of them, the point itself included.
-        oriented: Turn normals away from the centroid; otherwise they keep the sign that Open3D's
-            `estimate_normals` gives them.
+        oriented: Turn normals away from the centroid; otherwise they have Open3D's sign.
         normals: (N, 3) unit normals to use instead of estimating them.
 
     Returns:
-        (Q, 33) float32, three blocks of 11 bins, each summing to 200 (to 0 where a point has no
-        neighbour).
+        (Q, 33) float32, three blocks of 11 bins that each sum to 200 (0 without a neighbour).
 
     Raises:
         ConfigurationError: If an array has the wrong shape, an index is out of range, or a radius
@@ -68,11 +173,7 @@ def fpfh(
     rows, back = cloud.positions(queries)
     given = None if normals is None else _given_normals(cloud, normals)
     histograms = _Histograms(cloud, rows, (neighbours, radius), (normal_neighbours, normal_radius))
-    if given is None:
-        given = histograms.normals()
-        if oriented:
-            given = turned_outward(given, cloud.points, cloud.center)
-    return histograms.describe(rows, given)[back]
+    return histograms.describe(rows, histograms.normals(oriented) if given is None else given)[back]
 
 
 def _given_normals(cloud: OrderedCloud, normals: ArrayLike) -> Array:
@@ -103,8 +204,8 @@ class _Histograms:
         found, self.normal_sets = cloud.nearest_sets(self.rows, search, normal_search)
         self.sets, self.sizes = found.members, found.sizes
 
-    def normals(self) -> Array:
-        """(N, 3) normals of all points in a set, with Open3D's sign; undefined elsewhere."""
+    def normals(self, oriented: bool) -> Array:
+        """(N, 3) normals of all points in a set, outward or Open3D's sign; undefined elsewhere."""
         cloud = self.cloud
         normals = np.full(cloud.points.shape, np.nan)
         wanted = np.zeros(len(normals), bool)
@@ -113,7 +214,7 @@ class _Histograms:
         normals[self.rows] = set_normals(cloud, self.normal_sets)
         others = np.flatnonzero(wanted)
         normals[others] = set_normals(cloud, cloud.nearest_sets(others, self.normal_search)[0])
-        return normals
+        return turned_outward(normals, cloud.points, cloud.center) if oriented else normals
 
     def describe(self, queries: IntArray, normals: Array) -> FloatArray:
         """(Q, 33) descriptors of rows."""

@@ -5,17 +5,23 @@ scale is computed on the FULL cloud, yet costs the same few neighbours, because 
 over cells (a thinned set of points, each holding count, mean and covariance of its share).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.cells import Cells, thin, uniform_cells
-from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
+from plane_anomalib.geometry.neighbours import NeighbourIndex
+from plane_anomalib.geometry.normals import neighbourhood_normals
+from plane_anomalib.geometry.points import FloatArray, IntArray, as_points
 
 Array = NDArray[np.float64]
+
+_NORMAL_NEIGHBOURS = 9
 
 _REFERENCE_SIZE = 12_000
 """Cloud size that `ks` refers to; other clouds use the same shares of their points."""
@@ -23,8 +29,7 @@ _CELLS = 16
 """Neighbouring cells that make up a neighbourhood at a coarse scale."""
 _LEAST_NEIGHBOURS = 12
 """A quadric has six coefficients: fewer neighbours than twice that fit it without residual."""
-_CHUNK = 4_096
-
+_QUERIES_AT_ONCE = 4_096
 _PER_SCALE = (
     "linearity",
     "planarity",
@@ -39,8 +44,89 @@ _BETWEEN_SCALES = ("mean_offset", "normal_angle", "normal_deviation")
 _CONTEXT = ("centroid_distance", "radial_cosine")
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Counts, means and covariances of disjoint groups of points.
+
+    Attributes:
+        counts: (C,) float64 points per cell.
+        means: (C, 3) float64.
+        covariances: (C, 3, 3) float64 of the points within each cell about its mean.
+    """
+
+    counts: Array
+    means: Array
+    covariances: Array
+
+    @cached_property
+    def index(self) -> NeighbourIndex:
+        """A kd-tree over the means."""
+        return NeighbourIndex(self.means)
+
+    @cached_property
+    def normals(self) -> Array:
+        """(C, 3) unit normals, of arbitrary sign."""
+        indices = self.index.query(self.means, min(_NORMAL_NEIGHBOURS, len(self.means)))[1]
+        return neighbourhood_normals(self.means, indices)
+
+
+def uniform_cells(points: FloatArray) -> Cells:
+    """Make every point its own cell.
+
+    Args:
+        points: (N, 3).
+
+    Returns:
+        N cells of one point each.
+    """
+    num = len(points)
+    return Cells(np.ones(num), points.astype(np.float64), np.zeros((num, 3, 3)))
+
+
+def thin(cells: Cells, num: int, generator: np.random.Generator) -> Cells:
+    """Merge cells into `num` larger ones: each joins the nearest of `num` drawn seeds.
+
+    No point is lost: counts, means and covariances stay those of all points.
+
+    Args:
+        cells: C cells.
+        num: How many seeds, at most C.
+        generator: Draws the seeds.
+
+    Returns:
+        At most `num` cells.
+    """
+    seeds = generator.choice(len(cells.means), num, replace=False)
+    owner = NeighbourIndex(cells.means[seeds]).query(cells.means, 1)[1][:, 0]
+    counts = np.bincount(owner, cells.counts, num).astype(np.float64)
+    filled = counts > 0
+    safe = np.where(filled, counts, 1.0)
+
+    def average(values: Array) -> Array:
+        return np.bincount(owner, cells.counts * values, num) / safe
+
+    means = np.stack([average(axis) for axis in cells.means.T], axis=1)
+    offsets = cells.means - means[owner]
+    covariances = np.empty((num, 3, 3))
+    for i in range(3):
+        for j in range(i, 3):
+            products = cells.covariances[:, i, j] + offsets[:, i] * offsets[:, j]
+            covariances[:, i, j] = covariances[:, j, i] = average(products)
+    return Cells(counts[filled], means[filled], covariances[filled])
+
+
 def local_shape_channels(num_scales: int = 3) -> tuple[str, ...]:
     """Names of the columns of `local_shape_features`, in order.
+
+    Per scale (h is the radius of the neighbourhood, weights fall off smoothly towards it):
+    eigenvalue ratios of the covariance; `plane_offset`, how far the query stands out of the local
+    plane, over h; `quadric_offset`, the same from a fitted quadric; `mean_curvature` (positive
+    where convex) and `curvedness` of the quadric, times h; `roughness`, RMS residual of the quadric
+    over h. Between scales: `mean_offset` of the finer mean from the coarser plane (a denoised
+    `plane_offset`), `normal_angle`, the sine of the angle between the normals, and
+    `normal_deviation`, the mean of 1 - |cos| between the query's normal and its neighbours' at the
+    coarser scale. Context: distance to the centroid over its RMS, cosine between normal and radial
+    direction.
 
     Args:
         num_scales: Number of `ks`.
@@ -65,15 +151,7 @@ def local_shape_features(
     """Describe the surface around each query, computed on the full cloud.
 
     Invariant to rotation, translation, scale and the number of points. Signs follow the normal,
-    which looks away from the centroid. Per scale (h is the radius of the neighbourhood, weights
-    fall off smoothly towards it): eigenvalue ratios of the covariance; `plane_offset`, how far
-    the query stands out of the local plane, over h; `quadric_offset`, the same from a fitted
-    quadric; `mean_curvature` (positive where convex) and `curvedness` of the quadric, times h;
-    `roughness`, RMS residual of the quadric over h. Between scales: `mean_offset` of the finer
-    mean from the coarser plane (a denoised `plane_offset`), `normal_angle`, the sine of the
-    angle between the normals, and `normal_deviation`, the mean of 1 - |cos| between the query's
-    normal and its neighbours' at the coarser scale. Context: distance to the centroid over its
-    RMS, cosine between normal and radial direction.
+    which looks away from the centroid.
 
     Args:
         points: (N, 3) the full cloud, any units.
@@ -92,17 +170,21 @@ def local_shape_features(
     cloud, places = as_points(points), as_points(queries, name="queries", minimum=0)
     if not ks or ks[0] < 1 or list(ks) != sorted(ks):
         raise ConfigurationError(f"ks must be positive and ascending, not {tuple(ks)}.")
-    center = cloud.mean(0, dtype=np.float64)
-    centerd = cloud - center
-    extent = float(np.sqrt(np.einsum("ij,ij->", centerd, centerd) / len(cloud))) or 1.0
-    unit = np.asarray(centerd / extent, np.float32)
-    where = (places - center) / extent
+    unit, where = _in_units_of_the_cloud(cloud, places)
     levels = _levels(unit, ks, generator or np.random.default_rng(0))
     features = np.empty((len(places), len(local_shape_channels(len(ks)))), np.float32)
-    for start in range(0, len(places), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    for start in range(0, len(places), _QUERIES_AT_ONCE):
+        part = slice(start, start + _QUERIES_AT_ONCE)
         features[part] = _describe(where[part], levels)
     return np.nan_to_num(features, copy=False, posinf=0.0, neginf=0.0)
+
+
+def _in_units_of_the_cloud(cloud: FloatArray, places: FloatArray) -> tuple[FloatArray, Array]:
+    """Cloud and places about the cloud's centroid, its RMS distance from it as the unit."""
+    center = cloud.mean(0, dtype=np.float64)
+    centered = cloud - center
+    extent = float(np.sqrt(np.einsum("ij,ij->", centered, centered) / len(cloud))) or 1.0
+    return np.asarray(centered / extent, np.float32), (places - center) / extent
 
 
 @dataclass(frozen=True)
@@ -127,7 +209,7 @@ def _levels(cloud: FloatArray, ks: Sequence[int], generator: np.random.Generator
 
 
 @dataclass(frozen=True)
-class _Patch:
+class _Neighbourhood:
     """Neighbourhoods of Q queries at one scale; positions are relative to the query."""
 
     radius: Array  # (Q,)
@@ -139,7 +221,7 @@ class _Patch:
     frame: Array  # (Q, 3, 3) columns: normal, two tangents
 
 
-def _patch(where: Array, level: _Level) -> _Patch:
+def _neighbourhood(where: Array, level: _Level) -> _Neighbourhood:
     cells = level.cells
     distances, indices = cells.index.query(where, level.neighbours)
     # Slightly beyond the last neighbour, whose weight would otherwise be exactly zero.
@@ -152,7 +234,7 @@ def _patch(where: Array, level: _Level) -> _Patch:
     spread -= mean[:, :, None] * mean[:, None, :]
     within = weights[:, None, :] @ cells.covariances.reshape(-1, 9)[indices]
     eigenvalues, frame = np.linalg.eigh(spread + within.reshape(-1, 3, 3))
-    return _Patch(
+    return _Neighbourhood(
         radius,
         weights,
         offsets,
@@ -164,7 +246,7 @@ def _patch(where: Array, level: _Level) -> _Patch:
 
 
 def _describe(where: Array, levels: list[_Level]) -> Array:
-    patches = [_patch(where, level) for level in levels]
+    patches = [_neighbourhood(where, level) for level in levels]
     # Signs run from coarse to fine: the coarsest normal is the most certain of its side.
     normals: list[Array] = []
     towards = where
@@ -191,7 +273,7 @@ def _describe(where: Array, levels: list[_Level]) -> Array:
     return np.stack([*columns, distance, cosine], axis=1)
 
 
-def _at_scale(patch: _Patch, normal: Array) -> list[Array]:
+def _at_scale(patch: _Neighbourhood, normal: Array) -> list[Array]:
     low, middle, high = patch.eigenvalues.T
     largest = np.maximum(high, 1e-18)
     return [
@@ -203,7 +285,7 @@ def _at_scale(patch: _Patch, normal: Array) -> list[Array]:
     ]
 
 
-def _quadric(patch: _Patch, normal: Array) -> tuple[Array, Array, Array, Array]:
+def _quadric(patch: _Neighbourhood, normal: Array) -> tuple[Array, Array, Array, Array]:
     """Fit height over the tangent plane; offset, mean curvature, curvedness, roughness.
 
     In units of the radius, hence free of scale. Only rotation-invariant combinations of the

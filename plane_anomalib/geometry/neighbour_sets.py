@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
+from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.chunks import in_chunks
-from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
+from plane_anomalib.geometry.points import FloatArray, IntArray, as_points
 
 SetArray = NDArray[np.int32]
 
@@ -127,6 +127,11 @@ class OrderedCloud:
             raise ConfigurationError(msg)
         num = len(self.points)
         asked = [_Search.of(min(k, num), radius, len(rows)) for k, radius in searches]
+        self._search(asked, rows)
+        return [NeighbourSets(search.members, search.sizes) for search in asked]
+
+    def _search(self, asked: Sequence[_Search], rows: IntArray) -> None:
+        """Fill the sets of all rows: block by block first, and what that leaves one by one."""
         proven = np.zeros(len(rows), bool)
         most = max(search.k for search in asked)
         # Rows may be few and yet lie close together: what counts is how far apart the next is.
@@ -147,7 +152,6 @@ class OrderedCloud:
             missing = np.flatnonzero(~proven)[:, None]
             self._fill(asked, proven, rows, missing, candidates)
             candidates *= 2
-        return [NeighbourSets(search.members, search.sizes) for search in asked]
 
     def _fill(
         self,

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.geometry.chunks import in_chunks
+from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
+from plane_anomalib.geometry.points import IntArray
 from plane_anomalib.geometry.posed_surface import PosedSurface
-from plane_anomalib.geometry.validation import IntArray
 
 Array = NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from plane_anomalib.geometry.chunks import in_chunks
+from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.normals import point_normals
+from plane_anomalib.geometry.points import FloatArray, IntArray, as_points
 from plane_anomalib.geometry.rigid import even_directions
 from plane_anomalib.geometry.sampling import random_subsample, typical_spacing, voxel_downsample
-from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
 
 Array = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ _PIXEL = 0.05
 
 
 class PosedSurface:
-    """Template of a registration, in a frame of its own: centerd, longest side 1.
+    """Template of a registration, in a frame of its own: centered, longest side 1.
 
     Every length below is therefore a share of the longest side.
 

@@ -1,16 +1,32 @@
-"""Choosing points: farthest points, random points, one point per voxel."""
+"""Choosing points: farthest, random, one per voxel, in an order of their own, seen from a side."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn
-from plane_anomalib.geometry.validation import IntArray, as_points
+from plane_anomalib.geometry.points import IntArray, as_points
+from plane_anomalib.geometry.rigid import even_directions
 
 _ORIGIN_SQUARED_RADIUS = 1e-3
 """Points this near the origin are padding to the reference CUDA kernel, which skips them."""
+
+# Odd constants of the SplitMix64 generator.
+_MIX = np.array([0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB], dtype=np.uint64)
+_CELL_IN_SPACINGS = 4.0
+"""Edge of a depth-buffer cell over the median gap: about four points per cell, few are open."""
+_DEPTH_IN_CELLS = 2.5
+"""Seen depth below the front of a cell: walls up to 60 degrees stay, what is behind them goes."""
+_STRICT_DEPTH = 1.5
+"""The same where it is told whether anything is hidden, and thin walls must count."""
+_DIRECTIONS = 256
+_PROBED = 8_000
 
 
 @torch.no_grad()
@@ -145,3 +161,101 @@ def typical_spacing(
     distances = knn(cloud, cloud[probed], min(2, len(cloud)))[0][:, -1]
     positive = distances[distances > 0]
     return float(np.median(positive)) if positive.size else 0.0
+
+
+def shuffled_order(points: ArrayLike, seed: int = 0, *, first: int | None = None) -> IntArray:
+    """Shuffle a cloud by a hash of its coordinates.
+
+    The first n indices are a random subsample of the cloud that any permutation of its points
+    leaves the same, so that scores made from it do not depend on the order in a file.
+
+    Args:
+        points: (N, 3).
+        seed: Another seed, another order.
+        first: How many indices are wanted; by default all. A few are found without sorting all.
+
+    Returns:
+        (N,) int64, or (first,) where there are more.
+    """
+    cloud = as_points(points)
+    # Adding zero turns -0.0 into 0.0, which is the same place but other bits.
+    bits = (np.ascontiguousarray(cloud, np.float32) + np.float32(0)).view(np.uint32)
+    with np.errstate(over="ignore"):
+        key = (np.uint64(seed) + np.uint64(1)) * _MIX[0]
+        mixed = np.full(len(cloud), key, np.uint64)
+        for axis in range(3):
+            mixed = (mixed ^ bits[:, axis].astype(np.uint64)) * _MIX[1]
+            mixed ^= mixed >> np.uint64(29)
+            mixed *= _MIX[2]
+            mixed ^= mixed >> np.uint64(32)
+    if first is None or first >= len(cloud):
+        return np.argsort(mixed, kind="stable").astype(np.int64, copy=False)
+    if first < 1:
+        return np.zeros(0, np.int64)
+    least = np.flatnonzero(mixed <= np.partition(mixed, first - 1)[first - 1])
+    return least[np.argsort(mixed[least], kind="stable")[:first]].astype(np.int64, copy=False)
+
+
+def seen_from(
+    points: NDArray[np.floating[Any]],
+    direction: ArrayLike,
+    *,
+    spacing: float | None = None,
+    depth: float = _DEPTH_IN_CELLS,
+) -> NDArray[np.bool_]:
+    """Which points are seen from far away, by a depth buffer.
+
+    Args:
+        points: `(N, 3)`.
+        direction: `(3,)` unit vector towards the viewer.
+        spacing: Typical distance between neighbouring points; measured if it is left out.
+        depth: How far behind the nearest point of its cell a point is still seen, in cells of four
+            spacings.
+
+    Returns:
+        `(N,)`; all of them where all points coincide.
+    """
+    toward = np.asarray(direction, np.float64)
+    spacing = typical_spacing(points, num=512) if spacing is None else spacing
+    if spacing <= 0:
+        return np.ones(len(points), np.bool_)
+    across = np.linalg.svd(toward[None])[2][1:]
+    edge = _CELL_IN_SPACINGS * spacing
+    flat = points @ across.T
+    cells = np.floor((flat - flat.min(0)) / edge).astype(np.int64)
+    keys = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+    _, owners = np.unique(keys, return_inverse=True)
+    behind = -(points @ toward)
+    front = np.full(owners.max() + 1, np.inf)
+    np.minimum.at(front, owners, behind)
+    return np.asarray(behind <= front[owners] + depth * edge)
+
+
+def most_seen(points: ArrayLike, *, seed: int = 0) -> float:
+    """The largest share of a cloud's points that one direction shows.
+
+    Most of a scan that was taken from one side; about half of a whole object, whose far side is
+    hidden whichever way one looks. Free of units, and of density from 8,000 points on, of which so
+    many are looked at.
+
+    Args:
+        points: `(N, 3)`.
+        seed: Of the points that are looked at.
+
+    Returns:
+        A share.
+
+    Raises:
+        ConfigurationError: The cloud is empty or not `(N, 3)`.
+    """
+    cloud = as_points(points)
+    generator = np.random.default_rng(seed)
+    probed = cloud[random_subsample(len(cloud), min(_PROBED, len(cloud)), generator)]
+    # Centered in double precision: clouds may lie far from the origin.
+    centered = probed.astype(np.float64)
+    centered -= centered.mean(0)
+    spacing = typical_spacing(centered.astype(np.float32), num=512)
+    return max(
+        float(seen_from(centered, direction, spacing=spacing, depth=_STRICT_DEPTH).mean())
+        for direction in even_directions(_DIRECTIONS)
+    )

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.provenance import weights_hash
-from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.inspection.card import (
     CARD_FILE,
     GOOD_FOLDER,

@@ -16,7 +16,7 @@ from plane_anomalib.core.files import replaced_folder
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.core.provenance import config_hash, hardware, software_versions, weights_hash
 from plane_anomalib.core.results import Component
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.inspection.card import (
     CARD_FILE,
     GOOD_FOLDER,

@@ -10,7 +10,7 @@ from typing import Any
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.inspection.recognition import is_one_sided, lie_alike, unit_of
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.wishes import Wishes

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.sampling import random_subsample, typical_spacing
-from plane_anomalib.geometry.validation import FloatArray
-from plane_anomalib.geometry.visibility import most_seen
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.geometry.sampling import most_seen, random_subsample, typical_spacing
 
 _UNITS = ((5.0, 3_000.0, "millimetres"), (0.005, 0.5, "metres"))
 """Longest sides of parts that people scan; what lies between may be either, or inches."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.rigid import even_directions
-from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.result import Region
 from plane_anomalib.metrics.aupro import find_regions
 

@@ -12,8 +12,8 @@ import numpy as np
 from plane_anomalib.core.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
 from plane_anomalib.core.hashes import sha256_of
 from plane_anomalib.formats.io import read_points
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import typical_spacing
-from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.inputs import Source
 

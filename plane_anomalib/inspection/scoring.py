@@ -9,7 +9,7 @@ from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 
 
 @torch.no_grad()

@@ -108,8 +108,8 @@ def _own(
     source: Source, file: Path, generator: np.random.Generator, num: int
 ) -> tuple[Array, Array, str, str]:
     from plane_anomalib.formats.io import read_points
-    from plane_anomalib.geometry.normalise import unit_sphere
     from plane_anomalib.geometry.normals import point_normals
+    from plane_anomalib.geometry.points import unit_sphere
     from plane_anomalib.geometry.sampling import random_subsample
 
     cloud = read_points(file, num_samples=num, seed=int(generator.integers(2**31))).points

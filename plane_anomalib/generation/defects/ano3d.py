@@ -21,7 +21,7 @@ from plane_anomalib.generation.defects.base import (
     unlabelled,
 )
 from plane_anomalib.geometry.normals import orient_outward, patch_normal, point_normals
-from plane_anomalib.geometry.validation import FloatArray, IntArray
+from plane_anomalib.geometry.points import FloatArray, IntArray
 
 Profile = Literal["cosine", "iid", "sorted", "none"]
 Direction = Literal["patch", "point", "radial"]

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.neighbours import knn
-from plane_anomalib.geometry.validation import FloatArray
-from plane_anomalib.geometry.visibility import seen_from
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.geometry.sampling import seen_from
 
 _LEAST_SHARE = 0.2
 """No augmentation leaves fewer of the points than this."""

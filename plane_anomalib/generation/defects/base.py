@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.normalise import unit_sphere
-from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.geometry.points import FloatArray, as_points, unit_sphere
 
 BoolArray = NDArray[np.bool_]
 RotationMode = Literal["so3", "z", "none"]

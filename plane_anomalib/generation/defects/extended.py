@@ -20,7 +20,7 @@ from plane_anomalib.generation.defects.base import (
 )
 from plane_anomalib.generation.defects.part_defects import PART_DEFECTS
 from plane_anomalib.generation.defects.surface_defects import SURFACE_DEFECTS
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 
 DEFECTS: dict[str, Action] = {**SURFACE_DEFECTS, **PART_DEFECTS}
 """Every extended defect by name; acts in the unit sphere."""

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.generation.defects.base import Action, Labelled, unlabelled
 from plane_anomalib.generation.defects.patch import grow_patch
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import dijkstra
 from plane_anomalib.generation.defects.base import Labelled
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.normals import neighbourhood_normals, orient_outward, patch_normal
-from plane_anomalib.geometry.validation import FloatArray, IntArray
+from plane_anomalib.geometry.points import FloatArray, IntArray
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.generation.defects.base import Action, Labelled
 from plane_anomalib.generation.defects.patch import SurfacePatch, displace, grow_patch, kernel
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 
 Array = NDArray[np.float64]
 Range = tuple[float, float]

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.geometry.interpolation import interpolate_to_points
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.neighbours import interpolate_to_points
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.components.descriptors import Described, Descriptor
 from plane_anomalib.models.components.detector import CloudDetector, CloudScores
 from plane_anomalib.models.components.memory_bank import Coreset, MemoryBank

@@ -12,13 +12,10 @@ import torch
 from torch import Tensor
 
 from plane_anomalib.backbones.point_transformer import PointTransformer
-from plane_anomalib.geometry.canonical import shuffled_order
 from plane_anomalib.geometry.fpfh import fpfh
-from plane_anomalib.geometry.hybrid_normals import surface_normals
-from plane_anomalib.geometry.normals import orient_outward
-from plane_anomalib.geometry.pose import principal_frame
-from plane_anomalib.geometry.sampling import voxel_downsample
-from plane_anomalib.geometry.validation import FloatArray, IntArray
+from plane_anomalib.geometry.normals import orient_outward, surface_normals
+from plane_anomalib.geometry.points import FloatArray, IntArray, principal_frame
+from plane_anomalib.geometry.sampling import shuffled_order, voxel_downsample
 
 
 class Described(NamedTuple):

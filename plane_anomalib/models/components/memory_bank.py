@@ -10,8 +10,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.models.components.coreset import Coreset, greedy_coreset
 from plane_anomalib.models.components.detector import ResizableBuffers
 from plane_anomalib.models.components.threads import one_torch_thread

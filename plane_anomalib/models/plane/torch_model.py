@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from plane_anomalib.backbones.layers import precision_of
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.interpolation import interpolate_to_points
+from plane_anomalib.geometry.neighbours import interpolate_to_points
 from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
 from plane_anomalib.models.plane.dynamic_prompts import DynamicPrompts
 from plane_anomalib.models.plane.inputs import Frame, InputSettings, Pose, View

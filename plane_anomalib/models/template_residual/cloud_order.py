@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.geometry.canonical import shuffled_order
-from plane_anomalib.geometry.interpolation import interpolate_to_points
-from plane_anomalib.geometry.validation import FloatArray, IntArray, as_points
+from plane_anomalib.geometry.neighbours import interpolate_to_points
+from plane_anomalib.geometry.points import FloatArray, IntArray, as_points
+from plane_anomalib.geometry.sampling import shuffled_order
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.template_residual.deviations import Deviations
 
 _SURROUNDINGS = 2

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
+from plane_anomalib.geometry.points import FloatArray, IntArray
 from plane_anomalib.geometry.sampling import typical_spacing
-from plane_anomalib.geometry.validation import FloatArray, IntArray
 
 _ORDER = 3
 """The gap is the distance to the third nearest point: steadier than that to the nearest."""

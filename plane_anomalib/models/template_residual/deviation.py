@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-from plane_anomalib.geometry.chunks import in_chunks
+from plane_anomalib.core.cores import in_chunks
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import farthest_point_sampling
-from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.models.template_residual.sheets import Sheets
 
 Array = NDArray[np.float64]

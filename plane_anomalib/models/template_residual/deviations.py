@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.template_residual.coverage import (
     gap_significance,
     spread_to_points,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.registration import RegistrationTarget, RigidTransform
-from plane_anomalib.geometry.validation import FloatArray
 
 _IN_PLACE = 0.008
 """Mean distance (capped at 3 %) up to which a scan lies on the template as it is."""

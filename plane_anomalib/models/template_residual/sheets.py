@@ -13,11 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
-from plane_anomalib.geometry.chunks import in_chunks
-from plane_anomalib.geometry.least_variance import least_variance
+from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.normals import neighbourhood_normals, orient_outward
-from plane_anomalib.geometry.validation import FloatArray, IntArray
+from plane_anomalib.geometry.normals import least_variance, neighbourhood_normals, orient_outward
+from plane_anomalib.geometry.points import FloatArray, IntArray
 
 _NEIGHBOURS = 24
 _ROUNDS = 4

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from plane_anomalib.geometry.chunks import in_chunks
-from plane_anomalib.geometry.validation import FloatArray, IntArray
+from plane_anomalib.core.cores import in_chunks
+from plane_anomalib.geometry.points import FloatArray, IntArray
 
 _CHUNK = 2_048
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.template_residual.coverage import gap_floor, squared_gaps, usual_gaps
 from plane_anomalib.models.template_residual.deviation import (
     SmoothField,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.geometry.registration import RegistrationTarget
-from plane_anomalib.geometry.validation import FloatArray, as_points
 from plane_anomalib.models.components.detector import CloudDetector, CloudScores
 from plane_anomalib.models.components.threads import one_blas_thread
 from plane_anomalib.models.template_residual.cloud_order import WorkingCloud

@@ -5,8 +5,12 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.cells import thin, uniform_cells
-from plane_anomalib.geometry.local_shape import local_shape_channels, local_shape_features
+from plane_anomalib.geometry.local_shape import (
+    local_shape_channels,
+    local_shape_features,
+    thin,
+    uniform_cells,
+)
 
 
 def sphere(num: int, seed: int) -> np.ndarray:

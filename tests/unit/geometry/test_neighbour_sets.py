@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.chunks import in_chunks
 from plane_anomalib.geometry.neighbour_sets import OrderedCloud
 
 

@@ -1,13 +1,21 @@
+"""Which points are chosen, and in which order."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.sampling import (
     farthest_point_sampling,
+    most_seen,
     random_subsample,
+    seen_from,
+    shuffled_order,
     typical_spacing,
     voxel_downsample,
 )
@@ -114,3 +122,55 @@ def test_typical_spacing_of_a_grid_is_its_step() -> None:
     assert typical_spacing(grid, np.random.default_rng(0), num=50) == pytest.approx(0.25)
     assert typical_spacing(np.ones((5, 3))) == 0.0
     assert typical_spacing(np.ones((1, 3))) == 0.0
+
+
+def test_any_permutation_of_a_cloud_gives_the_same_sequence_of_points() -> None:
+    generator = np.random.default_rng()
+    points = generator.normal(size=(5_000, 3)).astype(np.float32)
+    points[::7] = points[3]
+    permuted = points[generator.permutation(len(points))]
+    first, second = points[shuffled_order(points, 3)], permuted[shuffled_order(permuted, 3)]
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_order_is_a_permutation_without_trend_and_depends_on_the_seed() -> None:
+    grid = np.stack(np.meshgrid(*[np.arange(20)] * 3), -1).reshape(-1, 3).astype(np.float32)
+    order = shuffled_order(grid, 0)
+    assert sorted(order) == list(range(len(grid)))
+    assert abs(np.corrcoef(order, np.arange(len(grid)))[0, 1]) < 0.05
+    assert np.abs(grid[order[:2000]].mean(0) - 9.5).max() < 0.6
+    assert (shuffled_order(grid, 1) != order).mean() > 0.9
+
+
+@pytest.mark.parametrize("first", [0, 1, 7, 100, 499, 500, 9999])
+def test_the_first_are_those_of_the_whole_order_even_among_equal_points(first: int) -> None:
+    points = np.random.default_rng().integers(0, 4, (500, 3)).astype(np.float32)
+    np.testing.assert_array_equal(
+        shuffled_order(points, 2, first=first), shuffled_order(points, 2)[:first]
+    )
+
+
+def sphere(num: int = 4_000) -> np.ndarray:
+    points = np.random.default_rng(0).normal(size=(num, 3))
+    return np.asarray(points / np.linalg.norm(points, axis=1, keepdims=True), np.float32)
+
+
+def test_the_near_half_of_a_sphere_is_seen_and_the_far_half_is_not() -> None:
+    points = sphere()
+    seen = seen_from(points, [0, 0, 1])
+    assert seen[points[:, 2] > 0.3].all()
+    assert seen[points[:, 2] < -0.5].mean() < 0.02  # a few through open cells at the rim
+
+
+def test_points_in_one_place_are_all_seen() -> None:
+    assert seen_from(np.ones((5, 3), np.float32), [1, 0, 0]).all()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e4])
+def test_the_most_that_is_seen_depends_on_neither_size_nor_place_nor_pose(scale: float) -> None:
+    points = sphere()
+    turn = Rotation.random(random_state=3).as_matrix()
+    moved = np.asarray((points @ turn.T + [3, 0, 0]) * scale, np.float32)
+    assert most_seen(moved) == pytest.approx(most_seen(points), abs=0.02)
+    assert most_seen(points) < 0.6
+    assert most_seen(points[seen_from(points, [0, 1, 0])]) > 0.75

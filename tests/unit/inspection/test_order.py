@@ -10,7 +10,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.visibility import seen_from
+from plane_anomalib.geometry.sampling import seen_from
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.order import Order, decide
 from plane_anomalib.inspection.scans import Scan

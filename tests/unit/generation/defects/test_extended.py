@@ -15,7 +15,7 @@ from plane_anomalib.generation.defects.extended import (
     DefectMix,
 )
 from plane_anomalib.generation.defects.surface_defects import LABEL_THRESHOLD, PUSHES
-from plane_anomalib.geometry.normalise import unit_sphere
+from plane_anomalib.geometry.points import unit_sphere
 
 SEEDS = st.integers(0, 2**31 - 1)
 STILL: dict[str, Any] = {"resample": 0, "deform": 0, "density": 0, "one_side": 0, "noise": 0}

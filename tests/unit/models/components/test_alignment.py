@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.rigid import RigidTransform
-from plane_anomalib.geometry.validation import FloatArray
 from plane_anomalib.models.components import alignment
 from plane_anomalib.models.components.alignment import Centerd, Registered, RegistrationMethod
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch
 from plane_anomalib.models.components.coreset import Coreset
 from plane_anomalib.models.components.descriptors import Coordinates, Described, Sampling

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.components.alignment import Centerd
 from plane_anomalib.models.components.detector import CloudDetector, CloudScores
 from plane_anomalib.models.components.fitted_model import FittedModel, Scope

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from plane_anomalib.geometry.local_shape import local_shape_features
-from plane_anomalib.geometry.pose import principal_frame
+from plane_anomalib.geometry.points import principal_frame
 from plane_anomalib.models.plane.inputs import Frame, InputSettings, View
 from tests.support.small_plane import small_inputs
 from tests.support.trees import surface

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.interpolation import interpolate_to_points
+from plane_anomalib.geometry.neighbours import interpolate_to_points
 from plane_anomalib.models.plane.inputs import Frame
 from plane_anomalib.models.plane.maps import anomaly_probability
 from plane_anomalib.models.plane.torch_model import PlaneModel

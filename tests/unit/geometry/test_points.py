@@ -1,9 +1,13 @@
+"""The unit sphere and back."""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plane_anomalib.geometry.normalise import unit_sphere
+from plane_anomalib.geometry.points import unit_sphere
 
 
 @settings(max_examples=25, deadline=None)
