@@ -65,7 +65,7 @@ def create_backbone(
     """
     name = str(name_or_path)
     if name == "builtin":
-        return load_point_language_model(trained_weights(), dtype=dtype)
+        return load_point_language_model(builtin_path(), dtype=dtype)
     if name == "random":
         model = create_untrained(seed, warn=warn)
         hold(model, dtype)
@@ -120,11 +120,6 @@ BUILTIN_TEXT = TextEncoderConfig(
     activation="gelu",
     tokenizer="bytes",
 )
-
-
-def trained_weights() -> Path:
-    """Where the package keeps the trained weights."""
-    return builtin_path()
 
 
 def create_untrained(seed: int = 0, *, warn: bool = True) -> PointLanguageModel:

@@ -190,6 +190,11 @@ def _executed(text: str) -> Callable[[], object]:
     return call
 
 
+def test_the_pages_have_commands_and_python() -> None:
+    assert len(commands()) > 40
+    assert len([block for block in blocks() if block.language == "python"]) > 1
+
+
 def test_links_between_the_pages_lead_somewhere() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     for page in pages:

@@ -20,7 +20,7 @@ PAGES = (
     ROOT / "plane_anomalib/assets/builtin.md",
 )
 PROGRAMS = ("anomalib", "plane-anomalib", "make", "pip", "python")
-_FENCE = re.compile(r"^``(\w*)\n(.*?)^``", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`]+)`")
 
 

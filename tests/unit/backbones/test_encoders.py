@@ -11,8 +11,9 @@ import torch
 from safetensors import safe_open
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.backbones.encoders import create_backbone, trained_weights
+from plane_anomalib.backbones.encoders import create_backbone
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
+from plane_anomalib.backbones.weights.store import builtin_path
 from plane_anomalib.generation.defects.base import random_rotation
 from plane_anomalib.generation.shapes import draw_shape
 
@@ -26,7 +27,7 @@ def model() -> PointLanguageModel:
 
 
 def test_they_are_small_and_say_how_they_were_made() -> None:
-    path = trained_weights()
+    path = builtin_path()
     assert path.stat().st_size <= 16 * 2**20
     with safe_open(str(path), framework="pt") as file:
         said = file.metadata()
