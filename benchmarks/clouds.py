@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.generation.procedural.families import FAMILIES
-from plane_anomalib.generation.procedural.surface import Surface
-from plane_anomalib.generation.procedural.writing import REACH
+from plane_anomalib.generation.procedural_shapes import REACH
+from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS
+from plane_anomalib.generation.surfaces import Surface
 
 Cloud = NDArray[np.float32]
 
@@ -19,7 +19,7 @@ LENGTH = 30.0
 def clouds(points: int, number: int) -> Iterator[Cloud]:
     """Samples of one shape, `LENGTH` units long, each with noise of its own."""
     generator = np.random.default_rng(0)
-    surface = Surface(FAMILIES["cup0"](), REACH, generator)
+    surface = Surface(NOMINAL_OBJECTS["cup0"](), REACH, generator)
     for _ in range(number):
         sample = surface.sample(1.1 * points / surface.area, generator)[0][:points]
         yield (LENGTH * (sample + 5e-4 * generator.normal(size=sample.shape))).astype(np.float32)

@@ -24,11 +24,10 @@ from output import write_or_print
 from plane_anomalib.backbones.encoder_files import load_point_language_model
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.backbones.weights.store import builtin_path
-from plane_anomalib.generation.shapes import HELD_OUT
+from plane_anomalib.generation.shapes.catalogue import HELD_OUT
 from plane_anomalib.models.patchcore3d.torch_model import LAYERS
-from plane_anomalib.pretraining.config import PretrainConfig
-from plane_anomalib.pretraining.pretrain import pretrain
-from plane_anomalib.pretraining.recipe import load_config
+from plane_anomalib.pretraining.config import PretrainConfig, load_config
+from plane_anomalib.pretraining.training import pretrain
 
 LEFT_OUT: dict[str, tuple[str, ...]] = {
     "all losses": (),

@@ -13,10 +13,10 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-from plane_anomalib.generation.procedural.defects import DEFECTS, plan_defect
-from plane_anomalib.generation.procedural.families import FAMILIES, REACH
-from plane_anomalib.generation.procedural.surface import Surface
-from plane_anomalib.generation.procedural.writing import ProceduralSpec
+from plane_anomalib.generation.defects.field_defects import FIELD_DEFECTS, plan_defect
+from plane_anomalib.generation.procedural_shapes import ProceduralSpec
+from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS, REACH
+from plane_anomalib.generation.surfaces import Surface
 from plane_anomalib.geometry.registration import RigidTransform
 
 
@@ -140,11 +140,11 @@ def from_solids(classes: str, num: int, seed: int) -> Iterator[Category]:
         seed: Of everything.
     """
     spec = ProceduralSpec(seed)
-    names = FAMILIES if classes == "all" else classes.split(",")
-    kinds = list(DEFECTS)
+    names = NOMINAL_OBJECTS if classes == "all" else classes.split(",")
+    kinds = list(FIELD_DEFECTS)
     for name in names:
         generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        surface = Surface(FAMILIES[name](), REACH, generator)
+        surface = Surface(NOMINAL_OBJECTS[name](), REACH, generator)
         template = specimen(surface, None, spec, generator)
         truth = surface.sample(16_000 / surface.area, generator)[0]
         template += generator.normal(0.0, spec.noise, template.shape)

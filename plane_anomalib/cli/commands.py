@@ -85,7 +85,7 @@ COMMANDS = {
     ),
     "pretrain": Command(
         "Make the weights of the built-in point-language model.",
-        "plane_anomalib.pretraining.command",
+        "plane_anomalib.cli.pretrain",
     ),
 }
 """Commands whose names are ours alone."""

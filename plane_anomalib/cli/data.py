@@ -88,8 +88,8 @@ def run(arguments: Namespace) -> int:
     Raises:
         PlaneAnomalibError: Whatever went wrong, in one sentence.
     """
-    from plane_anomalib.generation.meshes.making import make_benchmark
-    from plane_anomalib.generation.meshes.specification import MeshSpec
+    from plane_anomalib.generation.meshes.benchmark import make_benchmark
+    from plane_anomalib.generation.meshes.category import MeshSpec
 
     given = {
         _NAMES.get(name, name): getattr(arguments, name)

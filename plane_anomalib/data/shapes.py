@@ -10,12 +10,12 @@ from plane_anomalib.data.base import ValidationSplit
 from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.categories import select_categories
 from plane_anomalib.data.dataset import GeometrySource
-from plane_anomalib.generation.procedural.families import FAMILIES
-from plane_anomalib.generation.procedural.writing import (
+from plane_anomalib.generation.procedural_shapes import (
     ProceduralSpec,
     ensure_dataset,
     finished_categories,
 )
+from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS
 
 
 class ProceduralShapes(BenchmarkDataModule):
@@ -93,7 +93,7 @@ class ProceduralShapes(BenchmarkDataModule):
     @property
     def official_categories(self) -> tuple[str, ...]:
         """Every category there is."""
-        return tuple(FAMILIES)
+        return tuple(NOMINAL_OBJECTS)
 
     @property
     def is_on_disk(self) -> bool:

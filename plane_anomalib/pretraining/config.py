@@ -1,12 +1,14 @@
-"""What a pretraining run does, in numbers; `recipe.py` reads it from a file."""
+"""What a pretraining run does, in numbers, and how a recipe is read from a YAML file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.typed_data import read_yaml
 
 Range = tuple[float, float]
 
@@ -236,3 +238,15 @@ class PretrainConfig:
 def _require(condition: bool, sentence: str) -> None:
     if not condition:
         raise ConfigurationError(f"{sentence}.")
+
+
+def load_config(path: str | Path) -> PretrainConfig:
+    """Read a YAML file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigurationError: The file is missing, not YAML, or has an unknown or wrong entry.
+    """
+    return read_yaml(PretrainConfig, path)

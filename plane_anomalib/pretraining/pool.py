@@ -1,4 +1,7 @@
-"""The pool of base shapes that a run draws its clouds from."""
+"""The pool of base shapes that a run draws its clouds from.
+
+Workers import this module, so nothing of it imports torch but what hands the pool out.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,21 +19,177 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from plane_anomalib.core.cores import usable_cores
-from plane_anomalib.pretraining.config import PoolConfig
-from plane_anomalib.pretraining.drawing import Source, Task, draw, own_sources, spread
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from plane_anomalib.pretraining.config import PoolConfig
 
 logger = logging.getLogger(__name__)
+_TRIES = 4
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ShapeSource:
+    """Where a base shape comes from.
+
+    Args:
+        family: A procedural family, or the name of the user's own shape.
+        file: The user's file, if it is one.
+    """
+
+    family: str
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class DrawingTask:
+    """A run of consecutive shapes for one worker.
+
+    Args:
+        folder: Where `points.npy` and `normals.npy` lie, (S, N, 3) float16 each.
+        sources: Of these shapes.
+        first: Index of the first of them.
+        seed: Of the pool: shape i depends on this seed and i only, whoever draws it.
+    """
+
+    folder: Path
+    sources: tuple[ShapeSource, ...]
+    first: int
+    seed: tuple[int, ...]
+
+
+def draw(task: DrawingTask) -> list[tuple[str, str, str]]:
+    """Draw the shapes of a task into the pool's files.
+
+    Args:
+        task: Which.
+
+    Returns:
+        Name, caption and family of each.
+
+    Raises:
+        DatasetError: A family gave something else than a shape.
+    """
+    points = np.load(task.folder / "points.npy", mmap_mode="r+")
+    normals = np.load(task.folder / "normals.npy", mmap_mode="r+")
+    words = []
+    for index, source in enumerate(task.sources, task.first):
+        generator = np.random.default_rng([*task.seed, index])
+        drawn = _tried(source, generator, points.shape[1])
+        # Any run of points of a pooled shape must be a fair sample of it.
+        order = generator.permutation(points.shape[1])
+        points[index], normals[index] = drawn[0][order], drawn[1][order]
+        words.append((drawn[2], drawn[3], source.family))
+    # Not flushed: processes share the pages, and waiting for the disk is for nothing.
+    return words
+
+
+def _tried(
+    source: ShapeSource, generator: np.random.Generator, num: int
+) -> tuple[Array, Array, str, str]:
+    """Draw again where a family's parameters came to nothing: one in many thousands may."""
+    for _ in range(_TRIES - 1):
+        try:
+            return _draw(source, generator, num)
+        except (ConfigurationError, ValueError, ArithmeticError, IndexError) as error:
+            logger.warning("%s: %s It is drawn again.", source.family, error)
+    return _draw(source, generator, num)
+
+
+def _draw(
+    source: ShapeSource, generator: np.random.Generator, num: int
+) -> tuple[Array, Array, str, str]:
+    if source.file is not None:
+        return _own(source, source.file, generator, num)
+    from plane_anomalib.generation.shapes.catalogue import draw_specimen
+
+    shape = draw_specimen(source.family, generator, num)
+    for array in (shape.points, shape.normals):
+        if array.shape != (num, 3) or not np.isfinite(array).all():
+            raise DatasetError(
+                f'The shape family "{source.family}" gave an array of shape {array.shape} or '
+                f"numbers that are not finite instead of ({num}, 3) finite ones."
+            )
+    return shape.points, shape.normals, shape.name, shape.caption
+
+
+def _own(
+    source: ShapeSource, file: Path, generator: np.random.Generator, num: int
+) -> tuple[Array, Array, str, str]:
+    from plane_anomalib.formats.io import read_points
+    from plane_anomalib.geometry.normals import point_normals
+    from plane_anomalib.geometry.points import unit_sphere
+    from plane_anomalib.geometry.sampling import random_subsample
+
+    cloud = read_points(file, num_samples=num, seed=int(generator.integers(2**31))).points
+    cloud = unit_sphere(cloud[random_subsample(len(cloud), num, generator)]).points
+    normals = point_normals(cloud)
+    return cloud, normals, source.family, source.family
+
+
+def own_sources(folder: Path) -> list[ShapeSource]:
+    """The user's meshes and clouds below a folder.
+
+    A file is called as its folder, or by its own name where it lies in `folder` itself; digits and
+    underscores are left out ("bowl0" is a bowl).
+
+    Args:
+        folder: The folder.
+
+    Raises:
+        ConfigurationError: There is no such folder, or nothing in it.
+    """
+    from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES
+
+    known = POINT_SUFFIXES | MESH_SUFFIXES
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in known)
+    if not files:
+        raise ConfigurationError(
+            f"pool.folder: {folder} is no folder with meshes or clouds "
+            f"({', '.join(sorted(known))})."
+        )
+    return [ShapeSource(_noun(f.stem if f.parent == folder else f.parent.name), f) for f in files]
+
+
+def _noun(text: str) -> str:
+    words = re.sub(r"[\d_\-.]+", " ", text).split()
+    return " ".join(words).lower() or "object"
+
+
+def spread(
+    families: Sequence[str], own: Sequence[ShapeSource], shapes: int, share: float
+) -> list[ShapeSource]:
+    """The source of each shape of a pool: families in turn, the user's shapes among them.
+
+    Args:
+        families: Procedural families.
+        own: The user's shapes.
+        shapes: How many in all.
+        share: Share of the user's shapes, if there are any.
+    """
+    sources = [ShapeSource(families[i % len(families)]) for i in range(shapes)]
+    count = round(share * shapes) if own else 0
+    for turn in range(count):
+        sources[turn * shapes // count] = own[turn % len(own)]
+    return sources
+
+
 _PER_TASK = 32
 
 
 @dataclass(frozen=True)
-class Pool:
+class ShapePool:
     """Base shapes: clean, dense, in their own pose.
 
     Args:
@@ -49,19 +209,19 @@ class Pool:
     def __len__(self) -> int:
         return len(self.names)
 
-    def to(self, device: torch.device) -> Pool:
+    def to(self, device: torch.device) -> ShapePool:
         """The same on a device."""
         return replace(self, points=self.points.to(device), normals=self.normals.to(device))
 
 
 def training_families() -> list[str]:
     """Procedural families that are trained on."""
-    from plane_anomalib.generation.shapes import FAMILIES, HELD_OUT
+    from plane_anomalib.generation.shapes.catalogue import FAMILIES, HELD_OUT
 
     return [family for family in FAMILIES if family not in set(HELD_OUT)]
 
 
-def training_pool(config: PoolConfig, seed: int) -> Pool:
+def training_pool(config: PoolConfig, seed: int) -> ShapePool:
     """Make the pool of a run, or read it where it is cached.
 
     Args:
@@ -77,12 +237,12 @@ def training_pool(config: PoolConfig, seed: int) -> Pool:
 
 
 def make_pool(
-    sources: Sequence[Source],
+    sources: Sequence[ShapeSource],
     points: int,
     seed: tuple[int, ...],
     workers: int = 0,
     cache: str | None = None,
-) -> Pool:
+) -> ShapePool:
     """Draw shapes in worker processes; the result does not depend on how many there are.
 
     Args:
@@ -110,19 +270,19 @@ def make_pool(
     return _read(final)
 
 
-def _key(sources: Sequence[Source], points: int, seed: tuple[int, ...]) -> str:
+def _key(sources: Sequence[ShapeSource], points: int, seed: tuple[int, ...]) -> str:
     text = json.dumps([[s.family, str(s.file or "")] for s in sources] + [points, *seed])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _fill(
-    folder: Path, sources: Sequence[Source], points: int, seed: tuple[int, ...], workers: int
+    folder: Path, sources: Sequence[ShapeSource], points: int, seed: tuple[int, ...], workers: int
 ) -> None:
     shape = (len(sources), points, 3)
     for name in ("points.npy", "normals.npy"):
         np.lib.format.open_memmap(folder / name, mode="w+", dtype=np.float16, shape=shape).flush()
     tasks = [
-        Task(folder, tuple(sources[first : first + _PER_TASK]), first, seed)
+        DrawingTask(folder, tuple(sources[first : first + _PER_TASK]), first, seed)
         for first in range(0, len(sources), _PER_TASK)
     ]
     words: list[tuple[str, str, str]] = []
@@ -163,12 +323,14 @@ def _mapper(workers: int) -> Iterator[_Map]:
 class _Map:
     pool: ProcessPoolExecutor | None
 
-    def __call__(self, tasks: Sequence[Task]) -> Iterator[list[tuple[str, str, str]]]:
+    def __call__(self, tasks: Sequence[DrawingTask]) -> Iterator[list[tuple[str, str, str]]]:
         return map(draw, tasks) if self.pool is None else self.pool.map(draw, tasks)
 
 
-def _read(folder: Path) -> Pool:
+def _read(folder: Path) -> ShapePool:
+    import torch
+
     words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
     arrays = [torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("points", "normals")]
     names, captions, families = (list(column) for column in zip(*words, strict=True))
-    return Pool(arrays[0], arrays[1], names, captions, families)
+    return ShapePool(arrays[0], arrays[1], names, captions, families)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.generation.defects.base import (
+from plane_anomalib.generation.defects.corruption import (
     Action,
     Labelled,
     RotationMode,

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.generation.defects.base import Action, Labelled, unlabelled
-from plane_anomalib.generation.defects.patch import grow_patch
+from plane_anomalib.generation.defects.corruption import Action, Labelled, unlabelled
+from plane_anomalib.generation.defects.patches import grow_patch
 from plane_anomalib.geometry.points import FloatArray
 
 Array = NDArray[np.float64]

@@ -1,26 +1,178 @@
-"""One category of a benchmark: templates, good tests and defective ones from one mesh."""
+"""What a benchmark made from meshes shall be, how the layouts differ, and one category of it."""
 
 from __future__ import annotations
 
+import difflib
 import json
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.formats.io import write_points
-from plane_anomalib.generation.meshes.reading import ClosedMesh
-from plane_anomalib.generation.meshes.specification import MeshSpec
-from plane_anomalib.generation.meshes.specimen import Deviation, scanned
-from plane_anomalib.generation.meshes.surface import MeshSurface
-from plane_anomalib.generation.meshes.views import random_pose, seen, view_of
-from plane_anomalib.generation.procedural.defects import DEFECTS, of_usual_share, plan_defect
-from plane_anomalib.generation.procedural.fields import Array
-from plane_anomalib.generation.procedural.placing import MANIFEST
-from plane_anomalib.generation.procedural.planning import NoPlaceError
-from plane_anomalib.generation.procedural.surface import Patch
-from plane_anomalib.generation.procedural.writing import stream
+from plane_anomalib.generation.defects.field_defects import (
+    FIELD_DEFECTS,
+    of_usual_share,
+    plan_defect,
+)
+from plane_anomalib.generation.defects.field_placement import NoPlaceError
+from plane_anomalib.generation.folders import MANIFEST
+from plane_anomalib.generation.meshes.closed_mesh import RESOLUTION, ClosedMesh, MeshSurface
+from plane_anomalib.generation.procedural_shapes import FEWEST_POINTS, stream
+from plane_anomalib.generation.scans import Deviation, random_pose, scanned, seen, view_of
+from plane_anomalib.generation.shapes.fields import Array
+from plane_anomalib.generation.surfaces import ChangedRegion
+
+GENERATOR_VERSION = 1
+"""Raised whenever the same specification and mesh would give other files."""
+_FINEST, _COARSEST = 400, 64
+_USUAL = {
+    "seed": 0,
+    "num_templates": 4,
+    "variation": 0.002,
+    "noise": 0.0005,
+    "outliers": 0.0,
+    "defect_size": 1.0,
+    "resolution": RESOLUTION,
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One of the public benchmarks' conventions.
+
+    Attributes:
+        kinds: Kind of defect by the name that its files carry, to the key of `FIELD_DEFECTS`.
+        truth: Folder of the ground truth.
+        one_sided: Tests show one side, in any pose; templates are complete.
+        extent: Largest side of an object, in the units of the files.
+        num_points: Mean number of points of a test cloud.
+        template_points: Mean number of points of a template.
+        num_good: Good test clouds per category.
+        num_per_defect: Test clouds per category and kind of defect.
+        delimiter: Between the columns of a ground-truth file.
+    """
+
+    kinds: Mapping[str, str]
+    truth: str
+    one_sided: bool
+    extent: float
+    num_points: int
+    template_points: int
+    num_good: int
+    num_per_defect: int
+    delimiter: str
+
+
+LAYOUTS = {
+    "anomaly-shapenet": Layout(
+        {kind: kind for kind in FIELD_DEFECTS}, "GT", False, 1.0, 15_000, 15_000, 8, 2, ","
+    ),
+    "real3d-ad": Layout(
+        {"bulge": "bulge", "sink": "concavity"}, "gt", True, 30.0, 20_000, 60_000, 8, 4, " "
+    ),
+}
+"""Layout by name."""
+
+
+@dataclass(frozen=True)
+class MeshSpec:
+    """Everything besides the meshes that decides the files' bytes; see `create`.
+
+    Attributes:
+        layout: A key of `LAYOUTS`.
+        seed: Of the specimens, the samples, the defects and the views.
+        num_points: Mean number of points of a test cloud; each has 0.8 to 1.2 times as many.
+        template_points: The same for templates.
+        num_templates: Templates per category.
+        num_good: Good test clouds per category.
+        num_per_defect: Test clouds per category and kind of defect.
+        variation: Root mean square of each specimen's smooth deviation, in extents.
+        noise: Standard deviation of the scanner's noise, in extents.
+        outliers: Share of points whose noise is ten times as large.
+        defect_size: Share of anomalous points, in terms of the usual one.
+        extent: Largest side of the objects in the files' units (Real3D-AD: millimetres).
+        resolution: Steps of the distance grid along the largest side.
+
+    Raises:
+        ConfigurationError: A value cannot work.
+    """
+
+    layout: str
+    seed: int
+    num_points: int
+    template_points: int
+    num_templates: int
+    num_good: int
+    num_per_defect: int
+    variation: float
+    noise: float
+    outliers: float
+    defect_size: float
+    extent: float
+    resolution: int
+
+    @classmethod
+    def create(cls, layout: str, **given: float | None) -> MeshSpec:
+        """A specification in which everything not given, or None, is as usual for the layout.
+
+        Args:
+            layout: A key of `LAYOUTS`.
+            **given: Attributes by name.
+
+        Raises:
+            ConfigurationError: The layout is unknown, or a value cannot work.
+        """
+        if layout not in LAYOUTS:
+            close = difflib.get_close_matches(layout, LAYOUTS, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            msg = f"layout must be {' or '.join(LAYOUTS)}, not {layout!r}.{hint}"
+            raise ConfigurationError(msg)
+        usual = {
+            name: getattr(LAYOUTS[layout], name)
+            for name in ("num_points", "template_points", "num_good", "num_per_defect", "extent")
+        }
+        values: dict[str, Any] = {**_USUAL, **usual}
+        values |= {name: value for name, value in given.items() if value is not None}
+        return cls(layout=layout, **values)
+
+    def __post_init__(self) -> None:
+        lowest = {"seed": 0, "num_templates": 2, "num_good": 1, "num_per_defect": 1}
+        lowest |= {"num_points": FEWEST_POINTS, "template_points": FEWEST_POINTS}
+        for name, low in (lowest | {"resolution": _COARSEST}).items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < low:
+                msg = f"{name} must be a whole number of at least {low}, not {value!r}."
+                raise ConfigurationError(msg)
+        within: dict[str, tuple[float, float]] = {
+            "variation": (0, 0.02),
+            "noise": (0, 0.02),
+            "outliers": (0, 0.1),
+            "defect_size": (0.1, 4),
+            "resolution": (0, _FINEST),
+        }
+        for name, (least, most) in within.items():
+            if not least <= getattr(self, name) <= most:
+                msg = f"{name} must be between {least} and {most}, not {getattr(self, name)!r}."
+                raise ConfigurationError(msg)
+        if not (math.isfinite(self.extent) and self.extent > 0):
+            msg = f"extent must be a positive length, not {self.extent!r}."
+            raise ConfigurationError(msg)
+
+    @property
+    def conventions(self) -> Layout:
+        """The layout itself."""
+        return LAYOUTS[self.layout]
+
+    def manifest(self) -> dict[str, object]:
+        """What the root's manifest says."""
+        return {"generator": "mesh_benchmark", "version": GENERATOR_VERSION, **asdict(self)}
+
 
 _SIDE = 0.6
 """Size of a defect for its share of one side to be what is usual for the whole surface."""
@@ -131,7 +283,7 @@ class Category:
         defect = self.spec.conventions.kinds.get(kind)
         if defect is not None:
             shot = of_usual_share(
-                self.spec.defect_size * DEFECTS[defect].median_share,
+                self.spec.defect_size * FIELD_DEFECTS[defect].median_share,
                 lambda: self._shot(density, defect, one_sided, generator),
                 lambda shot: shot.share,
             )
@@ -161,7 +313,7 @@ class Category:
         self, density: float, defect: str | None, one_sided: bool, generator: np.random.Generator
     ) -> Shot:
         """Points of the whole surface, or of the side on which the defect is."""
-        patch: Patch | None = None
+        patch: ChangedRegion | None = None
         size = self.spec.defect_size * (_SIDE if one_sided else 1.0)
         if defect is not None:
             patch = plan_defect(defect, self.surface, generator, size)
@@ -172,7 +324,7 @@ class Category:
         other = kinds[generator.integers(len(kinds))]
         shown = patch or plan_defect(other, self.surface, generator, size)
         toward = view_of(self.surface, shown, generator)
-        share = float(seen(self.surface, None, self.surface.pool.points, toward).mean())
+        share = float(seen(self.surface, None, self.surface.samples.points, toward).mean())
         points, labels = self.surface.sample(density / max(share, 0.05), generator, patch)
         visible = seen(self.surface, patch, points, toward)
         return Shot(points[visible], labels[visible])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-from plane_anomalib.generation.shapes.solid import Array
+from plane_anomalib.generation.shapes.solids import Array
 
 
 def arc(

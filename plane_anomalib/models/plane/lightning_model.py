@@ -20,8 +20,8 @@ from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.generation.defects.base import RotationMode
-from plane_anomalib.generation.defects.create import create_synthesis
+from plane_anomalib.generation.defects.corruption import RotationMode
+from plane_anomalib.generation.defects.mixture import create_synthesis
 from plane_anomalib.models.lightning.base import PointCloudMixin
 from plane_anomalib.models.lightning.checkpoints import checkpoint_every_epoch
 from plane_anomalib.models.plane.arguments import check_values, resolved

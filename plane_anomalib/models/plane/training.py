@@ -10,8 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from plane_anomalib.data.point_cloud import PointCloudItem
-from plane_anomalib.generation.defects.augmentation import another_specimen, nearly_registered
-from plane_anomalib.generation.defects.base import AnomalyTransform, RotationMode, random_rotation
+from plane_anomalib.generation.defects.corruption import (
+    AnomalyTransform,
+    RotationMode,
+    random_rotation,
+)
+from plane_anomalib.generation.scans import another_specimen, nearly_registered
 from plane_anomalib.models.plane.inputs import Frame, InputSettings
 from plane_anomalib.models.plane.template_context import Rehearsal
 

@@ -7,7 +7,7 @@ import pytest
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.data.shapes import ProceduralShapes
-from plane_anomalib.generation.procedural.families import FAMILIES
+from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_second_datamodule_reads_the_same_files(made: ProceduralShapes) -> Non
 
 def test_the_official_categories_are_the_families() -> None:
     data = ProceduralShapes()
-    assert data.official_categories == tuple(FAMILIES)
+    assert data.official_categories == tuple(NOMINAL_OBJECTS)
     assert data.root == Path("datasets/procedural_shapes")
 
 

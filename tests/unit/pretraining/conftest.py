@@ -10,7 +10,7 @@ import torch
 
 from plane_anomalib.core.typed_data import from_plain
 from plane_anomalib.pretraining.config import PretrainConfig
-from plane_anomalib.pretraining.pool import Pool
+from plane_anomalib.pretraining.pool import ShapePool
 
 SETTINGS = {
     "pool": {"shapes": 12, "points": 512, "workers": 1},
@@ -44,7 +44,7 @@ def config() -> PretrainConfig:
 
 
 @pytest.fixture(scope="session")
-def pool() -> Pool:
+def pool() -> ShapePool:
     """Balls, boxes and discs, four specimens of each."""
     generator = np.random.default_rng(0)
     points, normals, names = [], [], []
@@ -64,19 +64,10 @@ def pool() -> Pool:
         points.append(cloud / np.linalg.norm(cloud, axis=1).max())
         normals.append(normal)
         names.append(name)
-    return Pool(
+    return ShapePool(
         torch.from_numpy(np.stack(points)).half(),
         torch.from_numpy(np.stack(normals)).half(),
         names,
         [f"a {name} number {i // 3}" for i, name in enumerate(names)],
         names,
     )
-
-
-@pytest.fixture
-def sphere() -> tuple[torch.Tensor, torch.Tensor]:
-    """Four spheres of 4,000 points: points and normals, which are the same, (4, 4000, 3)."""
-    generator = torch.Generator().manual_seed(1)
-    points = torch.randn(4, 4000, 3, generator=generator)
-    points = points / points.norm(dim=-1, keepdim=True)
-    return points, points.clone()

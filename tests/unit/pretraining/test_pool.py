@@ -9,18 +9,24 @@ import pytest
 import torch
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.generation.shapes import HELD_OUT, draw_shape
+from plane_anomalib.generation.shapes.catalogue import HELD_OUT, draw_specimen
 from plane_anomalib.pretraining import pool as pooling
 from plane_anomalib.pretraining.config import PoolConfig
-from plane_anomalib.pretraining.drawing import Source, own_sources, spread
-from plane_anomalib.pretraining.pool import make_pool, training_families, training_pool
+from plane_anomalib.pretraining.pool import (
+    ShapeSource,
+    make_pool,
+    own_sources,
+    spread,
+    training_families,
+    training_pool,
+)
 
 
 def test_pool_does_not_depend_on_the_number_of_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pooling, "_PER_TASK", 2)
-    sources = [Source(family) for family in training_families()[:3]]
+    sources = [ShapeSource(family) for family in training_families()[:3]]
     one, two = (make_pool(sources, 64, (0,), workers) for workers in (1, 2))
     assert torch.equal(one.points, two.points)
     assert torch.equal(one.normals, two.normals)
@@ -40,7 +46,7 @@ def test_held_out_families_are_not_trained_on() -> None:
 def test_cached_pool_is_read_again_and_another_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = [Source(training_families()[0])]
+    sources = [ShapeSource(training_families()[0])]
     first = make_pool(sources, 32, (0,), 1, str(tmp_path))
     monkeypatch.setattr(pooling, "draw", None)  # drawing again would fail
     again = make_pool(sources, 32, (0,), 1, str(tmp_path))
@@ -58,14 +64,14 @@ def test_shape_that_comes_to_nothing_is_drawn_again_and_not_for_ever(
         fails[0] -= 1
         if fails[0] >= 0:
             raise ConfigurationError("Nothing is left of it.")
-        return draw_shape(*arguments)  # type: ignore[arg-type]
+        return draw_specimen(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("plane_anomalib.generation.shapes.draw_shape", failing)
-    pool = make_pool([Source(family)], 32, (0,), 1)
+    monkeypatch.setattr("plane_anomalib.generation.shapes.catalogue.draw_specimen", failing)
+    pool = make_pool([ShapeSource(family)], 32, (0,), 1)
     assert pool.points.float().norm(dim=-1).max() > 0.5
     fails[0] = 9
     with pytest.raises(ConfigurationError, match="Nothing is left"):
-        make_pool([Source(family)], 32, (0,), 1)
+        make_pool([ShapeSource(family)], 32, (0,), 1)
 
 
 def test_own_files_join_under_the_name_of_their_folder(tmp_path: Path) -> None:

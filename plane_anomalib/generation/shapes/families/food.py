@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.combinations import Difference
+from plane_anomalib.generation.shapes.construction import (
     ball,
     box,
     copies,
@@ -17,8 +19,6 @@ from plane_anomalib.generation.shapes.build import (
     rippled,
     turn,
 )
-from plane_anomalib.generation.shapes.combine import Difference
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
 from plane_anomalib.generation.shapes.outlines import (
     arc,
     circle,
@@ -27,11 +27,8 @@ from plane_anomalib.generation.shapes.outlines import (
     rounded,
     spline,
 )
-from plane_anomalib.generation.shapes.primitives import Box, Convex, Ellipsoid
-from plane_anomalib.generation.shapes.profiles import Extrusion, Revolution
-from plane_anomalib.generation.shapes.solid import Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Box, Convex, Ellipsoid, Solid
+from plane_anomalib.generation.shapes.sweeps import Extrusion, Revolution, Tube
 
 
 def _egg(generator: np.random.Generator) -> Made:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.construction import (
     ball,
     box,
     copies,
@@ -19,11 +20,8 @@ from plane_anomalib.generation.shapes.build import (
     turn,
     vessel,
 )
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
 from plane_anomalib.generation.shapes.outlines import oval, rounded
-from plane_anomalib.generation.shapes.primitives import Box
-from plane_anomalib.generation.shapes.solid import Solid
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Box, Solid
 
 
 def _legs(

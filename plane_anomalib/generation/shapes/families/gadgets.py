@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade
+from plane_anomalib.generation.shapes.combinations import Difference
+from plane_anomalib.generation.shapes.construction import (
     ball,
     box,
     cylinder,
@@ -19,13 +21,9 @@ from plane_anomalib.generation.shapes.build import (
     turned_body,
     vessel,
 )
-from plane_anomalib.generation.shapes.combine import Difference
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
 from plane_anomalib.generation.shapes.outlines import flat_curve, regular, spline
-from plane_anomalib.generation.shapes.profiles import Extrusion
-from plane_anomalib.generation.shapes.solid import Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade
+from plane_anomalib.generation.shapes.solids import Solid
+from plane_anomalib.generation.shapes.sweeps import Extrusion, Tube
 
 
 def _microphone(generator: np.random.Generator) -> Made:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.combinations import Difference
+from plane_anomalib.generation.shapes.construction import (
     ball,
     box,
     copies,
@@ -18,14 +20,9 @@ from plane_anomalib.generation.shapes.build import (
     torus,
     turn,
 )
-from plane_anomalib.generation.shapes.combine import Difference
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
 from plane_anomalib.generation.shapes.outlines import flat_curve, oval, rectangle, spline
-from plane_anomalib.generation.shapes.primitives import Box
-from plane_anomalib.generation.shapes.profiles import Revolution
-from plane_anomalib.generation.shapes.solid import Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Box, Solid
+from plane_anomalib.generation.shapes.sweeps import Revolution, Tube
 
 
 def _screen(generator: np.random.Generator) -> Made:

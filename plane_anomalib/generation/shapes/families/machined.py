@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.combinations import Difference, Repeat
+from plane_anomalib.generation.shapes.construction import (
+    bore_ring,
     box,
     cylinder,
     join,
@@ -16,9 +19,6 @@ from plane_anomalib.generation.shapes.build import (
     torus,
     turn,
 )
-from plane_anomalib.generation.shapes.combine import Difference, Repeat
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
-from plane_anomalib.generation.shapes.families.parts import bore_ring
 from plane_anomalib.generation.shapes.outlines import (
     arc,
     circle,
@@ -29,10 +29,8 @@ from plane_anomalib.generation.shapes.outlines import (
     rounded,
     spline,
 )
-from plane_anomalib.generation.shapes.profiles import Extrusion
-from plane_anomalib.generation.shapes.solid import Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Solid
+from plane_anomalib.generation.shapes.sweeps import Extrusion, Tube
 
 
 def _hex_nut(generator: np.random.Generator) -> Made:

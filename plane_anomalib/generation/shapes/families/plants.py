@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.construction import (
     ball,
     ellipsoid,
     join,
@@ -16,12 +17,9 @@ from plane_anomalib.generation.shapes.build import (
     turn,
     turned_body,
 )
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
 from plane_anomalib.generation.shapes.outlines import arc, flat_curve, spline
-from plane_anomalib.generation.shapes.primitives import Ellipsoid, Star
-from plane_anomalib.generation.shapes.solid import Array, Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Array, Ellipsoid, Solid, Star
+from plane_anomalib.generation.shapes.sweeps import Tube
 
 
 def _mushroom(generator: np.random.Generator) -> Made:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.construction import (
     ball,
     ellipsoid,
     join,
@@ -15,15 +16,13 @@ from plane_anomalib.generation.shapes.build import (
     ring_of,
     rod,
     slab,
+    smooth_body,
     standing,
     turn,
 )
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
-from plane_anomalib.generation.shapes.families.parts import smooth_body
 from plane_anomalib.generation.shapes.outlines import flat_curve, oval, spline
-from plane_anomalib.generation.shapes.solid import Array
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Array
+from plane_anomalib.generation.shapes.sweeps import Tube
 
 
 def _fish(generator: np.random.Generator) -> Made:

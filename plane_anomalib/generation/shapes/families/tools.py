@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.combinations import Difference
+from plane_anomalib.generation.shapes.construction import (
     ball,
     box,
     copies,
@@ -20,8 +22,6 @@ from plane_anomalib.generation.shapes.build import (
     turned_body,
     twisted,
 )
-from plane_anomalib.generation.shapes.combine import Difference
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
 from plane_anomalib.generation.shapes.outlines import (
     arc,
     circle,
@@ -30,10 +30,8 @@ from plane_anomalib.generation.shapes.outlines import (
     rounded,
     spline,
 )
-from plane_anomalib.generation.shapes.profiles import Extrusion
-from plane_anomalib.generation.shapes.solid import Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Solid
+from plane_anomalib.generation.shapes.sweeps import Extrusion, Tube
 
 
 def _key(generator: np.random.Generator) -> Made:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.combinations import Difference
+from plane_anomalib.generation.shapes.construction import (
     ball,
     box,
     copies,
@@ -22,13 +24,9 @@ from plane_anomalib.generation.shapes.build import (
     turn,
     turned_body,
 )
-from plane_anomalib.generation.shapes.combine import Difference
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
 from plane_anomalib.generation.shapes.outlines import spline, steady
-from plane_anomalib.generation.shapes.primitives import Convex
-from plane_anomalib.generation.shapes.solid import Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Convex, Solid
+from plane_anomalib.generation.shapes.sweeps import Tube
 
 
 def _airplane(generator: np.random.Generator) -> Made:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.combinations import Difference
+from plane_anomalib.generation.shapes.construction import (
     ball,
     cylinder,
     join,
     lathe,
+    loop_handle,
     pipe,
     put,
     rippled,
     turn,
     vessel,
+    wall_words,
 )
-from plane_anomalib.generation.shapes.combine import Difference
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
-from plane_anomalib.generation.shapes.families.parts import loop_handle, wall_words
 from plane_anomalib.generation.shapes.outlines import arc, flat_curve
-from plane_anomalib.generation.shapes.profiles import Revolution
-from plane_anomalib.generation.shapes.solid import Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Solid
+from plane_anomalib.generation.shapes.sweeps import Revolution, Tube
 
 
 def _bottle(generator: np.random.Generator) -> Made:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
+from plane_anomalib.generation.shapes.combinations import Difference
+from plane_anomalib.generation.shapes.construction import (
     ball,
+    bore_ring,
     cylinder,
     join,
     lathe,
@@ -17,14 +20,9 @@ from plane_anomalib.generation.shapes.build import (
     turn,
     twisted,
 )
-from plane_anomalib.generation.shapes.combine import Difference
-from plane_anomalib.generation.shapes.families.kinds import Made, Maker
-from plane_anomalib.generation.shapes.families.parts import bore_ring
 from plane_anomalib.generation.shapes.outlines import circle, gear, petals
-from plane_anomalib.generation.shapes.profiles import Extrusion, Revolution
-from plane_anomalib.generation.shapes.solid import Array, Solid
-from plane_anomalib.generation.shapes.tube import Tube
-from plane_anomalib.generation.shapes.wording import caption, grade, quantity
+from plane_anomalib.generation.shapes.solids import Array, Solid
+from plane_anomalib.generation.shapes.sweeps import Extrusion, Revolution, Tube
 
 
 def _oval_pairs(half_x: float, half_y: float) -> Array:

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.generation.defects.ano3d import ANO3D_KINDS, Ano3D
-from plane_anomalib.generation.defects.base import AnomalyTransform
+from plane_anomalib.generation.defects.corruption import AnomalyTransform
 
 SEEDS = st.integers(0, 2**31 - 1)
 PLAIN: dict[str, Any] = {"rotation": "none", "renormalise": False}

@@ -8,9 +8,9 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from plane_anomalib.core.errors import DatasetError
-from plane_anomalib.generation.meshes.surface import MeshSurface
-from plane_anomalib.generation.procedural.defects import DEFECTS, plan_defect
-from plane_anomalib.generation.procedural.planning import MOVED
+from plane_anomalib.generation.defects.field_defects import FIELD_DEFECTS, plan_defect
+from plane_anomalib.generation.defects.field_placement import MOVED
+from plane_anomalib.generation.meshes.closed_mesh import MeshSurface
 from tests.support.meshes import Array, ball, block, closed, off_ball, off_block
 
 CUTS = {"hole", "broken"}
@@ -44,7 +44,7 @@ def test_a_good_cloud_lies_on_the_triangles_and_is_uniform_by_area(
     assert top == pytest.approx(0.7 / 3.1, abs=0.03)
 
 
-@pytest.mark.parametrize("kind", DEFECTS)
+@pytest.mark.parametrize("kind", FIELD_DEFECTS)
 @pytest.mark.parametrize(
     ("name", "off", "rounding"),
     # The grid rounds the block's edges by up to half a step; the ball has facets of 0.0002.

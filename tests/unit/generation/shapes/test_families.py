@@ -5,15 +5,14 @@ import numpy as np
 import pytest
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.generation.shapes import FAMILIES, HELD_OUT, draw_shape
-from plane_anomalib.generation.shapes.catalogue import KINDS
+from plane_anomalib.generation.shapes.catalogue import FAMILIES, HELD_OUT, KINDS, draw_specimen
 
 POINTS = 700
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_specimen_is_a_normalised_cloud_with_outward_unit_normals(family: str) -> None:
-    shape = draw_shape(family, np.random.default_rng(3), POINTS)
+    shape = draw_specimen(family, np.random.default_rng(3), POINTS)
     assert shape.points.shape == shape.normals.shape == (POINTS, 3)
     assert shape.points.dtype == shape.normals.dtype == np.float32
     assert np.isfinite(shape.points).all()
@@ -28,7 +27,7 @@ def test_a_specimen_is_a_normalised_cloud_with_outward_unit_normals(family: str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_seed_gives_one_specimen_and_other_seeds_other_ones(family: str) -> None:
     first, again, *others = (
-        draw_shape(family, np.random.default_rng(seed), 200) for seed in (5, 5, 6, 7, 8, 9, 10)
+        draw_specimen(family, np.random.default_rng(seed), 200) for seed in (5, 5, 6, 7, 8, 9, 10)
     )
     assert np.array_equal(first.points, again.points)
     assert np.array_equal(first.normals, again.normals)
@@ -70,7 +69,7 @@ def test_there_are_enough_families_and_no_name_is_lost_between_files() -> None:
 def test_families_differ_in_shape_from_draw_to_draw() -> None:
     for family in FAMILIES:
         spreads = [
-            draw_shape(family, np.random.default_rng(seed), 400).points.std(axis=0)
+            draw_specimen(family, np.random.default_rng(seed), 400).points.std(axis=0)
             for seed in range(5)
         ]
         assert np.ptp(spreads, axis=0).max() > 0.004, family
@@ -78,14 +77,14 @@ def test_families_differ_in_shape_from_draw_to_draw() -> None:
 
 def test_what_cannot_be_drawn_is_refused_in_words() -> None:
     with pytest.raises(ConfigurationError, match="no shape family 'unicorn'"):
-        draw_shape("unicorn", np.random.default_rng(0), 100)
+        draw_specimen("unicorn", np.random.default_rng(0), 100)
     with pytest.raises(ConfigurationError, match="at least 2 points"):
-        draw_shape("cup", np.random.default_rng(0), 1)
+        draw_specimen("cup", np.random.default_rng(0), 1)
 
 
 def test_the_room_needs_neither_torch_nor_anomalib() -> None:
     code = (
-        "import sys; import plane_anomalib.generation.shapes as s;"
+        "import sys; import plane_anomalib.generation.shapes.catalogue as s;"
         "assert len(s.FAMILIES) > 60; assert not {'torch', 'anomalib'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

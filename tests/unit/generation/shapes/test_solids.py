@@ -7,8 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.generation.shapes import Solid
-from plane_anomalib.generation.shapes.build import (
+from plane_anomalib.generation.shapes.combinations import Difference, Placed, Repeat, Union
+from plane_anomalib.generation.shapes.construction import (
     ball,
     box,
     cylinder,
@@ -21,16 +21,9 @@ from plane_anomalib.generation.shapes.build import (
     twisted,
     vessel,
 )
-from plane_anomalib.generation.shapes.combine import Difference, Placed, Repeat, Union
 from plane_anomalib.generation.shapes.outlines import circle, gear, rectangle, star
-from plane_anomalib.generation.shapes.primitives import (
-    Box,
-    Convex,
-    Ellipsoid,
-    superquadric,
-)
-from plane_anomalib.generation.shapes.profiles import Extrusion
-from plane_anomalib.generation.shapes.tube import Tube
+from plane_anomalib.generation.shapes.solids import Box, Convex, Ellipsoid, Solid, superquadric
+from plane_anomalib.generation.shapes.sweeps import Extrusion, Tube
 
 CUBE = [(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]
 RNG = np.random.default_rng

@@ -275,7 +275,7 @@ def test_one_sided_scans_follow_the_dataset_unless_told(
     one_sided: bool | str, make_plane: PlaneMaker, small_tree: Path
 ) -> None:
     from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-    from plane_anomalib.generation.defects.create import create_synthesis
+    from plane_anomalib.generation.defects.mixture import create_synthesis
 
     for told in (True, False):
         data = AnomalyShapeNet(root=small_tree)

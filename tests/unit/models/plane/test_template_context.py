@@ -15,7 +15,7 @@ from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.data.real3d_ad import Real3DAD
 from plane_anomalib.formats.io import write_points
-from plane_anomalib.generation.defects.create import create_synthesis
+from plane_anomalib.generation.defects.mixture import create_synthesis
 from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, TemplateContext
 from plane_anomalib.models.plane.training import TrainingView
 from plane_anomalib.plugins.contract.subject import packed

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from plane_anomalib.data.point_cloud import PointCloudItem
-from plane_anomalib.generation.defects.base import SyntheticCloud
-from plane_anomalib.generation.defects.create import create_synthesis
+from plane_anomalib.generation.defects.corruption import SyntheticCloud
+from plane_anomalib.generation.defects.mixture import create_synthesis
 from plane_anomalib.models.plane.training import TrainingView
 from tests.support.small_plane import small_inputs
 from tests.support.trees import surface

@@ -1,0 +1,346 @@
+"""Pseudo-anomalies on the device, a whole batch at once.
+
+What `point_defects` does cloud by cloud on the CPU, in one form for all kinds: a center among the
+points that are left, a support around it in the local frame, a height over the support and a
+direction; besides points that are lost. Lengths are in the unit sphere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from plane_anomalib.generation.defects.kinds import KIND_WORDS
+from plane_anomalib.generation.scan_batches import Range, gumbel, normal, uniform
+
+KINDS = tuple(KIND_WORDS)
+"""Kinds by number."""
+
+_RIM = 1.25
+"""Surviving points within so many radii of a hole are its label."""
+_MOVED = 0.15
+"""Share of a defect's amplitude, and ..."""
+_LEAST = 0.004
+"""... the displacement beyond which a point counts as anomalous."""
+_PROBE = 1024
+"""Points from which the size of a patch is read."""
+
+
+@dataclass(frozen=True)
+class ScanBatch:
+    """A batch of clouds in the making.
+
+    Args:
+        points: (B, N, 3).
+        normals: (B, N, 3) unit, outward; of the undamaged surface.
+        alive: (B, N) bool, what is seen and not lost.
+        label: (B, N) bool, what is anomalous.
+    """
+
+    points: Tensor
+    normals: Tensor
+    alive: Tensor
+    label: Tensor
+
+
+@dataclass(frozen=True)
+class _PatchFrames:
+    """Local frames: coordinates (B, N) along two tangents and the normal, and a radius (B, 1)."""
+
+    u: Tensor
+    v: Tensor
+    w: Tensor
+    front: Tensor
+    radius: Tensor
+    outward: Tensor
+    tangent: Tensor
+
+
+def damage(
+    scan: ScanBatch,
+    kinds: Sequence[tuple[str, ...]],
+    generator: torch.Generator,
+    *,
+    patch: Range,
+    amplitude: Range,
+    spacing: float,
+) -> ScanBatch:
+    """Give each cloud its defects.
+
+    Args:
+        scan: The undamaged clouds.
+        kinds: Of each cloud's defects, up to two.
+        generator: The only source of randomness.
+        patch: Size of a patch as a share of the points that are left, log-uniform.
+        amplitude: Greatest displacement in the unit sphere, log-uniform.
+        spacing: Between the points that will be chosen of each cloud: nothing is finer.
+    """
+    for turn in range(max((len(row) for row in kinds), default=0)):
+        rows = [row for row, of in enumerate(kinds) if len(of) > turn]
+        # Rows without a defect are left out of the work: the host knows them.
+        where = _on(np.array(rows, np.int64), scan.points)
+        part = ScanBatch(
+            *(getattr(scan, name)[where] for name in ("points", "normals", "alive", "label"))
+        )
+        numbers = [KINDS.index(kinds[row][turn]) for row in rows]
+        done = _damage_once(part, numbers, generator, patch, amplitude, spacing)
+        scan = ScanBatch(
+            scan.points.index_copy(0, where, done.points),
+            scan.normals,
+            scan.alive.index_copy(0, where, done.alive),
+            scan.label.index_copy(0, where, done.label),
+        )
+    return replace(scan, label=scan.label & scan.alive)
+
+
+def _damage_once(
+    scan: ScanBatch,
+    numbers: Sequence[int],
+    generator: torch.Generator,
+    share: Range,
+    limits: Range,
+    spacing: float,
+) -> ScanBatch:
+    kind = _on(np.array(numbers, np.int64), scan.points)[:, None]
+    patch = _find_patch(scan, share, generator)
+    amplitude = _log_uniform(limits, (len(kind), 1), generator)
+    # Nothing stands out further than about as wide as it is.
+    amplitude = torch.minimum(amplitude, (0.8 * patch.radius).clamp_min(limits[0]))
+    height, q = _height(kind, patch, amplitude, generator)
+    lost = _is(kind, "hole") & (q < 1) & patch.front
+    rim = _is(kind, "hole") & (q < _RIM) & patch.front
+    if KINDS.index("broken") in numbers:
+        gone, edge = _break_off(scan, generator)
+        lost |= _is(kind, "broken") & gone
+        rim |= _is(kind, "broken") & edge
+    paths = [row for row, number in enumerate(numbers) if KINDS[number] in ("scratch", "crack")]
+    if paths:
+        where = _on(np.array(paths, np.int64), scan.points)
+        carved, split = _carve(
+            kind[where], _rows(patch, where), amplitude[where], spacing, generator
+        )
+        height = height.index_copy(0, where, carved)
+        lost = lost.index_copy(0, where, split)
+    # What would take more than half of what is left is not done.
+    few = (2 * (lost & scan.alive).sum(1) < scan.alive.sum(1))[:, None]
+    lost, rim = lost & few, rim & few
+    height = height * patch.front
+    moved = scan.points + height[..., None] * _direction(kind, patch, generator)
+    threshold = (_MOVED * amplitude).clamp_min(_LEAST)
+    label = scan.label | (height.abs() > threshold) | rim
+    return ScanBatch(moved, scan.normals, scan.alive & ~lost, label)
+
+
+def _height(
+    kind: Tensor, patch: _PatchFrames, amplitude: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Signed height of every kind but the paths, and the distance in units of the support."""
+    batch = (len(kind), 1)
+    long = _is(kind, "ridge", "trench")
+    aspect = torch.where(
+        long, uniform((3.0, 6.0), batch, generator), uniform((1.0, 2.0), batch, generator)
+    ).sqrt()
+    wide = torch.hypot(patch.u / aspect, patch.v * aspect) / patch.radius
+    # Deep below or above the patch is another part of the surface.
+    q = torch.hypot(wide, 0.6 * patch.w / patch.radius)
+    around = torch.atan2(patch.v, patch.u)
+    phases = uniform((0.0, 2 * torch.pi), (len(kind), 2), generator)
+    wobble = (
+        1 + 0.15 * (2 * around + phases[:, :1]).sin() + 0.1 * (5 * around + phases[:, 1:]).sin()
+    )
+    q = torch.where(_is(kind, "hole"), q / wobble, q)
+    which = torch.randint(4, batch, generator=generator, device=kind.device)
+    plain = falloff(q, which)
+    flat = -((patch.w / amplitude + uniform((0.2, 1.0), batch, generator)).clamp_min(0))
+    height = torch.where(_is(kind, "bulge", "ridge", "shear"), plain, 0.0)
+    height = torch.where(_is(kind, "dent", "trench"), -plain, height)
+    height = torch.where(_is(kind, "crater"), crater(q), height)
+    height = torch.where(_is(kind, "ripple"), ripple(q, generator), height)
+    height = torch.where(_is(kind, "lump"), rough(q, generator), height)
+    height = torch.where(_is(kind, "flat"), flat * (wide < 1) * (q < 1.3), height)
+    return height * amplitude, q
+
+
+def _direction(kind: Tensor, patch: _PatchFrames, generator: torch.Generator) -> Tensor:
+    """Unit directions (B, 1, 3): outward, oblique for half of the dents and bulges, or along."""
+    batch = (len(kind), 1)
+    tilt = uniform((0.0, math.pi / 4), batch, generator)
+    oblique = uniform((0.0, 1.0), batch, generator) < 0.5
+    tilt = torch.where(_is(kind, "bulge", "dent", "crater", "lump") & oblique, tilt, 0.0)
+    tilt = torch.where(_is(kind, "shear"), math.pi / 2, tilt)
+    direction = tilt.cos() * patch.outward + tilt.sin() * patch.tangent
+    return direction[:, None]
+
+
+def _find_patch(scan: ScanBatch, share: Range, generator: torch.Generator) -> _PatchFrames:
+    """A center among the points that are left, and a radius that holds a share of them."""
+    batch, num, _ = scan.points.shape
+    draws = gumbel((batch, num), generator).masked_fill(~scan.alive, -torch.inf)
+    rows = torch.arange(batch, device=draws.device)
+    center = draws.argmax(1)
+    offset = scan.points - scan.points[rows, center][:, None]
+    squared = offset.square().sum(-1)
+    probe = min(_PROBE, num)
+    nearest = squared[:, :probe].masked_fill(~scan.alive[:, :probe], torch.inf).sort(1).values
+    count = scan.alive[:, :probe].sum(1, keepdim=True)
+    wanted = _log_uniform(share, (batch, 1), generator) * count
+    place = wanted.long().clamp(min=2, max=probe - 1)
+    radius = nearest.gather(1, torch.minimum(place, (count - 1).clamp_min(0))).sqrt()
+    radius = radius.nan_to_num(0.1, posinf=0.1).clamp(0.03, 0.6)
+    # The patch has its own surface: the other wall of a thin shell looks the other way.
+    same_side = (scan.normals * scan.normals[rows, center][:, None]).sum(-1) > 0
+    weight = ((squared < radius.square()) & same_side).float()
+    outward = F.normalize((weight[..., None] * scan.normals).sum(1), dim=-1)
+    tangent = F.normalize(torch.linalg.cross(outward, normal((batch, 3), generator)), dim=-1)
+    other = torch.linalg.cross(outward, tangent)
+    u, v, w = (offset @ torch.stack((tangent, other, outward), -1)).unbind(-1)
+    both = uniform((0.0, 1.0), (batch, 1), generator) < 0.2
+    front = ((scan.normals * outward[:, None]).sum(-1) > -0.1) | (both & (w.abs() < radius))
+    return _PatchFrames(u, v, w, front, radius, outward, tangent)
+
+
+def _break_off(scan: ScanBatch, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What lies beyond a rough plane, and the rim of the break."""
+    batch, num, _ = scan.points.shape
+    direction = F.normalize(normal((batch, 3, 1), generator), dim=1)
+    beyond = (scan.points @ direction).squeeze(-1)
+    probe = min(_PROBE, num)
+    ordered = beyond[:, :probe].masked_fill(~scan.alive[:, :probe], -torch.inf).sort(1).values
+    count = scan.alive[:, :probe].sum(1, keepdim=True)
+    share = uniform((0.03, 0.2), (batch, 1), generator)
+    place = (probe - 1 - (share * count).long()).clamp(0, probe - 1)
+    beyond = beyond - ordered.gather(1, place)
+    waves = normal((batch, 3, 3), generator)
+    waves = F.normalize(waves, dim=1) * uniform((5.0, 20.0), (batch, 1, 3), generator)
+    phase = uniform((0.0, 2 * torch.pi), (batch, 1, 3), generator)
+    beyond = beyond + 0.012 * (scan.points @ waves + phase).sin().sum(-1)
+    gone = beyond > 0
+    return gone, ~gone & (beyond > -uniform((0.03, 0.07), (batch, 1), generator))
+
+
+def _carve(
+    kind: Tensor, patch: _PatchFrames, amplitude: Tensor, spacing: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Height of scratches and cracks, and what a crack loses."""
+    batch = (len(kind), 1)
+    crack = _is(kind, "crack")
+    length = uniform((0.3, 1.1), batch, generator)
+    wander = torch.where(crack, math.radians(28), math.radians(4))
+    distance, along = walk_distance(patch.u, patch.v, length, wander, generator)
+    width = uniform((0.012, 0.05), batch, generator).clamp_min(spacing)
+    near = patch.w.abs() < 0.5 * length
+    cross = (1 - distance / width).clamp_min(0)
+    cross = torch.where(crack, cross, 0.5 - 0.5 * (torch.pi * cross).cos())
+    taper = (1 - (2 * along - 1).square()).clamp(0.1, 1).sqrt()
+    depth = amplitude.clamp(0.015, 0.08)
+    gape = uniform((0.0, 1.0), tuple(distance.shape), generator) < 0.5
+    lost = crack & (distance < 0.5 * width) & near & patch.front & gape
+    return -depth * taper * cross * near, lost
+
+
+def _is(kind: Tensor, *names: str) -> Tensor:
+    """Where the kind (B, 1) is one of these, (B, 1) bool."""
+    found = kind == KINDS.index(names[0])
+    for name in names[1:]:
+        found = found | (kind == KINDS.index(name))
+    return found
+
+
+def _rows(patch: _PatchFrames, where: Tensor) -> _PatchFrames:
+    return _PatchFrames(
+        *(getattr(patch, name)[where] for name in _PatchFrames.__dataclass_fields__)
+    )
+
+
+def _log_uniform(limits: Range, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    return uniform((math.log(limits[0]), math.log(limits[1])), shape, generator).exp()
+
+
+def _on(array: np.ndarray, like: Tensor) -> Tensor:
+    """A small array on the device, without waiting for it."""
+    tensor = torch.from_numpy(array)
+    if like.device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(like.device, non_blocking=True)
+
+
+_STEPS = 16
+
+
+def falloff(q: Tensor, which: Tensor) -> Tensor:
+    """One of four kernels per cloud: 1 in the middle, 0 from `q = 1` on.
+
+    Args:
+        q: Distance from the center in units of the support, (B, N).
+        which: 0 cosine, 1 Gaussian, 2 polynomial, 3 hard, (B, 1).
+    """
+    inside = q < 1
+    cosine = 0.5 + 0.5 * (torch.pi * q.clamp(max=1)).cos()
+    gauss = (-4.5 * q.square()).exp()
+    poly = (1 - q.square()).clamp_min(0).square()
+    # A plateau with a steep edge; a vertical wall would leave no point on it.
+    hard = ((1 - q) / 0.2).clamp(0, 1)
+    kernel = torch.where(which == 0, cosine, torch.where(which == 1, gauss, poly))
+    return torch.where(which == 3, hard, kernel) * inside
+
+
+def crater(q: Tensor) -> Tensor:
+    """A pit with a raised rim."""
+    pit = -(1 - (q / 0.75).square()).clamp_min(0)
+    rim = 0.45 * (-((q - 0.85) / 0.14).square()).exp()
+    return (pit + rim) * (q < 1.3)
+
+
+def ripple(q: Tensor, generator: torch.Generator) -> Tensor:
+    """Concentric waves that die away."""
+    batch = (len(q), 1)
+    crests = uniform((1.5, 4.0), batch, generator)
+    phase = uniform((0.0, 2 * torch.pi), batch, generator)
+    envelope = 0.5 + 0.5 * (torch.pi * q.clamp(max=1)).cos()
+    return 0.6 * envelope * (2 * torch.pi * crests * q + phase).cos()
+
+
+def rough(q: Tensor, generator: torch.Generator) -> Tensor:
+    """A lump with noise of its own on each point."""
+    grain = normal(tuple(q.shape), generator).clamp(-2, 2)
+    raised = uniform((-0.2, 0.6), (len(q), 1), generator)
+    return (raised + 0.4 * grain) * falloff(q, torch.full_like(q[:, :1], 3))
+
+
+def walk_distance(
+    u: Tensor, v: Tensor, length: Tensor, wander: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Distance to a random walk through the middle of the patch, and the position along it.
+
+    Args:
+        u: First tangential coordinate, (R, N).
+        v: Second.
+        length: Of the walk, (R, 1).
+        wander: Standard deviation of the change of heading per step in radians, (R, 1).
+        generator: The only source of randomness.
+
+    Returns:
+        Distance (R, N) and position (R, N) from 0 to 1.
+    """
+    heading = (wander * normal((len(u), _STEPS), generator)).cumsum(1)
+    # Pulled back to its first direction: a walk, not a ball of wool.
+    share = torch.arange(_STEPS, device=u.device) / (_STEPS - 1)
+    heading = heading - share * heading[:, -1:]
+    steps = torch.stack((heading.cos(), heading.sin()), -1) * (length / _STEPS)[..., None]
+    path = torch.cat((torch.zeros_like(steps[:, :1]), steps.cumsum(1)), 1)
+    path = path - path[:, _STEPS // 2 : _STEPS // 2 + 1]
+    nearest, along = torch.full_like(u, torch.inf), torch.zeros_like(u)
+    for step in range(_STEPS):
+        du, dv = u - path[:, step, 0, None], v - path[:, step, 1, None]
+        eu, ev = steps[:, step, 0, None], steps[:, step, 1, None]
+        place = ((du * eu + dv * ev) / (eu * eu + ev * ev)).clamp(0, 1)
+        squared = (du - place * eu).square() + (dv - place * ev).square()
+        along = torch.where(squared < nearest, (step + place) / _STEPS, along)
+        nearest = torch.minimum(nearest, squared)
+    return nearest.sqrt(), along

@@ -1,1 +1,0 @@
-"""Objects with made-up defects: implicit solids, sampled uniformly, written like a benchmark."""
