@@ -31,17 +31,10 @@ from plane_anomalib.backbones.encoders import (
     create_random,
 )
 from plane_anomalib.backbones.point_transformer import PointTransformer
-<<<<<<< HEAD
-from plane_anomalib.generation.defects.base import random_rotation
-from plane_anomalib.generation.defects.extended import DEFAULT_WEIGHTS, DefectMix
-from plane_anomalib.generation.shapes import HELD_OUT, draw_shape
-from plane_anomalib.geometry.points import FloatArray
-=======
 from plane_anomalib.generation.defects.corruption import random_rotation
 from plane_anomalib.generation.defects.mixture import DEFAULT_WEIGHTS, DefectMix
 from plane_anomalib.generation.shapes.catalogue import HELD_OUT, draw_specimen
-from plane_anomalib.geometry.validation import FloatArray
->>>>>>> 90a04fa (One home for everything that makes data: shapes, surfaces, scans, defects and mesh benchmarks in generation; pretraining in eleven modules)
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.metrics import binary_metrics
 from plane_anomalib.models.components.alignment import Registered
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch

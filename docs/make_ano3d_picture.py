@@ -11,14 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-<<<<<<< HEAD
-from plane_anomalib.generation.defects import Ano3D, AnomalyTransform, DefectMix, SyntheticCloud
-=======
 from plane_anomalib.generation.defects.ano3d import Ano3D
 from plane_anomalib.generation.defects.corruption import AnomalyTransform, SyntheticCloud
 from plane_anomalib.generation.defects.mixture import DefectMix
-from plane_anomalib.geometry.normalise import unit_sphere
->>>>>>> 90a04fa (One home for everything that makes data: shapes, surfaces, scans, defects and mesh benchmarks in generation; pretraining in eleven modules)
 from plane_anomalib.geometry.normals import point_normals
 from plane_anomalib.geometry.points import unit_sphere
 

@@ -24,15 +24,9 @@ from plane_anomalib.data.validation import (
     variant_generator,
 )
 from plane_anomalib.generation.defects.ano3d import Ano3D
-<<<<<<< HEAD
-from plane_anomalib.generation.meshes.views import random_pose
+from plane_anomalib.generation.scans import random_pose
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import seen_from
-=======
-from plane_anomalib.generation.scans import random_pose
-from plane_anomalib.geometry.validation import FloatArray
-from plane_anomalib.geometry.visibility import seen_from
->>>>>>> 90a04fa (One home for everything that makes data: shapes, surfaces, scans, defects and mesh benchmarks in generation; pretraining in eleven modules)
 from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.scans import Scan
 from plane_anomalib.inspection.scoring import score_cloud

@@ -23,14 +23,8 @@ from plane_anomalib.generation.defects.corruption import (
     corrupt,
     unlabelled,
 )
-<<<<<<< HEAD:plane_anomalib/generation/defects/extended.py
-from plane_anomalib.generation.defects.part_defects import PART_DEFECTS
-from plane_anomalib.generation.defects.surface_defects import SURFACE_DEFECTS
-from plane_anomalib.geometry.points import FloatArray
-=======
 from plane_anomalib.generation.defects.point_defects import PART_DEFECTS, SURFACE_DEFECTS
-from plane_anomalib.geometry.validation import FloatArray
->>>>>>> 90a04fa (One home for everything that makes data: shapes, surfaces, scans, defects and mesh benchmarks in generation; pretraining in eleven modules):plane_anomalib/generation/defects/mixture.py
+from plane_anomalib.geometry.points import FloatArray
 
 POINT_DEFECTS: dict[str, Action] = {**SURFACE_DEFECTS, **PART_DEFECTS}
 """Every extended defect by name; acts in the unit sphere."""

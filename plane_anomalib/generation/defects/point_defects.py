@@ -9,15 +9,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-<<<<<<< HEAD:plane_anomalib/generation/defects/surface_defects.py
-from plane_anomalib.generation.defects.base import Action, Labelled
-from plane_anomalib.generation.defects.patch import SurfacePatch, displace, grow_patch, kernel
-from plane_anomalib.geometry.points import FloatArray
-=======
 from plane_anomalib.generation.defects.corruption import Action, Labelled, unlabelled
 from plane_anomalib.generation.defects.patches import SurfacePatch, displace, grow_patch, kernel
-from plane_anomalib.geometry.validation import FloatArray
->>>>>>> 90a04fa (One home for everything that makes data: shapes, surfaces, scans, defects and mesh benchmarks in generation; pretraining in eleven modules):plane_anomalib/generation/defects/point_defects.py
+from plane_anomalib.geometry.points import FloatArray
 
 Array = NDArray[np.float64]
 Range = tuple[float, float]

@@ -13,14 +13,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from plane_anomalib.backbones.encoders import create_backbone
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
-<<<<<<< HEAD
 from plane_anomalib.backbones.weights.store import builtin_path
-from plane_anomalib.generation.defects.base import random_rotation
-from plane_anomalib.generation.shapes import draw_shape
-=======
 from plane_anomalib.generation.defects.corruption import random_rotation
 from plane_anomalib.generation.shapes.catalogue import draw_specimen
->>>>>>> 90a04fa (One home for everything that makes data: shapes, surfaces, scans, defects and mesh benchmarks in generation; pretraining in eleven modules)
 
 NAMES = ("vase", "spur gear", "chair", "airplane", "bowl", "spring", "ladder", "starfish", "mug",
          "bolt", "car", "umbrella")  # fmt: skip

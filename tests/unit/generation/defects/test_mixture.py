@@ -14,13 +14,8 @@ from plane_anomalib.generation.defects.mixture import (
     POINT_DEFECTS,
     DefectMix,
 )
-<<<<<<< HEAD:tests/unit/generation/defects/test_extended.py
-from plane_anomalib.generation.defects.surface_defects import LABEL_THRESHOLD, PUSHES
-from plane_anomalib.geometry.points import unit_sphere
-=======
 from plane_anomalib.generation.defects.point_defects import LABEL_THRESHOLD, PUSHES
-from plane_anomalib.geometry.normalise import unit_sphere
->>>>>>> 90a04fa (One home for everything that makes data: shapes, surfaces, scans, defects and mesh benchmarks in generation; pretraining in eleven modules):tests/unit/generation/defects/test_mixture.py
+from plane_anomalib.geometry.points import unit_sphere
 
 SEEDS = st.integers(0, 2**31 - 1)
 STILL: dict[str, Any] = {"resample": 0, "deform": 0, "density": 0, "one_side": 0, "noise": 0}
