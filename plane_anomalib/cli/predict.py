@@ -13,11 +13,10 @@ from plane_anomalib.cli.terminal import say, stage_progress
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 
 if TYPE_CHECKING:
-    from plane_anomalib.inspection.inputs import Source
-    from plane_anomalib.inspection.predicting import Judge
+    from plane_anomalib.inspection.inputs import CloudFile
+    from plane_anomalib.inspection.prediction import CloudJudge
     from plane_anomalib.inspection.result import Region
-    from plane_anomalib.inspection.results_folder import Entry
-    from plane_anomalib.inspection.summary import Summary
+    from plane_anomalib.inspection.results_folder import ResultEntry, Summary
 
 _MORE = """
 RUN is what `plane-anomalib train GOOD... --out RUN` made, a run folder of `anomalib train`, or a
@@ -91,7 +90,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Judge.
+    """CloudJudge.
 
     Args:
         arguments: What was parsed by a parser with `add_arguments`.
@@ -107,7 +106,7 @@ def run(arguments: Namespace) -> int:
     with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
         from plane_anomalib.inspection.detector import load
         from plane_anomalib.inspection.inputs import find_clouds
-        from plane_anomalib.inspection.predicting import Options, places_without_scans, predict
+        from plane_anomalib.inspection.prediction import Options, places_without_scans, predict
 
     without = places_without_scans(Path(arguments.run), arguments.out)
     sources = find_clouds(arguments.clouds, without=without, truth=arguments.truth)
@@ -130,7 +129,7 @@ def run(arguments: Namespace) -> int:
     with stage_progress() as progress:
         progress.start("Judging", len(sources))
 
-        def tell(entry: Entry) -> None:
+        def tell(entry: ResultEntry) -> None:
             answers.tell(entry)
             progress.advance()
 
@@ -176,7 +175,7 @@ def _exit_code(summary: Summary, fail_on: Sequence[str]) -> int:
     return 1 if summary.failed and ("error" in fail_on or not summary.clouds) else 0
 
 
-def heading(detector: Judge) -> list[str]:
+def heading(detector: CloudJudge) -> list[str]:
     """Who judges, and by which thresholds."""
     about = detector.model_name
     if detector.categories:
@@ -201,15 +200,15 @@ class Answers:
         sources: What is judged.
     """
 
-    def __init__(self, detector: Judge, sources: Sequence[Source]) -> None:
+    def __init__(self, detector: CloudJudge, sources: Sequence[CloudFile]) -> None:
         self._units = "" if detector.card is None else detector.card.units
         self._limit = detector.threshold
         names = [len(source.name) for source in sources]
         self._width = min(max(names, default=0), _LONGEST_NAME)
 
-    def tell(self, entry: Entry) -> None:
+    def tell(self, entry: ResultEntry) -> None:
         """Print what was found in one file."""
-        from plane_anomalib.inspection.summary import FailedFile
+        from plane_anomalib.inspection.results_folder import FailedFile
 
         if isinstance(entry, FailedFile):
             say(f"  not judged: {entry.reason}")

@@ -85,9 +85,9 @@ def _prepared(arguments: Namespace) -> tuple[Server, socket.socket]:
         raise MissingDependencyError(
             error.name or "fastapi", "serve", "to answer over HTTP"
         ) from error
-    from plane_anomalib.serving.limits import Limits
+    from plane_anomalib.serving.work_queue import ServerLimits
 
-    limits = Limits(
+    limits = ServerLimits(
         megabytes=arguments.max_megabytes,
         points=arguments.max_points,
         timeout=arguments.timeout,

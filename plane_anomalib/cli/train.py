@@ -16,8 +16,8 @@ from plane_anomalib.core.errors import ConfigurationError
 if TYPE_CHECKING:
     from plane_anomalib.geometry.points import FloatArray
     from plane_anomalib.inspection.card import DetectorCard
-    from plane_anomalib.inspection.scans import Look
-    from plane_anomalib.inspection.wishes import Wishes
+    from plane_anomalib.inspection.scans import ScansRead
+    from plane_anomalib.inspection.training_plan import TrainOptions
 
 STOPPED = 130
 _MORE = """
@@ -127,8 +127,8 @@ def learn_from(
     Raises:
         PlaneAnomalibError: Whatever went wrong, in one sentence.
     """
-    wishes = _wishes(arguments)
-    wishes.component()  # refuses typing errors before torch is imported
+    options = _wishes(arguments)
+    options.component()  # refuses typing errors before torch is imported
     try:
         with warnings.catch_warnings():
             # anomalib's and Lightning's are for developers.
@@ -136,7 +136,7 @@ def learn_from(
             from plane_anomalib.inspection.making import check_out
 
             check_out(out, overwrite=overwrite)
-            return _learn(arguments.good, wishes, out, again, overwrite, resume, check)
+            return _learn(arguments.good, options, out, again, overwrite, resume, check)
     except KeyboardInterrupt:
         say("Stopped. Nothing is kept; the same command begins anew.")
         return None
@@ -144,7 +144,7 @@ def learn_from(
 
 def _learn(
     good: Sequence[str],
-    wishes: Wishes,
+    options: TrainOptions,
     out: Path,
     again: Sequence[str],
     overwrite: bool,
@@ -153,30 +153,30 @@ def _learn(
 ) -> DetectorCard | None:
     from plane_anomalib.inspection.inputs import find_clouds
     from plane_anomalib.inspection.making import make_detector
-    from plane_anomalib.inspection.order import decide
-    from plane_anomalib.inspection.scans import look_at
+    from plane_anomalib.inspection.scans import read_good_scans
     from plane_anomalib.inspection.stopping import TrainingStoppedError, unfinished_folder
+    from plane_anomalib.inspection.training_plan import decide
 
     unfinished = unfinished_folder(out)
     _check_unfinished(unfinished, resume or overwrite)
     sources = find_clouds(good)
     with stage_progress() as progress:
         progress.start("Reading good scans", len(sources))
-        look = look_at(sources, lambda done, total: progress.advance())
+        look = read_good_scans(sources, lambda done, total: progress.advance())
     _say_look(look)
-    order = decide(look.scans, wishes, _readable(check))
-    say(*order.choices)
+    plan = decide(look.scans, options, _readable(check))
+    say(*plan.choices)
     try:
         with stage_progress() as progress:
             card = make_detector(
-                order, look.scans, out, unfinished=unfinished, overwrite=overwrite,
+                plan, look.scans, out, unfinished=unfinished, overwrite=overwrite,
                 resume=resume, progress=progress,
             )  # fmt: skip
     except TrainingStoppedError as error:
         go_on = f" Go on with: {shlex.join([*again, '--resume'])}" if error.unfinished else ""
         say(f"{error}{go_on}")
         return None
-    say(*card.choices[len(order.choices) :])
+    say(*card.choices[len(plan.choices) :])
     _say_card(card, out)
     return card
 
@@ -189,7 +189,7 @@ def _check_unfinished(unfinished: Path, allowed: bool) -> None:
         )
 
 
-def _say_look(look: Look) -> None:
+def _say_look(look: ScansRead) -> None:
     for sentence in look.failed:
         sys.stderr.write(f"left out: {sentence}\n")
     for sentence in look.warnings[:_SHOWN_WARNINGS]:
@@ -234,10 +234,10 @@ def _readable(files: Sequence[Path]) -> list[FloatArray]:
     return clouds
 
 
-def _wishes(arguments: Namespace) -> Wishes:
-    from plane_anomalib.inspection.wishes import Wishes
+def _wishes(arguments: Namespace) -> TrainOptions:
+    from plane_anomalib.inspection.training_plan import TrainOptions
 
-    return Wishes(
+    return TrainOptions(
         model=arguments.model,
         settings=dict(_setting(text) for text in arguments.set),
         name=arguments.name,

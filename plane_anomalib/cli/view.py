@@ -77,7 +77,7 @@ def run(arguments: Namespace) -> int:
     Raises:
         PlaneAnomalibError: Whatever went wrong, in one sentence.
     """
-    from plane_anomalib.inspection.viewing import ViewOptions, view
+    from plane_anomalib.inspection.report import ViewOptions, view
 
     options = ViewOptions(
         num_points=arguments.points,

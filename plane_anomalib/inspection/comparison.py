@@ -1,19 +1,168 @@
-"""The good scan beside a judged cloud, laid onto it; or a sentence why there is none."""
+"""Good scans beside a cloud: which it resembles most, how far off it is, and how both lie."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.geometry.neighbours import NeighbourIndex
+from plane_anomalib.geometry.normals import surface_side_normals
+from plane_anomalib.geometry.points import FloatArray, as_points
+from plane_anomalib.geometry.registration import RegistrationTarget
+from plane_anomalib.geometry.rigid import RigidTransform
+from plane_anomalib.geometry.sampling import random_subsample
 from plane_anomalib.inspection.card import CARD_FILE, GOOD_FOLDER, DetectorCard, DetectorError
+from plane_anomalib.models.template_residual.placement import place
 
-if TYPE_CHECKING:
-    from plane_anomalib.inspection.good_scans import GoodScans
+_PROBED = 6_000
+_FAR = 0.03
+"""Distances beyond this share of the longest side count as this much: a defect outvotes nothing."""
+_LIES = 0.02
+"""Mean distance, as a share of the longest side, beyond which a cloud is no scan of the part."""
+_PLANES = 6
+_BESIDE = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class NearestScan:
+    """The good scan that a cloud resembles most.
+
+    Attributes:
+        name: Of the scan.
+        points: `(M, 3) float32` its points, laid onto the cloud.
+        heights: `(N,) float32` signed distance of each point of the cloud from its surface, in the
+            object's units: positive outside of the material.
+        usual: Median of their sizes.
+    """
+
+    name: str
+    points: FloatArray
+    heights: NDArray[np.float32]
+    usual: float
+
+
+class GoodScans:
+    """Good scans of one part, prepared when they are first asked for.
+
+    Args:
+        scans: Names and points `(M_i, 3) float32`, in common units.
+        common_pose: Whether they, and the clouds that are compared, lie the same way.
+        seed: Of every draw.
+    """
+
+    def __init__(
+        self, scans: Mapping[str, FloatArray], *, common_pose: bool = False, seed: int = 0
+    ) -> None:
+        self.scans = dict(scans)
+        self.common_pose = common_pose
+        self.seed = seed
+
+    @classmethod
+    def read(cls, folder: Path, *, common_pose: bool = False) -> GoodScans:
+        """Read the `.npz` files of a folder; of none, or no folder, there are no scans.
+
+        Args:
+            folder: Where they lie.
+            common_pose: Whether they lie the same way.
+
+        Raises:
+            DetectorError: A file is damaged.
+        """
+        files = sorted(folder.glob("*.npz"))
+        return cls({file.stem: _points(file) for file in files}, common_pose=common_pose)
+
+    def nearest(self, cloud: FloatArray) -> NearestScan | None:
+        """Lay a cloud onto the good scans and take the one it is nearest to.
+
+        Args:
+            cloud: `(N, 3)`, whole or one side, in the units of the scans.
+
+        Returns:
+            The scan; `None` without scans, or if the cloud fits none of them.
+        """
+        if not self.scans:
+            return None
+        points = as_points(cloud)
+        probe = self._probe(points)
+        onto_first = self._onto(self._goods[0].target, probe)
+        best: tuple[float, _Good, RigidTransform] | None = None
+        for good in self._goods:
+            onto = good.from_first.compose(onto_first)
+            distances = np.minimum(good.index.query(onto.apply(probe), 1)[0], _FAR * good.extent)
+            cost = float(distances.mean()) / good.extent
+            if best is None or cost < best[0]:
+                best = cost, good, onto
+        if best is None or best[0] > _LIES:
+            return None
+        _, good, onto = best
+        onto = good.target.refine(probe, onto).transform
+        heights = good.heights(onto.apply(points))
+        back = onto.inverse().apply(good.points)
+        return NearestScan(good.name, back, heights, float(np.median(np.abs(heights))))
+
+    def _probe(self, points: FloatArray) -> FloatArray:
+        generator = np.random.default_rng(self.seed)
+        return points[random_subsample(len(points), min(len(points), _PROBED), generator)]
+
+    def _onto(self, target: RegistrationTarget, probe: FloatArray) -> RigidTransform:
+        return place(probe, target, search=True, in_place=self.common_pose).transform
+
+    @cached_property
+    def _goods(self) -> list[_Good]:
+        goods: list[_Good] = []
+        for name, points in self.scans.items():
+            good = _Good(name, as_points(points), self.seed)
+            if goods:
+                onto_first = self._onto(goods[0].target, self._probe(good.points))
+                good.from_first = onto_first.inverse()
+            goods.append(good)
+        return goods
+
+
+def _points(file: Path) -> FloatArray:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return as_points(arrays["points"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DetectorError(f"{file}: cannot be read ({error}); train again.") from error
+
+
+class _Good:
+    """A good scan with its trees."""
+
+    def __init__(self, name: str, points: FloatArray, seed: int) -> None:
+        self.name = name
+        self.points = points
+        self.extent = float(np.ptp(points, axis=0).max()) or 1.0
+        self.target = RegistrationTarget(points, seed=seed)
+        self.index = NeighbourIndex(points)
+        self.from_first = RigidTransform.identity()
+
+    @cached_property
+    def normals(self) -> FloatArray:
+        return surface_side_normals(self.points)
+
+    def heights(self, cloud: FloatArray) -> NDArray[np.float32]:
+        """Mean distance from the planes of the nearest points: the scan's noise averages out."""
+        near, around = self.index.query(cloud, min(_PLANES, len(self.points)))
+        normals = self.normals[around]
+        distances = np.einsum("nki,nki->nk", cloud[:, None] - self.points[around], normals)
+        # The other side of a thin wall does not count.
+        same = np.einsum("nki,ni->nk", normals, normals[:, 0]) > 0.5
+        heights = (distances * same).sum(1) / same.sum(1)
+        beside = np.sqrt(np.maximum(np.square(near[:, 0]) - np.square(distances[:, 0]), 0))
+        # Beyond an edge a plane goes on where the surface does not.
+        sizes = np.where(beside > _BESIDE * self.spacing, near[:, 0], np.abs(heights))
+        return np.copysign(sizes, heights).astype(np.float32)
+
+    @cached_property
+    def spacing(self) -> float:
+        return float(np.median(self.index.query(self.points[:2_000], 2)[0][:, 1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +180,7 @@ class LaidScan:
     note: str
 
 
-class Comparison:
+class GoodScanOverlay:
     """Lays the good scans of a detector onto clouds.
 
     Args:
@@ -89,8 +238,6 @@ def _opened(run: Path | None, weights_hash: str | None) -> GoodScans:
     card = DetectorCard.read(run)
     if weights_hash is not None and card.weights_hash != weights_hash:
         raise DetectorError(f"{run} holds another detector than the one that judged.")
-    with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
-        from plane_anomalib.inspection.good_scans import GoodScans
     scans = GoodScans.read(run / GOOD_FOLDER, common_pose=card.common_pose)
     if not scans.scans:
         raise DetectorError(f"{run / GOOD_FOLDER} holds none.")

@@ -23,10 +23,15 @@ from plane_anomalib.inspection.card import (
     DetectorCard,
     DetectorError,
 )
-from plane_anomalib.inspection.good_scans import GoodScans
+from plane_anomalib.inspection.comparison import GoodScans
 from plane_anomalib.inspection.opening import open_checkpoint
-from plane_anomalib.inspection.regions import anomalous_regions, with_heights
-from plane_anomalib.inspection.result import Array, Inspection, Threshold
+from plane_anomalib.inspection.result import (
+    Array,
+    Inspection,
+    Threshold,
+    anomalous_regions,
+    with_heights,
+)
 from plane_anomalib.inspection.scoring import score_cloud
 
 if TYPE_CHECKING:

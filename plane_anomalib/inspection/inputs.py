@@ -18,7 +18,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Source:
+class CloudFile:
     """A file to judge.
 
     Attributes:
@@ -34,7 +34,7 @@ class Source:
 
 def find_clouds(
     given: Sequence[str], *, without: Sequence[Path] = (), truth: Path | None = None
-) -> list[Source]:
+) -> list[CloudFile]:
     """Find the files that are meant; the same file is taken once, where it is first meant.
 
     Args:
@@ -60,7 +60,7 @@ def find_clouds(
     paths = list(found.values())
     names = unique_stems([str(path) for path in paths])
     truths = _truths(truth, paths)
-    return [Source(*fields) for fields in zip(paths, names, truths, strict=True)]
+    return [CloudFile(*fields) for fields in zip(paths, names, truths, strict=True)]
 
 
 def _meant(one: str, without: Sequence[Path]) -> Iterator[Path]:

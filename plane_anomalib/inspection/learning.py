@@ -12,9 +12,9 @@ import numpy as np
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.inspection.card import DetectorError
-from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.result import Threshold
-from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.inspection.scans import GoodScan
+from plane_anomalib.inspection.training_plan import TrainingPlan
 from plane_anomalib.metrics.collection import ScoreCollection
 
 _OPTIMISTIC = (
@@ -29,7 +29,7 @@ _WHOLE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Learnt:
+class TrainedModel:
     """A trained model.
 
     Attributes:
@@ -44,12 +44,17 @@ class Learnt:
 
 
 def learn(
-    order: Order, scans: Sequence[Scan], unfinished: Path, progress: Progress, *, resume: bool
-) -> Learnt:
+    plan: TrainingPlan,
+    scans: Sequence[GoodScan],
+    unfinished: Path,
+    progress: Progress,
+    *,
+    resume: bool,
+) -> TrainedModel:
     """Fit or train, and find thresholds.
 
     Args:
-        order: What to learn.
+        plan: What to learn.
         scans: Good scans.
         unfinished: Where a training keeps its checkpoint.
         progress: Is told how far it is.
@@ -62,30 +67,30 @@ def learn(
     """
     from plane_anomalib.models.lightning.fitted import FittedMixin
 
-    model = order.make()
+    model = plan.make()
     if isinstance(model, FittedMixin):
         if resume:
-            raise DetectorError(f"{order.model} is fitted at once: leave out --resume.")
-        origin, notes = _fit(model, order, scans, progress)
+            raise DetectorError(f"{plan.model} is fitted at once: leave out --resume.")
+        origin, notes = _fit(model, plan, scans, progress)
     else:
         from plane_anomalib.inspection.training import train
 
-        model, origin = train(order, scans, unfinished, progress, resume=resume)
-        notes = [_WHOLE] if order.one_sided else []
-    return Learnt(model, origin, [_OPTIMISTIC, *notes] if len(scans) == 1 else notes)
+        model, origin = train(plan, scans, unfinished, progress, resume=resume)
+        notes = [_WHOLE] if plan.one_sided else []
+    return TrainedModel(model, origin, [_OPTIMISTIC, *notes] if len(scans) == 1 else notes)
 
 
 def _fit(
-    model: Any, order: Order, scans: Sequence[Scan], progress: Progress
+    model: Any, plan: TrainingPlan, scans: Sequence[GoodScan], progress: Progress
 ) -> tuple[str, list[str]]:
     from plane_anomalib.inspection.thresholds import held_out_scores
 
-    collection, origin = held_out_scores(order, scans, progress)
+    collection, origin = held_out_scores(plan, scans, progress)
     progress.start("Fitting on all good scans", 1)
-    model.model.fit([(order.category, [scan.points for scan in scans])])
+    model.model.fit([(plan.category, [scan.points for scan in scans])])
     if model.model.transductive:
         raise ConfigurationError(
-            f"{order.model} with these arguments scores a cloud by comparing it with a whole test "
+            f"{plan.model} with these arguments scores a cloud by comparing it with a whole test "
             "set, which one cloud is not: leave out --set preset=... or --set fusion=..."
         )
     model.post_processor.learn(collection, near_normal=True)

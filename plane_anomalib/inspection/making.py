@@ -24,11 +24,11 @@ from plane_anomalib.inspection.card import (
     DetectorCard,
     DetectorError,
 )
-from plane_anomalib.inspection.learning import Learnt, learn, thresholds_of
+from plane_anomalib.inspection.learning import TrainedModel, learn, thresholds_of
 from plane_anomalib.inspection.opening import open_checkpoint
-from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.quiet import quiet_lightning
-from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.inspection.scans import GoodScan
+from plane_anomalib.inspection.training_plan import TrainingPlan
 from plane_anomalib.web.shown_cloud import even_subset, seed_of
 
 GOOD_POINTS = 40_000
@@ -65,8 +65,8 @@ def check_out(out: Path, *, overwrite: bool) -> None:
 
 
 def make_detector(
-    order: Order,
-    scans: Sequence[Scan],
+    plan: TrainingPlan,
+    scans: Sequence[GoodScan],
     out: Path,
     *,
     unfinished: Path,
@@ -77,7 +77,7 @@ def make_detector(
     """Learn from good scans and write a detector's folder, whole or not at all.
 
     Args:
-        order: What to learn.
+        plan: What to learn.
         scans: Good scans.
         out: The folder.
         unfinished: Where a training keeps its checkpoint until it has ended.
@@ -95,11 +95,11 @@ def make_detector(
     """
     check_out(out, overwrite=overwrite)
     started, created = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
-    learnt = learn(order, scans, unfinished, progress or Progress(), resume=resume)
+    trained = learn(plan, scans, unfinished, progress or Progress(), resume=resume)
     with replaced_folder(out) as folder:
-        save_checkpoint(learnt.model, folder / MODEL_FILE)
+        save_checkpoint(trained.model, folder / MODEL_FILE)
         _keep_good(scans, folder / GOOD_FOLDER)
-        card = _card(order, scans, learnt, folder)
+        card = _card(plan, scans, trained, folder)
         card = replace(card, created=created, seconds=round(time.perf_counter() - started, 3))
         card.write(folder)
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -123,39 +123,41 @@ def save_checkpoint(model: Any, file: Path) -> None:
         trainer.save_checkpoint(file, weights_only=True)
 
 
-def _card(order: Order, scans: Sequence[Scan], learnt: Learnt, folder: Path) -> DetectorCard:
+def _card(
+    plan: TrainingPlan, scans: Sequence[GoodScan], trained: TrainedModel, folder: Path
+) -> DetectorCard:
     # Read back: what is described is what lies there, and it can be opened.
     opened = open_checkpoint(folder / MODEL_FILE, model=None, arguments={})
-    threshold, point_threshold = thresholds_of(learnt.model, learnt.origin)
-    component = Component(order.model, order.arguments)
+    threshold, point_threshold = thresholds_of(trained.model, trained.origin)
+    component = Component(plan.model, plan.arguments)
     return DetectorCard(
-        model=order.model,
-        arguments=order.arguments,
-        category=order.category,
+        model=plan.model,
+        arguments=plan.arguments,
+        category=plan.category,
         scans=[scan.card for scan in scans],
-        units=order.units,
-        common_pose=order.common_pose,
-        one_sided=order.one_sided,
+        units=plan.units,
+        common_pose=plan.common_pose,
+        one_sided=plan.one_sided,
         threshold=threshold,
         point_threshold=point_threshold,
-        choices=[*order.choices, *learnt.notes],
-        seed=order.seed,
+        choices=[*plan.choices, *trained.notes],
+        seed=plan.seed,
         seconds=0.0,
         created="",
         versions=software_versions(),
         hardware=hardware(),
-        config_hash=config_hash(component, Component("good scans"), order.seed),
-        data_hash=order.data_hash,
+        config_hash=config_hash(component, Component("good scans"), plan.seed),
+        data_hash=plan.data_hash,
         weights_hash=weights_hash(opened.state_dict()),
     )
 
 
-def _keep_good(scans: Sequence[Scan], folder: Path) -> None:
+def _keep_good(scans: Sequence[GoodScan], folder: Path) -> None:
     folder.mkdir()
     for scan in scans:
         np.savez(folder / f"{scan.card.name}.npz", points=_thinned(scan))
 
 
-def _thinned(scan: Scan) -> FloatArray:
+def _thinned(scan: GoodScan) -> FloatArray:
     kept = even_subset(scan.points, GOOD_POINTS, seed=seed_of(scan.card.name))
     return scan.points[kept]

@@ -1,13 +1,18 @@
-"""What a detector says of one cloud: scores, a decision, and where the anomalous parts lie."""
+"""What a detector says of one cloud: scores, a decision, and the regions that are anomalous."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.geometry.rigid import even_directions
+from plane_anomalib.metrics.aupro import find_regions
 
 Array = TypeVar("Array", bound="NDArray[np.float32] | Tensor")
 
@@ -84,3 +89,96 @@ class Inspection(Generic[Array]):
         if self.threshold is None:
             return None
         return "anomaly" if self.score >= self.threshold.value else "normal"
+
+
+LEAST_POINTS = 5
+"""Fewer points above the threshold, alone among others below it, are noise and no region."""
+_HEIGHT_SHARE = 0.05
+_HEIGHT_TELLS = 3.0
+"""A region is called higher or lower only beyond so many usual distances,"""
+_ONE_SIGN = 0.35
+"""and only if nothing in it moved the other way by more than this share of it: a dent in a thin
+wall is material missing on one side and added on the other."""
+_DIRECTIONS = 100
+
+
+def anomalous_regions(
+    points: FloatArray, scores: NDArray[np.float32], threshold: float
+) -> tuple[tuple[Region, ...], NDArray[np.int32]]:
+    """Split what lies above a threshold into connected parts.
+
+    Args:
+        points: `(N, 3) float32`.
+        scores: `(N,) float32`.
+        threshold: A score equal to it is anomalous.
+
+    Returns:
+        The regions, the one with most points first, and `(N,) int32` the region of each point, -1
+        outside of all.
+    """
+    region_of_point = np.full(len(points), -1, np.int32)
+    above = np.flatnonzero(scores >= threshold)
+    if len(above) < LEAST_POINTS:
+        return (), region_of_point
+    labels = find_regions(points[above])
+    sizes = np.bincount(labels)
+    order = [each for each in np.argsort(-sizes, kind="stable") if sizes[each] >= LEAST_POINTS]
+    regions = []
+    for number, label in enumerate(order):
+        members = above[labels == label]
+        region_of_point[members] = number
+        regions.append(_region(points[members], scores[members], len(points)))
+    return tuple(regions), region_of_point
+
+
+def with_heights(
+    regions: Sequence[Region],
+    region_of_point: NDArray[np.int32],
+    heights: NDArray[np.float32],
+    usual: float,
+) -> tuple[Region, ...]:
+    """Say how far each region stands out, where it can be told from noise.
+
+    Args:
+        regions: From `anomalous_regions`, with `region_of_point`.
+        region_of_point: `(N,) int32`.
+        heights: `(N,) float32` signed distances from a good scan.
+        usual: Median size of those.
+    """
+    told = []
+    for number, region in enumerate(regions):
+        inside = heights[region_of_point == number].astype(np.float64)
+        few = max(3, round(_HEIGHT_SHARE * len(inside)))
+        # Means of the largest: one stray point is no height.
+        raised, sunken = (float(np.sort(side)[-few:].mean()) for side in (inside, -inside))
+        size = max(raised, sunken)
+        clear = size > _HEIGHT_TELLS * usual and min(raised, sunken) < _ONE_SIGN * size
+        height = raised if raised > sunken else -sunken
+        told.append(replace(region, height=height if clear else None))
+    return tuple(told)
+
+
+def _region(points: FloatArray, scores: NDArray[np.float32], total: int) -> Region:
+    exact = points.astype(np.float64)
+    center, size = exact.mean(0), np.ptp(exact, axis=0)
+    return Region(
+        center=_triple(center),
+        size=_triple(size),
+        diameter=_diameter(exact),
+        num_points=len(points),
+        share=len(points) / total,
+        peak=float(scores.max()),
+        mean=float(scores.mean(dtype=np.float64)),
+    )
+
+
+def _diameter(points: NDArray[np.float64]) -> float:
+    """The longest way between points that are outermost in one of many directions."""
+    along = points @ even_directions(_DIRECTIONS).T
+    ends = points[np.unique([along.argmin(0), along.argmax(0)])]
+    return float(np.linalg.norm(ends[:, None] - ends, axis=2).max())
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z

@@ -24,12 +24,12 @@ from plane_anomalib.data.validation import (
     variant_generator,
 )
 from plane_anomalib.generation.defects.ano3d import Ano3D
-from plane_anomalib.generation.scans import random_pose
-from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.geometry.sampling import seen_from
-from plane_anomalib.inspection.order import Order
-from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.generation.meshes.views import random_pose
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.visibility import seen_from
+from plane_anomalib.inspection.scans import GoodScan
 from plane_anomalib.inspection.scoring import score_cloud
+from plane_anomalib.inspection.training_plan import TrainingPlan
 from plane_anomalib.metrics.collection import ScoreCollection
 
 MOST_FOLDS = 5
@@ -50,29 +50,29 @@ class _Fold:
 
 
 def held_out_scores(
-    order: Order, scans: Sequence[Scan], progress: Progress
+    plan: TrainingPlan, scans: Sequence[GoodScan], progress: Progress
 ) -> tuple[ScoreCollection, str]:
     """Score good scans and synthetic defects by models that have not seen them.
 
     Args:
-        order: What is learnt; its model is one that is fitted.
+        plan: What is learnt; its model is one that is fitted.
         scans: Good scans.
         progress: Is told after each fit and each score.
 
     Returns:
         The scores, and in words what they are of.
     """
-    folds = list(_folds(scans, order.seed))
+    folds = list(_folds(scans, plan.seed))
     judged = sum(len(fold.judged) for fold in folds)
     draws = math.ceil(_LEAST_PER_LABEL / judged)
     progress.start("Finding thresholds", len(folds) + 2 * judged * draws)
     collection = ScoreCollection(None)
     for fold in folds:
-        model = order.make()
-        model.model.fit([(order.category, fold.fitted)])
+        model = plan.make()
+        model.model.fit([(plan.category, fold.fitted)])
         progress.advance()
         for name, points in fold.judged:
-            _score(model, order, name, points, draws, collection, progress)
+            _score(model, plan, name, points, draws, collection, progress)
     held = "each scan held out in turn"
     if len(scans) == 1:
         held = "one half of the only scan held out"
@@ -84,7 +84,9 @@ def held_out_scores(
     return collection, f"{number} and {judged * draws} synthetic defects, {held}"
 
 
-def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order: Order) -> Variant:
+def variant_of(
+    points: FloatArray, name: str, variant: int, defect: bool, plan: TrainingPlan
+) -> Variant:
     """A cloud as it might come to be judged, made of a good scan.
 
     Args:
@@ -92,26 +94,26 @@ def variant_of(points: FloatArray, name: str, variant: int, defect: bool, order:
         name: Of the scan; it seeds, together with the next two.
         variant: Which draw; without a defect, 0 is the scan as it is.
         defect: Whether to make a synthetic one.
-        order: Says how clouds to be judged will lie.
+        plan: Says how clouds to be judged will lie.
 
     Returns:
         Points `(M, 3)` and mask `(M,)`, true on the defect.
     """
-    generator = variant_generator(order.seed, name, variant, int(defect))
+    generator = variant_generator(plan.seed, name, variant, int(defect))
     cloud, mask = points, np.zeros(len(points), np.bool_)
     if variant or defect:
-        cloud, mask, _ = draw_variant(points, _anomaly(order) if defect else None, generator)
-    if order.one_sided:
+        cloud, mask, _ = draw_variant(points, _anomaly(plan) if defect else None, generator)
+    if plan.one_sided:
         seen = _view(cloud, mask, generator)
         cloud, mask = cloud[seen], mask[seen]
-    if not order.common_pose:
+    if not plan.common_pose:
         pose = random_pose(float(np.ptp(cloud, 0).max()), generator)
         cloud = np.asarray(cloud @ pose[:3, :3].T + pose[:3, 3], np.float32)
     return cloud, mask
 
 
-def _anomaly(order: Order) -> AnomalyFunction:
-    if not order.one_sided:
+def _anomaly(plan: TrainingPlan) -> AnomalyFunction:
+    if not plan.one_sided:
         return default_anomaly()
     return Ano3D({"bulge": 0.5, "concavity": 0.5}, rotation="none", renormalise=False)
 
@@ -132,7 +134,7 @@ def _view(
     return best
 
 
-def _folds(scans: Sequence[Scan], seed: int) -> Iterator[_Fold]:
+def _folds(scans: Sequence[GoodScan], seed: int) -> Iterator[_Fold]:
     generator = np.random.default_rng(seed)
     if len(scans) == 1:
         scan = scans[0]
@@ -154,7 +156,7 @@ def _folds(scans: Sequence[Scan], seed: int) -> Iterator[_Fold]:
 
 def _score(
     model: Any,
-    order: Order,
+    plan: TrainingPlan,
     name: str,
     points: FloatArray,
     draws: int,
@@ -163,11 +165,11 @@ def _score(
 ) -> None:
     wanted = [(variant, defect) for defect in (False, True) for variant in range(draws)]
     for variant, defect in wanted:
-        cloud, mask = variant_of(points, name, variant, defect, order)
-        score, point_scores = score_cloud(model, cloud, order.category)
+        cloud, mask = variant_of(points, name, variant, defect, plan)
+        score, point_scores = score_cloud(model, cloud, plan.category)
         collection.add(
             path=name,
-            category=order.category,
+            category=plan.category,
             points=cloud,
             label=defect,
             score=score,

@@ -19,12 +19,12 @@ from plane_anomalib.core.typed_data import TypedDataError, load_strict, to_plain
 from plane_anomalib.data.base import PointCloudDataModule
 from plane_anomalib.data.dataset import CloudReader, sample_row
 from plane_anomalib.inspection.card import DetectorError
-from plane_anomalib.inspection.order import Order
 from plane_anomalib.inspection.quiet import quiet_lightning
-from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.inspection.scans import GoodScan
 from plane_anomalib.inspection.stopping import LAST, TrainingStoppedError
+from plane_anomalib.inspection.training_plan import TrainingPlan
 
-_ORDER_FILE = "order.json"
+_PLAN_FILE = "order.json"
 
 
 class GoodScanFiles(PointCloudDataModule):
@@ -32,15 +32,15 @@ class GoodScanFiles(PointCloudDataModule):
 
     Args:
         scans: Good scans.
-        order: What is learnt.
+        plan: What is learnt.
     """
 
-    def __init__(self, scans: Sequence[Scan], order: Order) -> None:
-        super().__init__(Path(scans[0].card.path).parent, seed=order.seed)
+    def __init__(self, scans: Sequence[GoodScan], plan: TrainingPlan) -> None:
+        super().__init__(Path(scans[0].card.path).parent, seed=plan.seed)
         self._files = [Path(scan.card.path) for scan in scans]
-        self._part = order.category
-        self.common_pose = order.common_pose
-        self.one_sided_tests = order.one_sided
+        self._part = plan.category
+        self.common_pose = plan.common_pose
+        self.one_sided_tests = plan.one_sided
 
     @property
     def name(self) -> str:
@@ -61,12 +61,17 @@ class GoodScanFiles(PointCloudDataModule):
 
 
 def train(
-    order: Order, scans: Sequence[Scan], unfinished: Path, progress: Progress, *, resume: bool
+    plan: TrainingPlan,
+    scans: Sequence[GoodScan],
+    unfinished: Path,
+    progress: Progress,
+    *,
+    resume: bool,
 ) -> tuple[Any, str]:
     """Train, and find thresholds on held-out scans at the end.
 
     Args:
-        order: What is learnt.
+        plan: What is learnt.
         scans: Good scans.
         unfinished: Where checkpoints go; whoever calls this removes it when all is done.
         progress: Is told after each step.
@@ -77,16 +82,16 @@ def train(
 
     Raises:
         TrainingStoppedError: Ctrl-C was pressed.
-        DetectorError: There is nothing to go on from, or it is of another order.
+        DetectorError: There is nothing to go on from, or it is of another plan.
     """
     last = unfinished / LAST
     if resume:
-        _check_resumable(order, unfinished)
+        _check_resumable(plan, unfinished)
     else:
         shutil.rmtree(unfinished, ignore_errors=True)
-    seed_everything(order.seed, workers=True, verbose=False)
-    model, data = order.make(), GoodScanFiles(scans, order)
-    _keep_order(order, unfinished)
+    seed_everything(plan.seed, workers=True, verbose=False)
+    model, data = plan.make(), GoodScanFiles(scans, plan)
+    _keep_plan(plan, unfinished)
     engine = _engine(unfinished, progress)
     _fit(engine, model, data, last if resume else None, unfinished)
     val = data.val_data.samples
@@ -133,25 +138,25 @@ def _fit(
         raise TrainingStoppedError(unfinished if kept else None) from error
 
 
-def _signature(order: Order) -> Any:
-    plain = to_plain(order)
+def _signature(plan: TrainingPlan) -> Any:
+    plain = to_plain(plan)
     return {key: value for key, value in plain.items() if key not in ("choices", "units")}
 
 
-def _keep_order(order: Order, unfinished: Path) -> None:
-    write_json(unfinished / _ORDER_FILE, _signature(order))
+def _keep_plan(plan: TrainingPlan, unfinished: Path) -> None:
+    write_json(unfinished / _PLAN_FILE, _signature(plan))
 
 
-def _check_resumable(order: Order, unfinished: Path) -> None:
+def _check_resumable(plan: TrainingPlan, unfinished: Path) -> None:
     if not (unfinished / LAST).is_file():
         raise DetectorError(f"{unfinished / LAST} is not there: leave out --resume to begin anew.")
     try:
-        before = load_strict((unfinished / _ORDER_FILE).read_text(encoding="utf-8"))
+        before = load_strict((unfinished / _PLAN_FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, TypedDataError) as error:
         raise DetectorError(
-            f"{unfinished / _ORDER_FILE}: cannot be read ({error}); leave out --resume."
+            f"{unfinished / _PLAN_FILE}: cannot be read ({error}); leave out --resume."
         ) from error
-    now = _signature(order)
+    now = _signature(plan)
     different = [key for key in now if not isinstance(before, dict) or before.get(key) != now[key]]
     if different:
         names = ", ".join("good scans" if key == "data_hash" else key for key in different)

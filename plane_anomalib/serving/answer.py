@@ -1,4 +1,4 @@
-"""What is asked of one cloud, and what the server says of it."""
+"""What is asked of one cloud, what the server says of it, and how both are described to clients."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.formats.io import read_points
+from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES, read_points
+from plane_anomalib.inspection.cloud_files import result_arrays
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.inspection.result import Decision, Inspection, Region, Threshold
-from plane_anomalib.inspection.writing import result_arrays
+from plane_anomalib.serving.requests import FIELD
 
 _MESH_SAMPLES = 100_000
 
@@ -101,3 +103,74 @@ def _packed(points: NDArray[np.float32], result: Inspection[NDArray[np.float32]]
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **result_arrays(points, result))
     return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+_KINDS = ", ".join(sorted(POINT_SUFFIXES | MESH_SUFFIXES))
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {
+                        FIELD: {
+                            "type": "string",
+                            "format": "binary",
+                            "description": f"A cloud, or a mesh to sample, by suffix: {_KINDS}",
+                        }
+                    },
+                }
+            }
+        },
+    }
+}
+"""The form that is posted, for OpenAPI."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why there is no answer.
+
+    Attributes:
+        detail: A sentence.
+    """
+
+    detail: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """The server is there and its detector is loaded.
+
+    Attributes:
+        loaded: Always true: the server does not answer before.
+        model: Registered name.
+        weights_hash: SHA-256 over the model's state.
+        categories: What it was trained on; empty where the model does not say.
+        version: Of plane_anomalib.
+        busy: How many requests wait or are being answered.
+    """
+
+    loaded: bool
+    model: str
+    weights_hash: str
+    categories: list[str]
+    version: str
+    busy: int
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        400: "The form cannot be read",
+        413: "The file is too large, or has too many points",
+        415: "No form, or a file of another kind",
+        422: "No file, or one that holds no cloud that can be judged",
+        500: "The server failed",
+        503: "Too many requests wait; try again after Retry-After seconds",
+        504: "It took too long",
+    }.items()
+}
+"""What can go wrong, for OpenAPI."""

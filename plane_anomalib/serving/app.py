@@ -26,13 +26,10 @@ from plane_anomalib.core.errors import (
 from plane_anomalib.core.typed_data import strict_json
 from plane_anomalib.core.version import __version__
 from plane_anomalib.inspection.detector import Detector
-from plane_anomalib.serving.answer import Answer, Question, judge
-from plane_anomalib.serving.limits import Limits
-from plane_anomalib.serving.page import docs_page
-from plane_anomalib.serving.request_log import RequestLog
-from plane_anomalib.serving.schema import BODY, PROBLEMS, Health, Problem
-from plane_anomalib.serving.turns import Turns
-from plane_anomalib.serving.upload import save_upload
+from plane_anomalib.serving.answer import BODY, PROBLEMS, Answer, Health, Problem, Question, judge
+from plane_anomalib.serving.requests import RequestLog, save_upload
+from plane_anomalib.serving.work_queue import ServerLimits, WorkQueue
+from plane_anomalib.web.pages import render_page
 
 logger = logging.getLogger(__name__)
 
@@ -41,32 +38,34 @@ _NOBODY = 499
 
 
 @dataclass(frozen=True)
-class _Server:
+class _ServerState:
     """What the requests share."""
 
     detector: Detector
-    limits: Limits
-    turns: Turns
+    limits: ServerLimits
+    turns: WorkQueue
     folder: Path
 
 
-def create_app(detector: Detector, limits: Limits | None = None) -> FastAPI:
+def create_app(detector: Detector, limits: ServerLimits | None = None) -> FastAPI:
     """Make the application of one detector.
 
     Args:
         detector: What judges; asked from one thread, one cloud at a time.
-        limits: Of requests; `Limits()` by default.
+        limits: Of requests; `ServerLimits()` by default.
 
     Returns:
         POST /inspect, GET /health, GET /docs and GET /openapi.json. Files lie in a temporary
         folder of the application while they are read, and that folder goes with it.
     """
-    limits = Limits() if limits is None else limits
+    limits = ServerLimits() if limits is None else limits
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with tempfile.TemporaryDirectory(prefix="plane_anomalib_") as folder:
-            app.state.server = _Server(detector, limits, Turns(limits.waiting), Path(folder))
+            app.state.server = _ServerState(
+                detector, limits, WorkQueue(limits.waiting), Path(folder)
+            )
             try:
                 yield
             finally:
@@ -90,7 +89,7 @@ def create_app(detector: Detector, limits: Limits | None = None) -> FastAPI:
         openapi_extra=BODY,
     )
     app.add_api_route("/health", health, methods=["GET"])
-    page = docs_page(app.openapi())
+    page = render_page("service.html", document=app.openapi())
     app.add_api_route("/docs", lambda: HTMLResponse(page), include_in_schema=False)
     return app
 
@@ -102,7 +101,7 @@ async def inspect(
     points: Annotated[bool, Query(description="Give every point's score")] = False,
 ) -> Response:
     """Judge one cloud."""
-    server: _Server = request.app.state.server
+    server: _ServerState = request.app.state.server
     if not server.turns.take():
         raise HTTPException(
             503,
@@ -148,7 +147,7 @@ async def _gone(request: Request) -> None:
 
 async def health(request: Request) -> Health:
     """Say that the server is there, and with what."""
-    server: _Server = request.app.state.server
+    server: _ServerState = request.app.state.server
     detector = server.detector
     return Health(
         loaded=True,
@@ -160,7 +159,7 @@ async def health(request: Request) -> Health:
     )
 
 
-def _judged(server: _Server, path: Path, question: Question) -> str:
+def _judged(server: _ServerState, path: Path, question: Question) -> str:
     """The answer as JSON, or what to tell the client; nothing of it names a path of ours."""
     try:
         return strict_json(judge(server.detector, path, question, server.limits.points))

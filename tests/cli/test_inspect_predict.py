@@ -16,7 +16,7 @@ from plane_anomalib.cli import commands
 from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection import detector as detector_module
 from plane_anomalib.inspection.card import DetectorCard
-from plane_anomalib.inspection.summary import Summary
+from plane_anomalib.inspection.results_folder import Summary
 from tests.cli.conftest import Typed
 from tests.support.detectors import HeightJudge, bent_cloud, good_cloud, make_run
 

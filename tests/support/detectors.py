@@ -21,8 +21,7 @@ from plane_anomalib.inspection.card import (
     DetectorError,
     ScanCard,
 )
-from plane_anomalib.inspection.regions import anomalous_regions
-from plane_anomalib.inspection.result import Inspection, Threshold
+from plane_anomalib.inspection.result import Inspection, Threshold, anomalous_regions
 from plane_anomalib.models.btf import BTF
 
 Cloud = NDArray[np.float32]

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.cli.predict import Answers
-from plane_anomalib.inspection.inputs import Source
+from plane_anomalib.inspection.inputs import CloudFile
 from plane_anomalib.inspection.result import Region
-from plane_anomalib.inspection.summary import CloudSummary
+from plane_anomalib.inspection.results_folder import CloudSummary
 from tests.support.detectors import HeightJudge, a_card
 
 HOLE = Region((1.0, 2.0, 3.25), (1.0, 1.0, 1.0), 1.5, 12, 0.034, 2.0, 1.5, -0.25)
 CLOUD = CloudSummary("a", "a.ply", "", 353, 2, 2.0, "anomaly", [HOLE, HOLE, HOLE], "good1", {}, 1.0)
-SOURCES = [Source(Path("a.ply"), "a"), Source(Path("longer.ply"), "longer")]
+SOURCES = [CloudFile(Path("a.ply"), "a"), CloudFile(Path("longer.ply"), "longer")]
 
 
 def test_a_line_has_the_largest_region_with_units_and_the_sense_of_its_height(

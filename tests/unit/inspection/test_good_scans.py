@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.normals import surface_side_normals
-from plane_anomalib.inspection.good_scans import GoodScans
+from plane_anomalib.inspection.comparison import GoodScans
 
 Cloud = NDArray[np.float32]
 

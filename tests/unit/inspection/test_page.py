@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plane_anomalib.inspection.judged_cloud import JudgedCloud
-from plane_anomalib.inspection.page import (
+from plane_anomalib.inspection.cloud_files import JudgedCloud
+from plane_anomalib.inspection.pages import (
     STOPS,
-    Subject,
+    ViewedCloud,
     cloud_page,
     shown_cloud,
     shown_indices,
@@ -27,7 +27,7 @@ from tests.support.judged import part
 SCALE = ScoreScale(0.0, 0.5, 1.0, 0.5)
 
 
-def subject(num: int = 3000, marked: int = 40, **known: Any) -> Subject:
+def subject(num: int = 3000, marked: int = 40, **known: Any) -> ViewedCloud:
     generator = np.random.default_rng(0)
     points = part(generator, num)
     order = np.argsort(points[:, 0])
@@ -36,7 +36,7 @@ def subject(num: int = 3000, marked: int = 40, **known: Any) -> Subject:
     region = np.where(scores >= 0.5, 0, -1).astype(np.int32)
     cloud = JudgedCloud(points, scores, region, known.pop("truth", None))
     fields = {"point_threshold": Threshold(0.5, "by hand"), **known}
-    return Subject("a", "a.ply", cloud, **fields)
+    return ViewedCloud("a", "a.ply", cloud, **fields)
 
 
 def unpack(text: str, kind: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.inputs import find_clouds
-from plane_anomalib.inspection.scans import Look, look_at
+from plane_anomalib.inspection.scans import ScansRead, read_good_scans
 from tests.unit.models.template_residual.shapes import lump
 
 
@@ -18,8 +18,8 @@ def scan(number: int, num: int = 1_000) -> np.ndarray:
     return 50 * lump(np.random.default_rng(number), num)
 
 
-def looked_at(folder: Path) -> Look:
-    return look_at(find_clouds([str(folder)]))
+def looked_at(folder: Path) -> ScansRead:
+    return read_good_scans(find_clouds([str(folder)]))
 
 
 @pytest.fixture

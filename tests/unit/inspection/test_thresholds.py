@@ -10,26 +10,25 @@ import pytest
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.inspection.card import ScanCard
-from plane_anomalib.inspection.order import Order, decide
 from plane_anomalib.inspection.recognition import is_one_sided, lie_alike
-from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.inspection.scans import GoodScan
 from plane_anomalib.inspection.thresholds import held_out_scores, variant_of
-from plane_anomalib.inspection.wishes import Wishes
+from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
 from tests.unit.models.template_residual.shapes import lump
 
 
-def scan(number: int, num: int = 1_200) -> Scan:
+def scan(number: int, num: int = 1_200) -> GoodScan:
     points = 50 * lump(np.random.default_rng(number), num)
     card = ScanCard(str(number), f"part/{number}.ply", num, typical_spacing(points), 80.0)
-    return Scan(card, points, f"{number:064}")
+    return GoodScan(card, points, f"{number:064}")
 
 
 SCANS = [scan(number) for number in range(3)]
-QUICK = Wishes(model="BTF", settings={"descriptor": "raw"})
+QUICK = TrainOptions(model="BTF", settings={"descriptor": "raw"})
 
 
 @pytest.fixture
-def order() -> Order:
+def plan() -> TrainingPlan:
     return decide(SCANS, QUICK)
 
 
@@ -45,11 +44,11 @@ class Counter(Progress):
 
 
 def test_every_scan_is_scored_by_a_model_that_has_not_seen_it(
-    order: Order, monkeypatch: pytest.MonkeyPatch
+    plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[list[np.ndarray]] = []
 
-    def make(self: Order) -> object:
+    def make(self: TrainingPlan) -> object:
         model = real(self)
         fit = model.model.fit
         model.model.fit = lambda clouds: (
@@ -58,10 +57,10 @@ def test_every_scan_is_scored_by_a_model_that_has_not_seen_it(
         )
         return model
 
-    real = Order.make
-    monkeypatch.setattr(Order, "make", make)
+    real = TrainingPlan.make
+    monkeypatch.setattr(TrainingPlan, "make", make)
     counter = Counter()
-    collection, origin = held_out_scores(order, SCANS, counter)
+    collection, origin = held_out_scores(plan, SCANS, counter)
     assert counter.done == counter.total > 0
     assert origin == (
         "18 draws of 3 good scans and 18 synthetic defects, each scan held out in turn"
@@ -76,32 +75,32 @@ def test_every_scan_is_scored_by_a_model_that_has_not_seen_it(
         assert not any(np.array_equal(c, SCANS[int(held)].points) for c in clouds)
 
 
-def test_the_same_seed_gives_the_same_scores_and_another_other_ones(order: Order) -> None:
-    def scores(given: Order) -> list[float | None]:
+def test_the_same_seed_gives_the_same_scores_and_another_other_ones(plan: TrainingPlan) -> None:
+    def scores(given: TrainingPlan) -> list[float | None]:
         return [c.score for c in held_out_scores(given, SCANS, Progress())[0].clouds]
 
-    first = scores(order)
-    assert scores(order) == first
-    assert scores(replace(order, seed=1)) != first
+    first = scores(plan)
+    assert scores(plan) == first
+    assert scores(replace(plan, seed=1)) != first
 
 
-def test_one_scan_is_halved(order: Order) -> None:
-    collection, origin = held_out_scores(order, SCANS[:1], Progress())
+def test_one_scan_is_halved(plan: TrainingPlan) -> None:
+    collection, origin = held_out_scores(plan, SCANS[:1], Progress())
     assert "one half of the only scan held out" in origin
     as_it_is = collection.clouds[0]
     assert as_it_is.num_points == 600
 
 
-def test_more_scans_than_folds_are_held_out_in_groups(order: Order) -> None:
+def test_more_scans_than_folds_are_held_out_in_groups(plan: TrainingPlan) -> None:
     scans = [scan(number, 200) for number in range(7)]
-    collection, origin = held_out_scores(order, scans, Progress())
+    collection, origin = held_out_scores(plan, scans, Progress())
     assert "a fifth of the scans" in origin
     assert {cloud.path for cloud in collection.clouds} == {str(number) for number in range(7)}
 
 
-def test_drawn_clouds_look_as_those_that_will_be_judged(order: Order) -> None:
+def test_drawn_clouds_look_as_those_that_will_be_judged(plan: TrainingPlan) -> None:
     points = SCANS[0].points
-    fixed = replace(order, common_pose=True, one_sided=False)
+    fixed = replace(plan, common_pose=True, one_sided=False)
     assert np.array_equal(variant_of(points, "0", 0, False, fixed)[0], points)
     whole, _ = variant_of(points, "0", 1, False, replace(fixed, common_pose=False))
     assert not is_one_sided(whole)
@@ -115,9 +114,9 @@ def test_drawn_clouds_look_as_those_that_will_be_judged(order: Order) -> None:
 
 
 def test_thresholds_tell_defects_from_scans_that_were_not_seen() -> None:
-    order = decide(SCANS, Wishes(settings={"registration": False, "scales": [6, 16]}))
-    collection, _ = held_out_scores(replace(order, seed=2), SCANS, Progress())
-    model = order.make()
+    plan = decide(SCANS, TrainOptions(settings={"registration": False, "scales": [6, 16]}))
+    collection, _ = held_out_scores(replace(plan, seed=2), SCANS, Progress())
+    model = plan.make()
     model.post_processor.learn(collection, near_normal=True)
     threshold = float(model.post_processor.object_threshold)
     found = [c.score >= threshold for c in collection.clouds if c.label]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plane_anomalib.inspection.viewing import ViewOptions, view
+from plane_anomalib.inspection.report import ViewOptions, view
 from plane_anomalib.web.raster import view_rotation
 from tests.support.browser import CONTRAST, Page, browser
 from tests.support.judged import Judged, make_judged, page_data

@@ -19,7 +19,7 @@ from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.serving.app import create_app
-from plane_anomalib.serving.limits import Limits
+from plane_anomalib.serving.work_queue import ServerLimits
 
 
 class Heights(nn.Module):
@@ -61,7 +61,7 @@ def detector(model: Heights, tmp_path: Path) -> Detector:
 def client(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
-    limits = Limits(megabytes=1, points=5000, timeout=20, waiting=2)
+    limits = ServerLimits(megabytes=1, points=5000, timeout=20, waiting=2)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     with TestClient(create_app(detector, limits), raise_server_exceptions=False) as client:

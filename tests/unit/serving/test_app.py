@@ -22,7 +22,7 @@ from plane_anomalib.core.version import __version__
 from plane_anomalib.formats.io import POINT_SUFFIXES, write_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.serving.app import create_app
-from plane_anomalib.serving.limits import Limits
+from plane_anomalib.serving.work_queue import ServerLimits
 from tests.unit.serving.conftest import Heights, left
 
 
@@ -184,7 +184,7 @@ def test_an_answer_that_is_late_is_504_and_its_place_is_free_when_the_thread_is(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     content = scan.read_bytes()
     model.gate.clear()
-    with TestClient(create_app(detector, Limits(timeout=0.3, waiting=2))) as client:
+    with TestClient(create_app(detector, ServerLimits(timeout=0.3, waiting=2))) as client:
         running = post(client, "scan.ply", content)
         waiting = post(client, "scan.ply", content)
         assert (running.status_code, waiting.status_code) == (504, 504)
@@ -263,4 +263,4 @@ def test_the_docs_page_fetches_nothing_and_names_every_query_and_status(client: 
 @pytest.mark.parametrize("name", ["megabytes", "points", "timeout", "waiting"])
 def test_a_limit_that_refuses_everything_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
-        Limits(**{name: 0})
+        ServerLimits(**{name: 0})

@@ -15,12 +15,17 @@ from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.formats.io import read_points, write_points
 from plane_anomalib.inspection import results_folder
 from plane_anomalib.inspection.card import ScanCard
-from plane_anomalib.inspection.inputs import Source, find_clouds
-from plane_anomalib.inspection.predicting import Options, predict
+from plane_anomalib.inspection.cloud_files import FORMATS
+from plane_anomalib.inspection.inputs import CloudFile, find_clouds
+from plane_anomalib.inspection.prediction import Options, predict
 from plane_anomalib.inspection.result import Threshold
-from plane_anomalib.inspection.results_folder import Entry
-from plane_anomalib.inspection.summary import CloudSummary, FailedFile, Summary, SummaryError
-from plane_anomalib.inspection.writing import FORMATS
+from plane_anomalib.inspection.results_folder import (
+    CloudSummary,
+    FailedFile,
+    ResultEntry,
+    Summary,
+    SummaryError,
+)
 from tests.support.detectors import HeightJudge, a_card, bent_cloud, good_cloud
 
 ALL = Options(formats=FORMATS)
@@ -34,7 +39,7 @@ def scans(tmp_path: Path) -> Path:
     return tmp_path / "scans"
 
 
-def sources(*given: Path) -> list[Source]:
+def sources(*given: Path) -> list[CloudFile]:
     return find_clouds([str(path) for path in given])
 
 
@@ -101,7 +106,7 @@ def test_a_bad_file_in_the_middle_is_reported_and_the_rest_goes_on(
 ) -> None:
     (scans / "s1.ply").write_bytes(b"ply\nformat ascii 1.0\n")
     (scans / "s1b.docx").touch()
-    told: list[Entry] = []
+    told: list[ResultEntry] = []
     given = sources(scans / "s0.ply", scans / "s1.ply", scans / "s1b.docx", scans / "s2.ply")
     summary = predict(HeightJudge(), given, tmp_path / "out", tell=told.append)
     assert names(summary) == ["s0", "s2"]
@@ -162,7 +167,7 @@ def test_after_ctrl_c_the_rest_is_done_and_nothing_twice(scans: Path, tmp_path: 
     assert Summary.read(out) == stopped
 
     judge = HeightJudge()
-    told: list[Entry] = []
+    told: list[ResultEntry] = []
     resumed = predict(judge, given, out, Options(resume=True), told.append)
     assert judge.judged == 2
     assert (names(resumed), resumed.left) == (["s0", "s1", "s2"], [])
@@ -193,7 +198,7 @@ def test_the_summary_is_on_disk_before_the_end(
     monkeypatch.setattr(results_folder, "_SAVE_SECONDS", -1.0)
     seen = []
 
-    def look(entry: Entry) -> None:
+    def look(entry: ResultEntry) -> None:
         seen.append(len(Summary.read(tmp_path / "out").left))
 
     predict(HeightJudge(), sources(scans), tmp_path / "out", tell=look)
@@ -288,10 +293,10 @@ def test_a_thousand_clouds_do_not_grow_memory(tmp_path: Path) -> None:
     cloud = good_cloud(0, 4000)
     file = tmp_path / "cloud.npy"
     np.save(file, cloud)
-    given = [Source(file, f"c{number}") for number in range(1000)]
+    given = [CloudFile(file, f"c{number}") for number in range(1000)]
     process, memory = psutil.Process(), []
 
-    def look(entry: Entry) -> None:
+    def look(entry: ResultEntry) -> None:
         if len(memory) in (100, 999):
             gc.collect()
         memory.append(process.memory_info().rss)

@@ -18,24 +18,25 @@ from plane_anomalib.core.provenance import software_versions
 from plane_anomalib.data.labels import read_mask
 from plane_anomalib.formats.io import read_points
 from plane_anomalib.inspection.card import GOOD_FOLDER, DetectorCard
-from plane_anomalib.inspection.inputs import Source
+from plane_anomalib.inspection.cloud_files import DEFAULT_FORMATS, score_scale, write_cloud
+from plane_anomalib.inspection.inputs import CloudFile
 from plane_anomalib.inspection.result import Inspection, Threshold
-from plane_anomalib.inspection.results_folder import Entry, ResultsFolder
-from plane_anomalib.inspection.summary import (
+from plane_anomalib.inspection.results_folder import (
     CLOUDS_FOLDER,
     CloudSummary,
     DetectorSummary,
     FailedFile,
+    ResultEntry,
+    ResultsFolder,
     Summary,
 )
-from plane_anomalib.inspection.writing import DEFAULT_FORMATS, score_scale, write_cloud
 
 logger = logging.getLogger(__name__)
 
 Judgement = Inspection[NDArray[np.float32]]
 
 
-class Judge(Protocol):
+class CloudJudge(Protocol):
     """What is needed of a `Detector`."""
 
     run: Path
@@ -97,11 +98,11 @@ def places_without_scans(run: Path, out: Path) -> tuple[Path, Path]:
 
 
 def predict(
-    detector: Judge,
-    sources: Sequence[Source],
+    detector: CloudJudge,
+    sources: Sequence[CloudFile],
     out: Path,
     options: Options | None = None,
-    tell: Callable[[Entry], None] = lambda entry: None,
+    tell: Callable[[ResultEntry], None] = lambda entry: None,
 ) -> Summary:
     """Judge files one by one, never holding more than one cloud.
 
@@ -151,7 +152,9 @@ def predict(
     return summary
 
 
-def _judge(detector: Judge, source: Source, folder: ResultsFolder, options: Options) -> Entry:
+def _judge(
+    detector: CloudJudge, source: CloudFile, folder: ResultsFolder, options: Options
+) -> ResultEntry:
     """Read, judge and write one cloud; what it leaves in memory is a few numbers."""
     start = time.perf_counter()
     try:
@@ -190,7 +193,7 @@ def _judge(detector: Judge, source: Source, folder: ResultsFolder, options: Opti
 
 
 def _inspect(
-    detector: Judge, source: Source, points: NDArray[np.float32], options: Options
+    detector: CloudJudge, source: CloudFile, points: NDArray[np.float32], options: Options
 ) -> Judgement:
     found = detector(points, category=options.category)
     if not np.isfinite(found.score):
@@ -212,7 +215,7 @@ def _inspect(
         return found
 
 
-def _failed(source: Source, error: Exception) -> FailedFile:
+def _failed(source: CloudFile, error: Exception) -> FailedFile:
     """One cloud that a model cannot take must not end a night's run, whatever the model raises."""
     text = _in_a_line(error)
     if not isinstance(error, PlaneAnomalibError):
@@ -227,11 +230,11 @@ def _in_a_line(error: Exception) -> str:
     return text if isinstance(error, PlaneAnomalibError) else f"{type(error).__name__}: {text}"
 
 
-def _can_compare(detector: Judge) -> bool:
+def _can_compare(detector: CloudJudge) -> bool:
     return detector.card is not None and bool(detector.card.scans)
 
 
-def _about(detector: Judge) -> DetectorSummary:
+def _about(detector: CloudJudge) -> DetectorSummary:
     card = detector.card
     return DetectorSummary(
         run=str(detector.run),

@@ -12,38 +12,37 @@ from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.inspection import making
 from plane_anomalib.inspection.card import DetectorCard, DetectorError
 from plane_anomalib.inspection.detector import load
-from plane_anomalib.inspection.order import Order, decide
-from plane_anomalib.inspection.scans import Scan
+from plane_anomalib.inspection.scans import GoodScan
 from plane_anomalib.inspection.stopping import unfinished_folder
-from plane_anomalib.inspection.wishes import Wishes
+from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
 from tests.unit.inspection.test_thresholds import QUICK, SCANS
 
 
 def make(
-    order: Order, out: Path, scans: list[Scan] = SCANS, *, overwrite: bool = False
+    plan: TrainingPlan, out: Path, scans: list[GoodScan] = SCANS, *, overwrite: bool = False
 ) -> DetectorCard:
     unfinished = unfinished_folder(out)
-    return making.make_detector(order, scans, out, unfinished=unfinished, overwrite=overwrite)
+    return making.make_detector(plan, scans, out, unfinished=unfinished, overwrite=overwrite)
 
 
 @pytest.fixture(scope="module")
-def order() -> Order:
+def plan() -> TrainingPlan:
     return decide(SCANS, QUICK)
 
 
 @pytest.fixture(scope="module")
-def run(order: Order, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(plan: TrainingPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("made") / "run"
-    make(order, out)
+    make(plan, out)
     return out
 
 
-def test_the_folder_loads_and_says_how_it_was_made(run: Path, order: Order) -> None:
+def test_the_folder_loads_and_says_how_it_was_made(run: Path, plan: TrainingPlan) -> None:
     card, detector = DetectorCard.read(run), load(run)
     assert detector.weights_hash == card.weights_hash
     assert card.category == "part"
     assert card.scans == [scan.card for scan in SCANS]
-    assert card.choices[: len(order.choices)] == order.choices
+    assert card.choices[: len(plan.choices)] == plan.choices
     assert "synthetic defects in held-out scans" in card.choices[-1]
     assert card.threshold is not None
     assert detector.threshold == card.threshold
@@ -53,59 +52,61 @@ def test_the_folder_loads_and_says_how_it_was_made(run: Path, order: Order) -> N
 
 
 def test_good_scans_are_kept_without_pickles_and_thinned(
-    order: Order, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: TrainingPlan, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with np.load(run / "good" / "0.npz", allow_pickle=False) as kept:
         assert np.array_equal(kept["points"], SCANS[0].points)
     monkeypatch.setattr(making, "GOOD_POINTS", 300)
-    make(order, tmp_path / "run")
+    make(plan, tmp_path / "run")
     with np.load(tmp_path / "run" / "good" / "0.npz", allow_pickle=False) as kept:
         assert 200 < len(kept["points"]) <= 300
 
 
-def test_the_same_seed_makes_the_same_model(run: Path, order: Order, tmp_path: Path) -> None:
-    again, before = make(order, tmp_path / "run"), DetectorCard.read(run)
+def test_the_same_seed_makes_the_same_model(run: Path, plan: TrainingPlan, tmp_path: Path) -> None:
+    again, before = make(plan, tmp_path / "run"), DetectorCard.read(run)
     assert again.weights_hash == before.weights_hash
     assert (again.config_hash, again.data_hash) == (before.config_hash, before.data_hash)
 
 
-def test_what_is_no_detector_is_left_alone(order: Order, tmp_path: Path) -> None:
+def test_what_is_no_detector_is_left_alone(plan: TrainingPlan, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     for overwrite in (False, True):
         with pytest.raises(DetectorError, match="no detector's folder"):
-            make(order, tmp_path, overwrite=overwrite)
+            make(plan, tmp_path, overwrite=overwrite)
     with pytest.raises(DetectorError, match="is a file"):
-        make(order, tmp_path / "notes.txt")
+        make(plan, tmp_path / "notes.txt")
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_a_detector_is_replaced_only_if_asked_and_nothing_else_is_lost(
-    order: Order, tmp_path: Path
+    plan: TrainingPlan, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     out.mkdir()  # an empty folder is as good as none
-    before = make(order, out)
+    before = make(plan, out)
     with pytest.raises(DetectorError, match="--overwrite"):
-        make(order, out)
-    after = make(decide(SCANS, Wishes(QUICK.model, QUICK.settings, seed=1)), out, overwrite=True)
+        make(plan, out)
+    after = make(
+        decide(SCANS, TrainOptions(QUICK.model, QUICK.settings, seed=1)), out, overwrite=True
+    )
     assert DetectorCard.read(out).config_hash == after.config_hash != before.config_hash
     (out / "notes.txt").write_text("mine")
     with pytest.raises(DetectorError, match=r"notes\.txt"):
-        make(order, out, overwrite=True)
+        make(plan, out, overwrite=True)
 
 
 def test_a_failure_leaves_what_was_there(
-    order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: TrainingPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    card = make(order, out)
+    card = make(plan, out)
 
     def fail(*args: object) -> None:
         raise ConfigurationError("full disk")
 
     monkeypatch.setattr(making, "_card", fail)
     with pytest.raises(ConfigurationError, match="full disk"):
-        make(order, out, overwrite=True)
+        make(plan, out, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert DetectorCard.read(out) == card
 
@@ -117,21 +118,19 @@ def test_one_scan_is_enough_and_said_to_be_little(tmp_path: Path) -> None:
 
 
 def test_a_model_that_needs_a_whole_test_set_is_refused(tmp_path: Path) -> None:
-    wishes = Wishes("BTF", {"descriptor": "raw"})
-    order = decide(SCANS, wishes)
-    model = order.make()
+    options = TrainOptions("BTF", {"descriptor": "raw"})
+    plan = decide(SCANS, options)
+    model = plan.make()
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
         patch.setattr(type(model.model), "transductive", property(lambda self: True))
         with pytest.raises(ConfigurationError, match="whole test set"):
-            make(order, tmp_path / "run")
+            make(plan, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 def test_nothing_can_be_resumed_of_a_model_that_is_fitted_at_once(
-    order: Order, tmp_path: Path
+    plan: TrainingPlan, tmp_path: Path
 ) -> None:
     with pytest.raises(DetectorError, match="leave out --resume"):
-        making.make_detector(
-            order, SCANS, tmp_path / "run", unfinished=tmp_path / "un", resume=True
-        )
+        making.make_detector(plan, SCANS, tmp_path / "run", unfinished=tmp_path / "un", resume=True)

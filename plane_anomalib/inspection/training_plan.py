@@ -1,19 +1,69 @@
-"""What is to be learnt: everything that is decided before the work begins, each with its reason."""
+"""What is to be learnt: what the user decides, and what the scans decide, each with its reason."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plane_anomalib.benchmark.components import complete
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS
-from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.inspection.recognition import is_one_sided, lie_alike, unit_of
-from plane_anomalib.inspection.scans import Scan
-from plane_anomalib.inspection.wishes import Wishes
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.inspection.scans import GoodScan, is_one_sided, lie_alike, unit_of
+
+DEFAULT_MODEL = "TemplateResidual"
+PARTS = frozenset({"pre_processor", "post_processor", "evaluator", "visualizer"})
+"""Arguments that anomalib's parts are given by."""
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the user decides; `None` leaves it to us.
+
+    Attributes:
+        model: Registered name.
+        settings: Arguments of the model.
+        name: What the part is called.
+        one_sided: Whether scans to be judged show one side of parts whose good scans are whole.
+        common_pose: Whether all scans lie the same way.
+        seed: Of everything drawn.
+
+    Raises:
+        ConfigurationError: A name is empty, or the seed is negative.
+    """
+
+    model: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    one_sided: bool | None = None
+    common_pose: bool | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.name is not None and not self.name.strip():
+            raise ConfigurationError("--name is empty: say what the part is called, or leave it.")
+        if self.seed < 0:
+            raise ConfigurationError(f"--seed must be 0 or more, not {self.seed}.")
+
+    def component(self) -> tuple[str, dict[str, Any]]:
+        """The registered name of the model and all of its arguments.
+
+        Raises:
+            ConfigurationError: There is no such model or argument; the message says which may
+                have been meant.
+        """
+        for name in self.settings:
+            if name in PARTS:
+                raise ConfigurationError(f"{name} is a part of anomalib and cannot be set here.")
+        whole = complete(MODELS, self.model or DEFAULT_MODEL, self.settings)
+        arguments = {k: v for k, v in whole.arguments.items() if k not in PARTS}
+        if "seed" in arguments and "seed" not in self.settings:
+            arguments["seed"] = self.seed
+        return whole.name, arguments
+
 
 _LOOKED_AT = 8
 """Scans whose sides are looked at: a quarter of a second each."""
@@ -21,7 +71,7 @@ _NO_NAME = frozenset({"good", "normal", "positive", "train", "template", "templa
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingPlan:
     """What is to be learnt, see `DetectorCard`."""
 
     model: str
@@ -46,45 +96,47 @@ class Order:
             raise ConfigurationError(f"{self.model} cannot be made: {error}.") from error
 
 
-def decide(scans: Sequence[Scan], wishes: Wishes, judged: Sequence[FloatArray] = ()) -> Order:
+def decide(
+    scans: Sequence[GoodScan], options: TrainOptions, judged: Sequence[FloatArray] = ()
+) -> TrainingPlan:
     """Decide what the user has not.
 
     Args:
         scans: Good scans.
-        wishes: What the user has decided.
+        options: What the user has decided.
         judged: Clouds that will be judged, where they are at hand.
 
     Returns:
-        The order, with a sentence for each choice.
+        The plan, with a sentence for each choice.
 
     Raises:
         ConfigurationError: There is no such model or argument.
     """
-    model, arguments = wishes.component()
+    model, arguments = options.component()
     choices: list[str] = []
-    if wishes.model is None:
+    if options.model is None:
         choices.append(f"Model {model}: it needs no training and learns from few scans.")
     else:
         choices.append(f"Model {model}: as asked for.")
-    category = _category(scans, wishes.name, choices)
+    category = _category(scans, options.name, choices)
     units = _units(scans, choices)
-    one_sided = _one_sided(scans, wishes, judged, choices)
-    common_pose = _common_pose(scans, wishes, judged, one_sided, choices)
+    one_sided = _one_sided(scans, options, judged, choices)
+    common_pose = _common_pose(scans, options, judged, one_sided, choices)
     digests = "\n".join(sorted(scan.digest for scan in scans))
-    return Order(
+    return TrainingPlan(
         model,
         arguments,
         category,
         units,
         common_pose,
         one_sided,
-        wishes.seed,
+        options.seed,
         hashlib.sha256(digests.encode()).hexdigest(),
         choices,
     )
 
 
-def _category(scans: Sequence[Scan], name: str | None, choices: list[str]) -> str:
+def _category(scans: Sequence[GoodScan], name: str | None, choices: list[str]) -> str:
     if name is not None:
         choices.append(f"The part is called {name!r}: as asked for.")
         return name.strip()
@@ -96,7 +148,7 @@ def _category(scans: Sequence[Scan], name: str | None, choices: list[str]) -> st
     return called
 
 
-def _units(scans: Sequence[Scan], choices: list[str]) -> str:
+def _units(scans: Sequence[GoodScan], choices: list[str]) -> str:
     extents = sorted(scan.card.extent for scan in scans)
     extent = extents[len(extents) // 2]
     units = unit_of(extent)
@@ -114,16 +166,16 @@ def _units(scans: Sequence[Scan], choices: list[str]) -> str:
 
 
 def _common_pose(
-    scans: Sequence[Scan],
-    wishes: Wishes,
+    scans: Sequence[GoodScan],
+    options: TrainOptions,
     judged: Sequence[FloatArray],
     one_sided: bool,
     choices: list[str],
 ) -> bool:
-    if wishes.common_pose is not None:
-        lie = "lie the same way" if wishes.common_pose else "lie in any pose"
+    if options.common_pose is not None:
+        lie = "lie the same way" if options.common_pose else "lie in any pose"
         choices.append(f"Pose: scans {lie}: as asked for.")
-        return wishes.common_pose
+        return options.common_pose
     good = [scan.points for scan in scans]
     others = list(judged[:_LOOKED_AT])
     if len(good) + len(others) == 1:
@@ -132,11 +184,11 @@ def _common_pose(
             "expected (--common-pose yes if one does)."
         )
         return False
-    if not lie_alike(good, seed=wishes.seed):
+    if not lie_alike(good, seed=options.seed):
         choices.append("Pose: the good scans lie in different poses, so others may lie in any.")
         return False
     if others:
-        alike = lie_alike([good[0], *others], seed=wishes.seed)
+        alike = lie_alike([good[0], *others], seed=options.seed)
         says = "as the good ones do" if alike else "otherwise than the good ones"
         choices.append(f"Pose: the scans to check lie {says}.")
         return alike
@@ -151,7 +203,10 @@ def _common_pose(
 
 
 def _one_sided(
-    scans: Sequence[Scan], wishes: Wishes, judged: Sequence[FloatArray], choices: list[str]
+    scans: Sequence[GoodScan],
+    options: TrainOptions,
+    judged: Sequence[FloatArray],
+    choices: list[str],
 ) -> bool:
     good = [is_one_sided(scan.points) for scan in scans[:_LOOKED_AT]]
     shown = "Sides: the good scans show the whole part"
@@ -159,10 +214,10 @@ def _one_sided(
         shown = f"Sides: {sum(good)} of {len(good)} good scans show one side only"
         if not all(good):
             shown += " (leave them out if whole ones are enough)"
-    if wishes.one_sided is not None:
-        others = "one side of it" if wishes.one_sided else "as much"
+    if options.one_sided is not None:
+        others = "one side of it" if options.one_sided else "as much"
         choices.append(f"{shown}; scans to be judged show {others}: as asked for.")
-        return wishes.one_sided
+        return options.one_sided
     if all(good):
         choices.append(f"{shown}; scans to be judged must show that side.")
         return False

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.geometry.neighbours import knn
+from plane_anomalib.inspection.cloud_files import JudgedCloud
 from plane_anomalib.inspection.comparison import LaidScan
-from plane_anomalib.inspection.judged_cloud import JudgedCloud
-from plane_anomalib.inspection.looking import Lookout
 from plane_anomalib.inspection.result import Decision, Region, Threshold
 from plane_anomalib.web.colours import ScoreScale
 from plane_anomalib.web.pages import (
@@ -24,7 +24,58 @@ from plane_anomalib.web.pages import (
     render_page,
     score_limits,
 )
+from plane_anomalib.web.raster import best_rotation
 from plane_anomalib.web.shown_cloud import ShownCloud, even_subset, seed_of
+
+_POINTS = 3_000
+_BLOCKING = 20_000
+"""Points of the good scan: enough that nothing is seen between them."""
+_NEAR = 0.06
+_ONE_SIDED = 0.15
+
+
+class ViewFinder:
+    """Chooses views of a cloud.
+
+    A scan of one side is an open shell, and looking into it is as easy as looking at it; the part
+    itself was seen from outside. So what the good scan has and the cloud has not stands in the way
+    of a view.
+
+    Args:
+        cloud: The cloud.
+        good: `(M, 3) float32`, the good scan laid onto it; `None` if there is none.
+    """
+
+    def __init__(self, cloud: ShownCloud, good: NDArray[np.float32] | None) -> None:
+        self._cloud = cloud
+        self._rest = np.empty((0, 3), np.float32)
+        if good is not None:
+            rest = _unseen(cloud.points, good)
+            if len(rest) > _ONE_SIDED * min(len(good), _BLOCKING):
+                self._rest = rest
+
+    def rotation(self, weights: NDArray[np.floating] | None) -> NDArray[np.float32]:
+        """The rotation `(3, 3)` from which most of what matters is seen.
+
+        Args:
+            weights: `(N,)`, how much each point matters; `None`: all the same.
+        """
+        if not len(self._rest):
+            return best_rotation(self._cloud, weights)
+        count = len(self._cloud.points)
+        known = weights is not None and bool(np.any(weights > 0))
+        heavy = weights if weights is not None and known else np.ones(count)
+        whole = ShownCloud(self._cloud.name, np.concatenate([self._cloud.points, self._rest]))
+        return best_rotation(whole, np.concatenate([heavy, np.zeros(len(self._rest))]))
+
+
+def _unseen(points: NDArray[np.float32], good: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What of the good scan is far from the cloud, farther than defects are deep."""
+    few = points[:: max(1, len(points) // _POINTS)]
+    probe = good[:: max(1, len(good) // _BLOCKING)]
+    extent = float(np.ptp(good, axis=0).max())
+    return probe[knn(few, probe, 1)[0][:, 0] > _NEAR * extent]
+
 
 STOPS = 1000
 """Steps of the threshold slider."""
@@ -34,7 +85,7 @@ _NO_REGION = 65535
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ViewedCloud:
     """What a page is about.
 
     Attributes:
@@ -81,7 +132,7 @@ class Subject:
         )
 
 
-def shown_indices(subject: Subject, num: int) -> NDArray[np.int64]:
+def shown_indices(subject: ViewedCloud, num: int) -> NDArray[np.int64]:
     """Choose the points to show: evenly spread, anomalous ones kept before others.
 
     Args:
@@ -105,7 +156,7 @@ def shown_indices(subject: Subject, num: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([kept, others]))
 
 
-def shown_cloud(subject: Subject, chosen: NDArray[np.int64]) -> ShownCloud:
+def shown_cloud(subject: ViewedCloud, chosen: NDArray[np.int64]) -> ShownCloud:
     """The chosen points of a cloud, to be drawn.
 
     Args:
@@ -127,13 +178,13 @@ def shown_cloud(subject: Subject, chosen: NDArray[np.int64]) -> ShownCloud:
 
 
 def cloud_page(
-    subject: Subject,
+    subject: ViewedCloud,
     shown: ShownCloud,
     chosen: NDArray[np.int64],
     scale: ScoreScale,
     good: LaidScan | str,
     *,
-    lookout: Lookout | None = None,
+    lookout: ViewFinder | None = None,
     index: str | None = None,
 ) -> str:
     """The page of one cloud.
@@ -148,7 +199,7 @@ def cloud_page(
         index: Address of the list of all clouds, where there is one.
     """
     limits = score_limits([shown])
-    lookout = lookout or Lookout(shown, None)
+    lookout = lookout or ViewFinder(shown, None)
     data = {
         "name": subject.name,
         "scale": packed_scale(scale),
@@ -175,7 +226,7 @@ def cloud_page(
     )
 
 
-def slider(subject: Subject, scale: ScoreScale) -> dict[str, Any]:
+def slider(subject: ViewedCloud, scale: ScoreScale) -> dict[str, Any]:
     """The range of the threshold slider, and how many of all points are above each of its stops.
 
     The counts are of the whole cloud, which the page does not hold.
@@ -214,7 +265,7 @@ def _threshold(threshold: Threshold | None) -> dict[str, Any] | None:
 
 
 def _region(
-    subject: Subject, lookout: Lookout, chosen: NDArray[np.int64], number: int
+    subject: ViewedCloud, lookout: ViewFinder, chosen: NDArray[np.int64], number: int
 ) -> dict[str, Any]:
     region = subject.regions[number]
     rotation = None
@@ -239,7 +290,7 @@ def _good(good: LaidScan, num: int) -> dict[str, Any]:
     return packed_cloud(replace(thinned, rotation=np.eye(3, dtype=np.float32)), 0.0, 1.0)
 
 
-def _facts(subject: Subject) -> str:
+def _facts(subject: ViewedCloud) -> str:
     cloud = subject.cloud
     size = " x ".join(f"{side:.4g}" for side in np.ptp(cloud.points, axis=0).tolist())
     facts = [subject.path, f"{len(cloud.points):,} points", f"box {size}"]

@@ -1,18 +1,22 @@
-"""Bring the file of a request to disk: measured while it comes in, under a name of our own."""
+"""What comes in: the file of a request, measured on its way to disk, and a line in the log."""
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from fastapi import HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plane_anomalib.core.errors import PointCloudFileError
 from plane_anomalib.formats.io import check_suffix
@@ -98,3 +102,50 @@ def _too_large(most: int) -> HTTPException:
 def _write(source: IO[bytes], target: Path) -> None:
     with source, target.open("xb") as handle:
         shutil.copyfileobj(source, handle, 1 << 20)
+
+
+logger = logging.getLogger("plane_anomalib.serving")
+
+_LONGEST_PATH = 100
+
+
+class RequestLog:
+    """Wrap an application; neither names nor contents of files are written.
+
+    Args:
+        app: What answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request and log it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status, received = time.perf_counter(), 500, 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            return message
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, counted, watched)
+        finally:
+            # Quoted, so that a path cannot end the line and begin one of its own.
+            logger.info(
+                "%s %s %d, %d bytes, %.3f s",
+                scope["method"],
+                quote(scope["path"][:_LONGEST_PATH]),
+                status,
+                received,
+                time.perf_counter() - start,
+            )

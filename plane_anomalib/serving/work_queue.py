@@ -1,17 +1,57 @@
-"""One thread that takes one cloud after another, and a bound to how many wait for it."""
+"""How much clients may ask for, and one thread that takes one cloud after another."""
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
+
+from plane_anomalib.core.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class ServerLimits:
+    """Bounds of a server's memory and work.
+
+    Attributes:
+        megabytes: Largest request body, in millions of bytes.
+        points: Most points of a cloud. It bounds how long scoring takes, which nothing can stop
+            once it has begun.
+        timeout: Seconds from the first byte of a request to its answer, the wait for others'
+            clouds included.
+        waiting: Most requests at a time, the one that is being scored included.
+    """
+
+    megabytes: float = 200
+    points: int = 1_000_000
+    timeout: float = 60
+    waiting: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse what would refuse everything.
+
+        Raises:
+            ConfigurationError: A value is not above zero.
+        """
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not value > 0:
+                raise ConfigurationError(f"{field.name} is {value}; it must be above zero.")
+
+    @property
+    def size(self) -> int:
+        """Largest request body in bytes."""
+        return int(self.megabytes * 1e6)
+
 
 T = TypeVar("T")
 
 
-class Turns:
+class WorkQueue:
     """Work that is done one piece at a time.
 
     A place is taken before the work is known and given back when the work has ended, also if

@@ -10,7 +10,7 @@ import pytest
 
 from plane_anomalib.core.results import Versions
 from plane_anomalib.inspection.result import Region, Threshold
-from plane_anomalib.inspection.summary import (
+from plane_anomalib.inspection.results_folder import (
     SUMMARY_FILE,
     CloudSummary,
     DetectorSummary,

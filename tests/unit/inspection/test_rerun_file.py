@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
-from plane_anomalib.inspection.rerun_export import RerunFile
-from plane_anomalib.inspection.viewing import ViewOptions, view
+from plane_anomalib.inspection.report import ViewOptions, view
+from plane_anomalib.inspection.rerun_file import RerunFile
 from tests.support.judged import make_judged
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
 from plane_anomalib.core.files import replaced
 from plane_anomalib.inspection.comparison import LaidScan
-from plane_anomalib.inspection.page import Subject
+from plane_anomalib.inspection.pages import ViewedCloud
 from plane_anomalib.web.colours import DEFECT, NEUTRAL, ScoreScale, mask_colours
 
 SUFFIX = ".rrd"
@@ -67,7 +67,7 @@ class RerunFile:
         """Close the file; after an error there is none."""
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, subject: Subject, scale: ScoreScale, good: LaidScan | str) -> None:
+    def add(self, subject: ViewedCloud, scale: ScoreScale, good: LaidScan | str) -> None:
         """Log a cloud with all its points: map, regions, ground truth and good scan if known.
 
         Args:

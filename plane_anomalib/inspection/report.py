@@ -1,10 +1,4 @@
-"""Turn what `predict` wrote into pages and pictures.
-
-OUT/view/index.html              all clouds, anomalous ones first
-OUT/view/<name>.html             one cloud, to turn, threshold and pick points of
-OUT/view/<name>.png              the same without a browser, for papers
-OUT/view/thumbnails/<name>.png   for the index
-"""
+"""Turn what `predict` wrote into pages and pictures."""
 
 from __future__ import annotations
 
@@ -19,13 +13,18 @@ from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.files import replaced
 from plane_anomalib.data.labels import read_mask
 from plane_anomalib.formats.io import POINT_SUFFIXES
-from plane_anomalib.inspection.comparison import Comparison
-from plane_anomalib.inspection.index_page import IndexEntry, index_page
-from plane_anomalib.inspection.judged_cloud import JudgedCloud
-from plane_anomalib.inspection.looking import Lookout
-from plane_anomalib.inspection.page import Subject, cloud_page, shown_cloud, shown_indices
-from plane_anomalib.inspection.rerun_export import RerunFile, no_rerun_file
-from plane_anomalib.inspection.summary import (
+from plane_anomalib.inspection.cloud_files import JudgedCloud
+from plane_anomalib.inspection.comparison import GoodScanOverlay
+from plane_anomalib.inspection.pages import (
+    ViewedCloud,
+    ViewFinder,
+    cloud_page,
+    shown_cloud,
+    shown_indices,
+)
+from plane_anomalib.inspection.rerun_file import RerunFile, no_rerun_file
+from plane_anomalib.inspection.result import Threshold
+from plane_anomalib.inspection.results_folder import (
     SUMMARY_FILE,
     CloudSummary,
     FailedFile,
@@ -34,6 +33,7 @@ from plane_anomalib.inspection.summary import (
 )
 from plane_anomalib.web.colours import ScoreScale
 from plane_anomalib.web.file_names import unique_stems
+from plane_anomalib.web.pages import render_page
 from plane_anomalib.web.pictures import (
     Panel,
     cloud_picture,
@@ -42,6 +42,68 @@ from plane_anomalib.web.pictures import (
     what_matters,
 )
 from plane_anomalib.web.raster import view_rotation
+
+_DECISIONS = {"anomaly": "Anomaly", "normal": "Normal", None: "No decision"}
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """One cloud of the list.
+
+    Attributes:
+        name: Of the cloud.
+        page: Its page, relative to the list.
+        thumbnail: Its picture, likewise.
+        known: What was found in it; `None` for a file that was opened alone.
+    """
+
+    name: str
+    page: str
+    thumbnail: str
+    known: CloudSummary | None
+
+
+def index_page(
+    summary: Summary, entries: Sequence[IndexEntry], failed: Sequence[FailedFile]
+) -> str:
+    """The page: anomalous clouds first, then by score.
+
+    Args:
+        summary: What was found.
+        entries: The clouds that have a page.
+        failed: Files that could not be judged or shown.
+    """
+    ordered = sorted(entries, key=_order)
+    counts = {key: sum(_decision(entry) == key for entry in entries) for key in _DECISIONS}
+    return render_page(
+        "inspection_index.html",
+        detector=summary.detector,
+        threshold=_words(summary.detector.threshold),
+        entries=ordered,
+        decisions=_DECISIONS,
+        counts={key: count for key, count in counts.items() if count},
+        words={"anomaly": "anomalous", "normal": "normal", None: "without a decision"},
+        failed=failed,
+        left=len(summary.left),
+    )
+
+
+def _decision(entry: IndexEntry) -> str | None:
+    return None if entry.known is None else entry.known.decision
+
+
+def _order(entry: IndexEntry) -> tuple[bool, float, str]:
+    score = 0.0 if entry.known is None else entry.known.score
+    return _decision(entry) != "anomaly", -score, entry.name
+
+
+def _words(threshold: Threshold | None) -> str:
+    if threshold is None:
+        return "The detector has no threshold: nothing was decided."
+    return f"A cloud with a score of {threshold.value:.4g} or more is called anomalous " + (
+        f"({threshold.origin})."
+    )
+
 
 VIEW_FOLDER = "view"
 THUMBNAILS = "thumbnails"
@@ -109,7 +171,7 @@ class Viewed:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _ViewJob:
     """One cloud to show: its `.npz`, the stem of what is written, and what is known of it."""
 
     file: Path | None
@@ -151,9 +213,9 @@ def view(
         jobs = [job for job in jobs if job.file and job.file.resolve() == source.resolve()]
         if not jobs:
             summary, home = None, source.parent
-            jobs = [_Job(source, source.stem, source.stem, None)]
+            jobs = [_ViewJob(source, source.stem, source.stem, None)]
     folder = out or (home if alone and summary is None else home / VIEW_FOLDER)
-    writer = _Writer(folder, options, summary, listed=not alone)
+    writer = _PageWriter(folder, options, summary, listed=not alone)
     with RerunFile(options.rerun) if options.rerun is not None else no_rerun_file() as recording:
         entries = list(writer.write_all(jobs, recording, report))
     index = None
@@ -165,16 +227,18 @@ def view(
     return Viewed(index, [folder / entry.page for entry in entries], writer.failed)
 
 
-def _jobs(home: Path, summary: Summary) -> list[_Job]:
+def _jobs(home: Path, summary: Summary) -> list[_ViewJob]:
     # "index" is taken by the list itself.
     stems = unique_stems(["index", *(cloud.name for cloud in summary.clouds)])[1:]
     return [
-        _Job(home / cloud.files["npz"] if "npz" in cloud.files else None, stem, cloud.name, cloud)
+        _ViewJob(
+            home / cloud.files["npz"] if "npz" in cloud.files else None, stem, cloud.name, cloud
+        )
         for stem, cloud in zip(stems, summary.clouds, strict=True)
     ]
 
 
-class _Writer:
+class _PageWriter:
     """Shows one cloud after the other; only what the index needs of them stays in memory."""
 
     def __init__(
@@ -184,13 +248,13 @@ class _Writer:
         self.failed: list[FailedFile] = []
         # A folder that is named by hand is believed to be the right one.
         if summary is None or options.run is not None:
-            self.comparison = Comparison(options.run)
+            self.comparison = GoodScanOverlay(options.run)
         else:
             detector = summary.detector
-            self.comparison = Comparison(Path(detector.run), detector.weights_hash)
+            self.comparison = GoodScanOverlay(Path(detector.run), detector.weights_hash)
 
     def write_all(
-        self, jobs: Sequence[_Job], recording: RerunFile | None, report: Callable[[str], None]
+        self, jobs: Sequence[_ViewJob], recording: RerunFile | None, report: Callable[[str], None]
     ) -> Iterator[IndexEntry]:
         for number, job in enumerate(jobs, 1):
             try:
@@ -202,14 +266,14 @@ class _Writer:
             report(f"[{number}/{len(jobs)}] {job.name}: {self.folder / entry.page}")
             yield entry
 
-    def _write(self, job: _Job, recording: RerunFile | None) -> IndexEntry:
+    def _write(self, job: _ViewJob, recording: RerunFile | None) -> IndexEntry:
         subject = self._subject(job)
         scale = self._scale(subject)
         chosen = shown_indices(subject, self.options.num_points)
         shown = shown_cloud(subject, chosen)
         named = None if job.known is None else job.known.nearest_good
         good = self.comparison.beside(subject.cloud.points, named)
-        lookout = Lookout(shown, None if isinstance(good, str) else good.points)
+        lookout = ViewFinder(shown, None if isinstance(good, str) else good.points)
         if self.options.view is None:
             rotation = lookout.rotation(what_matters(shown, scale))
         else:
@@ -230,16 +294,16 @@ class _Writer:
             recording.add(subject, scale, good)
         return IndexEntry(job.name, page.name, small, job.known)
 
-    def _subject(self, job: _Job) -> Subject:
+    def _subject(self, job: _ViewJob) -> ViewedCloud:
         if job.file is None:
             raise SummaryError(
                 f"{job.name}: has no .npz to show; predict again with npz among the --formats."
             )
         cloud = JudgedCloud.read(job.file)
         if self.summary is None or job.known is None:
-            return Subject(job.name, job.file.name, self._with_truth(cloud, job.name))
+            return ViewedCloud(job.name, job.file.name, self._with_truth(cloud, job.name))
         known, detector = job.known, self.summary.detector
-        return Subject(
+        return ViewedCloud(
             known.name,
             known.path,
             self._with_truth(cloud, Path(known.path).stem),
@@ -260,7 +324,7 @@ class _Writer:
         file = next((file for file in files if file.is_file()), None)
         return cloud if file is None else replace(cloud, truth=read_mask(file, cloud.points))
 
-    def _scale(self, subject: Subject) -> ScoreScale:
+    def _scale(self, subject: ViewedCloud) -> ScoreScale:
         own = subject.point_threshold
         value = None if own is None else own.value
         if self.options.scale is not None:
