@@ -13,9 +13,8 @@ from plane_anomalib.core.errors import DatasetError, PlaneAnomalibError, PointCl
 from plane_anomalib.core.hashes import sha256_of
 from plane_anomalib.formats.io import read_points
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.sampling import random_subsample, typical_spacing
-from plane_anomalib.geometry.validation import FloatArray
-from plane_anomalib.geometry.visibility import most_seen
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.geometry.sampling import most_seen, random_subsample, typical_spacing
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.inputs import CloudFile
 

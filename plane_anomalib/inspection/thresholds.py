@@ -25,8 +25,8 @@ from plane_anomalib.data.validation import (
 )
 from plane_anomalib.generation.defects.ano3d import Ano3D
 from plane_anomalib.generation.meshes.views import random_pose
-from plane_anomalib.geometry.validation import FloatArray
-from plane_anomalib.geometry.visibility import seen_from
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.geometry.sampling import seen_from
 from plane_anomalib.inspection.scans import GoodScan
 from plane_anomalib.inspection.scoring import score_cloud
 from plane_anomalib.inspection.training_plan import TrainingPlan

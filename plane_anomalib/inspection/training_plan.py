@@ -11,7 +11,7 @@ from typing import Any
 from plane_anomalib.benchmark.components import complete
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.inspection.scans import GoodScan, is_one_sided, lie_alike, unit_of
 
 DEFAULT_MODEL = "TemplateResidual"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.geometry.visibility import seen_from
+from plane_anomalib.geometry.sampling import seen_from
 from plane_anomalib.inspection.scans import is_one_sided, lie_alike, unit_of
 from tests.unit.models.template_residual.shapes import lump
 

@@ -10,8 +10,7 @@ import pytest
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.inspection.card import ScanCard
-from plane_anomalib.inspection.recognition import is_one_sided, lie_alike
-from plane_anomalib.inspection.scans import GoodScan
+from plane_anomalib.inspection.scans import GoodScan, is_one_sided, lie_alike
 from plane_anomalib.inspection.thresholds import held_out_scores, variant_of
 from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
 from tests.unit.models.template_residual.shapes import lump
