@@ -24,7 +24,7 @@ from plane_anomalib.data.validation import (
     variant_generator,
 )
 from plane_anomalib.generation.defects.ano3d import Ano3D
-from plane_anomalib.generation.meshes.views import random_pose
+from plane_anomalib.generation.scans import random_pose
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import seen_from
 from plane_anomalib.inspection.scans import GoodScan
