@@ -5,7 +5,7 @@
 prints a Markdown table with a column per checkout (this one by default), then what stands against
 the rules of the house in the last of them. Nothing of the package is imported: its sources are
 read. Imports within functions and for type checkers count like all others; what a package's
-template holds (`plugins/scaffold/template`) is not part of it.
+template holds (`plugins/template`) is not part of it.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from plane_anomalib.backbones.text_encoder import TextEncoder
 from plane_anomalib.backbones.weights.catalogue import CatalogueEntry, EncoderShape, WeightsKind
 from plane_anomalib.backbones.weights.store import Pin, converted_path, here, missing, pin_of
 from plane_anomalib.core.errors import WeightsError
-from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.core.files import sha256_of
 
 _UNNAMED = {"point-language": (512, 32), "point-encoder": (64, 32)}
 

@@ -19,7 +19,7 @@ from plane_anomalib.backbones.weights.store import (
 from plane_anomalib.benchmark.code_digest import code_digest
 from plane_anomalib.benchmark.schema import Identity, Job
 from plane_anomalib.core.errors import WeightsError
-from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.core.files import sha256_of
 from plane_anomalib.core.registry import DATASETS, MODELS
 from plane_anomalib.core.results import Component
 from plane_anomalib.core.typed_data import strict_json

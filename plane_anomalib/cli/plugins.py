@@ -19,7 +19,7 @@ from plane_anomalib.core.registry import MODELS
 
 if TYPE_CHECKING:
     from plane_anomalib.plugins.contract.check import Check
-    from plane_anomalib.plugins.contract.runner import Outcome
+    from plane_anomalib.plugins.contract.suite import CheckOutcome
 
 
 def add_new_model_arguments(parser: ArgumentParser) -> None:
@@ -112,16 +112,15 @@ def check_model(name: str, only: Sequence[str] = (), seed: int = 0) -> int:
         PlaneAnomalibError: The model cannot be imported.
     """
     with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
-        from plane_anomalib.plugins.contract.runner import run_checks
-        from plane_anomalib.plugins.contract.subject import Subject
-        from plane_anomalib.plugins.contract.suite import CHECKS
+        from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest
+        from plane_anomalib.plugins.contract.suite import CHECKS, run_checks
 
     checks = [_named(CHECKS, wanted) for wanted in only] or list(CHECKS.values())
     entry = MODELS.entry(name)
     cls = entry.load()
     sys.stdout.write(f"Checking {entry.name} of {entry.origin} ({entry.target}), seed {seed}.\n")
     with tempfile.TemporaryDirectory(prefix="plane-anomalib-check-") as folder:
-        subject = Subject(entry.name, cls, Path(folder), seed)
+        subject = ModelUnderTest(entry.name, cls, Path(folder), seed)
         outcomes = []
         for outcome in run_checks(subject, checks):
             sys.stdout.write(_line(outcome))
@@ -147,7 +146,7 @@ def _named(checks: Mapping[str, Check], name: str) -> Check:
     raise ConfigurationError(f"No check is called {name!r}: {meant}")
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: CheckOutcome) -> str:
     check, status = outcome.check, outcome.status
     if status == "ok":
         return f"ok       {check.name:18} {check.summary}\n"
@@ -159,7 +158,7 @@ def _line(outcome: Outcome) -> str:
     return line
 
 
-def _summary(name: str, outcomes: Sequence[Outcome], seed: int) -> str:
+def _summary(name: str, outcomes: Sequence[CheckOutcome], seed: int) -> str:
     seconds = sum(outcome.seconds for outcome in outcomes)
     passed = sum(outcome.status == "ok" for outcome in outcomes)
     text = f"{passed} of {len(outcomes)} checks passed in {seconds:.0f} s.\n"

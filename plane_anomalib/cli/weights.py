@@ -148,7 +148,7 @@ def _verify(arguments: Namespace) -> list[str]:
 def _convert_named(entry: CatalogueEntry, fetched: Fetched) -> list[str]:
     """Convert to where models look for this name, and put both files on record."""
     from plane_anomalib.backbones.weights.fetch import record
-    from plane_anomalib.core.hashes import sha256_of
+    from plane_anomalib.core.files import sha256_of
 
     out = store.converted_path(entry)
     lines = _write(fetched.path, out, entry)

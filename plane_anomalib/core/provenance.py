@@ -9,14 +9,15 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from plane_anomalib.core.cores import usable_cores
 from plane_anomalib.core.results import Component, Hardware, Versions
 from plane_anomalib.core.typed_data import strict_json, to_plain
 from plane_anomalib.core.version import __version__
+
+if TYPE_CHECKING:
+    import torch
 
 UNKNOWN = "unknown"
 # Where the data lies and how fast it is read do not change what is computed.
@@ -27,6 +28,8 @@ _PART_BYTES = 64 * 1024
 
 def software_versions() -> Versions:
     """The versions of this package, anomalib, torch and Python."""
+    import torch
+
     return Versions(
         plane_anomalib=__version__,
         git_commit=git_commit(),
@@ -46,7 +49,7 @@ def git_commit(package: Path | None = None) -> str:
         package: The package's folder; this one by default.
     """
     folder = package or Path(__file__).resolve().parents[1]
-    if _git(folder, "ls-files", "--error-unmatch", "version.py") is None:
+    if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
         return UNKNOWN
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is None:
@@ -57,6 +60,8 @@ def git_commit(package: Path | None = None) -> str:
 
 def hardware(device: torch.device | str = "cpu") -> Hardware:
     """The machine and, when `device` is a GPU, its name."""
+    import torch
+
     device = torch.device(device)
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     try:
@@ -119,6 +124,8 @@ def data_hash(files: Iterable[Path], root: Path) -> str | None:
 
 def weights_hash(state: Mapping[str, Any]) -> str:
     """SHA-256 over a state dict: sorted names, dtypes, shapes and bytes of its tensors."""
+    import torch
+
     total = hashlib.sha256()
     for name in sorted(state):
         value = state[name]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
-from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.core.files import sha256_of
 from plane_anomalib.core.provenance import software_versions
 from plane_anomalib.data.labels import read_mask
 from plane_anomalib.formats.io import read_points

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from plane_anomalib.core.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
-from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.core.files import sha256_of
 from plane_anomalib.formats.io import read_points
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import FloatArray

@@ -17,8 +17,7 @@ from torch import Tensor
 from plane_anomalib.backbones.encoder_files import save_point_language_model
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.errors import WeightsError
-from plane_anomalib.core.files import replaced
-from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.core.files import replaced, sha256_of
 from plane_anomalib.core.provenance import git_commit, hardware
 from plane_anomalib.core.typed_data import strict_json, to_plain
 from plane_anomalib.core.version import __version__

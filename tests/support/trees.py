@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from plane_anomalib.plugins.contract.trees import (
+from plane_anomalib.plugins.contract.sample_data import (
     Points,
     dent,
     shapenet_tree,

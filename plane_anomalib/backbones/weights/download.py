@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from plane_anomalib.backbones.weights.partial_file import PartialFile
 from plane_anomalib.core.errors import WeightsError
-from plane_anomalib.core.hashes import require_hash
+from plane_anomalib.core.files import require_hash
 from plane_anomalib.core.progress import Progress
 
 _MOST_REDIRECTS = 5

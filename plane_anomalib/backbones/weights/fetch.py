@@ -19,8 +19,7 @@ from plane_anomalib.backbones.weights.download import (
     without_secrets,
 )
 from plane_anomalib.core.errors import WeightsError
-from plane_anomalib.core.files import replaced
-from plane_anomalib.core.hashes import require_hash, sha256_of
+from plane_anomalib.core.files import replaced, require_hash, sha256_of
 from plane_anomalib.core.progress import Progress
 
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError, ContractError
-from plane_anomalib.plugins.contract.subject import Subject, TrainingError
+from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest, TrainingError
 
-Function = Callable[[Subject, np.random.Generator], None]
+Function = Callable[[ModelUnderTest, np.random.Generator], None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Check:
     summary: str
     function: Function
 
-    def run(self, subject: Subject) -> None:
+    def run(self, subject: ModelUnderTest) -> None:
         """Check a model.
 
         Args:

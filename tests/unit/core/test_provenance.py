@@ -99,15 +99,15 @@ def git(folder: Path, *arguments: str) -> str:
 def test_git_commit_of_the_packages_own_checkout_only(tmp_path: Path) -> None:
     package = tmp_path / "package"
     package.mkdir()
-    (package / "version.py").write_text("")
+    (package / "__init__.py").write_text("")
     assert provenance.git_commit(package) == "unknown"
     git(tmp_path, "init", "-q")
     git(tmp_path, "commit", "-q", "--allow-empty", "-m", "other project")
     assert provenance.git_commit(package) == "unknown"
-    git(tmp_path, "add", "package/version.py")
+    git(tmp_path, "add", "package/__init__.py")
     git(tmp_path, "commit", "-q", "-m", "ours")
     assert provenance.git_commit(package) == git(tmp_path, "rev-parse", "HEAD")
-    (package / "version.py").write_text("edited")
+    (package / "__init__.py").write_text("edited")
     assert provenance.git_commit(package).endswith("+dirty")
 
 

@@ -21,7 +21,7 @@ from plane_anomalib.models.lightning.base import PointCloudMixin
 from plane_anomalib.models.lightning.evaluator import PointCloudEvaluator
 from plane_anomalib.models.lightning.post_processing import PointCloudPostProcessor
 from plane_anomalib.models.lightning.visualizer import PointCloudVisualizer
-from plane_anomalib.plugins.contract.subject import packed
+from plane_anomalib.plugins.contract.model_under_test import packed
 from tests.support.trees import shapenet_tree, surface
 
 

@@ -17,7 +17,7 @@ from plane_anomalib.models.plane.arguments import resolved
 from plane_anomalib.models.plane.lightning_model import Plane as Direct
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.training import TrainingView
-from plane_anomalib.plugins.contract.subject import packed
+from plane_anomalib.plugins.contract.model_under_test import packed
 from tests.support.trees import surface
 from tests.support.watch import Watch, finite, parameters, same
 from tests.unit.models.plane.conftest import Fit, PlaneMaker

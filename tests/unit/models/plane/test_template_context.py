@@ -18,7 +18,7 @@ from plane_anomalib.formats.io import write_points
 from plane_anomalib.generation.defects.mixture import create_synthesis
 from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, TemplateContext
 from plane_anomalib.models.plane.training import TrainingView
-from plane_anomalib.plugins.contract.subject import packed
+from plane_anomalib.plugins.contract.model_under_test import packed
 from tests.support.small_plane import small_inputs
 from tests.support.watch import Watch, finite
 from tests.unit.models.plane.conftest import Fit, PlaneMaker

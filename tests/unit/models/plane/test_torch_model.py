@@ -11,7 +11,7 @@ from plane_anomalib.geometry.neighbours import interpolate_to_points
 from plane_anomalib.models.plane.inputs import Frame
 from plane_anomalib.models.plane.maps import anomaly_probability
 from plane_anomalib.models.plane.torch_model import PlaneModel
-from plane_anomalib.plugins.contract.subject import packed
+from plane_anomalib.plugins.contract.model_under_test import packed
 from tests.support.small_plane import random_views, small_inputs, small_model
 from tests.support.trees import surface
 

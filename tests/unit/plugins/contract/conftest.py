@@ -10,7 +10,7 @@ import pytest
 from anomalib.data import InferenceBatch
 
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.plugins.contract.subject import Subject
+from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest
 from tests.support.template import ModelName
 
 Patch = pytest.MonkeyPatch
@@ -18,18 +18,18 @@ Scored = Callable[[InferenceBatch, PointCloudBatch], Any]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    subject = Subject("ModelName", ModelName, tmp_path_factory.mktemp("trained"))
+def trained(tmp_path_factory: pytest.TempPathFactory) -> ModelUnderTest:
+    subject = ModelUnderTest("ModelName", ModelName, tmp_path_factory.mktemp("trained"))
     assert subject.model.model.categories == ("bowl0", "cup1")
     return subject
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Subject:
-    return Subject("ModelName", ModelName, tmp_path)
+def fresh(tmp_path: Path) -> ModelUnderTest:
+    return ModelUnderTest("ModelName", ModelName, tmp_path)
 
 
-def altered(patch: Patch, subject: Subject, change: Scored) -> None:
+def altered(patch: Patch, subject: ModelUnderTest, change: Scored) -> None:
     """Let the trained model's scores pass through `change`, which alters or replaces them."""
     score = subject.model.score_batch
 

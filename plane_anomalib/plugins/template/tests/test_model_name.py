@@ -7,17 +7,17 @@ import pytest
 from model_name.lightning_model import ModelName
 from model_name.torch_model import ModelNameDetector
 
-from plane_anomalib.plugins.contract.subject import Subject
+from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest
 from plane_anomalib.plugins.contract.suite import CHECKS
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
-    return Subject("ModelName", ModelName, tmp_path_factory.mktemp("contract"))
+def subject(tmp_path_factory: pytest.TempPathFactory) -> ModelUnderTest:
+    return ModelUnderTest("ModelName", ModelName, tmp_path_factory.mktemp("contract"))
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_contract(subject: Subject, check: str) -> None:
+def test_contract(subject: ModelUnderTest, check: str) -> None:
     CHECKS[check].run(subject)
 
 

@@ -1,18 +1,22 @@
-"""Checks of the scores of a trained model: one per point, of the cloud and of nothing else."""
+"""Checks of the scores of a trained model: of the cloud and of nothing else, in bounded memory."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import gc
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from plane_anomalib.core.errors import ContractError
+from plane_anomalib.core.errors import ContractError, NotMeasuredError
 from plane_anomalib.plugins.contract.check import check, expect, expect_close
-from plane_anomalib.plugins.contract.subject import Subject, packed
-from plane_anomalib.plugins.contract.trees import Points, surface
+from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest, packed
+from plane_anomalib.plugins.contract.sample_data import Points, surface
 
 Clouds = Mapping[str, Callable[[np.random.Generator], Points]]
 
@@ -36,9 +40,15 @@ EXTENTS: Clouds = {
     "of 50,000 points": lambda generator: surface(generator, 50_000),
 }
 
+LARGE = 300_000
+MEMORY_LIMIT = 2_000_000_000
+"""Bytes above what the process held before it scores `LARGE` points: 6,700 per point."""
+_ADVICE = "work in chunks of points, never on a matrix of all points by all others."
+_PROC = Path("/proc/self")
+
 
 @check
-def every_point(subject: Subject, generator: np.random.Generator) -> None:
+def every_point(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """A ragged packed batch gets one finite score per point and one per cloud."""
     clouds = [surface(generator, size) for size in (500, 3, 129, 1)]
     found = subject.scores(*clouds, category=["bowl0", "cup1", "cup1", "bowl0"])
@@ -61,7 +71,7 @@ def every_point(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def permutation(subject: Subject, generator: np.random.Generator) -> None:
+def permutation(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Permuting the points of a cloud permutes their scores and leaves the object's score."""
     for size in (40, 5000):
         cloud, order = surface(generator, size), generator.permutation(size)
@@ -86,7 +96,7 @@ def permutation(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def duplicate_points(subject: Subject, generator: np.random.Generator) -> None:
+def duplicate_points(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Points in one place get one score."""
     found = subject.scores(np.repeat(surface(generator, 90), 3, 0)).anomaly_map.view(90, 3)
     expect_close(
@@ -100,7 +110,7 @@ def duplicate_points(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def batch_company(subject: Subject, generator: np.random.Generator) -> None:
+def batch_company(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """What else is in the batch does not matter."""
     clouds = [surface(generator, size) for size in (300, 1, 50, 900, 3)]
     names = ["bowl0", "cup1", "bowl0", "cup1", "bowl0"]
@@ -117,25 +127,25 @@ def batch_company(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def tiny_clouds(subject: Subject, generator: np.random.Generator) -> None:
+def tiny_clouds(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Clouds of 1, 3, 50 and 100 points get finite scores."""
     _expect_finite(subject, generator, TINY, "take min(k, N) neighbours and guard every division")
 
 
 @check
-def degenerate_clouds(subject: Subject, generator: np.random.Generator) -> None:
+def degenerate_clouds(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Clouds of repeated points, one place, a line or a plane get finite scores."""
     _expect_finite(subject, generator, DEGENERATE, "guard divisions by an extent that may be 0")
 
 
 @check
-def extents(subject: Subject, generator: np.random.Generator) -> None:
+def extents(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Clouds far from the origin, very small or of 50,000 points get finite scores."""
     _expect_finite(subject, generator, EXTENTS, "compute on centerd clouds, in chunks of points")
 
 
 @check
-def pure_scoring(subject: Subject, generator: np.random.Generator) -> None:
+def pure_scoring(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Scoring changes neither the batch nor the model, and twice gives the same bits."""
     model, batch = subject.model, packed(surface(generator, 200), surface(generator, 60))
     points, before = batch.points.clone(), copy.deepcopy(model.state_dict())
@@ -151,7 +161,7 @@ def pure_scoring(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def random_state(subject: Subject, generator: np.random.Generator) -> None:
+def random_state(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Scoring neither uses nor changes the global random state of torch and numpy."""
     cloud = surface(generator, 400)
     torch_state, numpy_state = torch.random.get_rng_state(), np.random.get_state()  # noqa: NPY002
@@ -164,7 +174,33 @@ def random_state(subject: Subject, generator: np.random.Generator) -> None:
     expect_close(again, first, "Scores depend on the global random state: use `seed`.")
 
 
-def _with_global_seed(subject: Subject, cloud: Points, seed: int) -> torch.Tensor:
+@check
+def bounded_memory(subject: ModelUnderTest, generator: np.random.Generator) -> None:
+    """Scoring a cloud of 300,000 points takes at most 2 GB."""
+    cloud = surface(generator, LARGE)
+    subject.model  # noqa: B018  (training is not to be measured)
+    gc.collect()
+    before = _restart_peak()
+    with _limited_to(2 * MEMORY_LIMIT):
+        try:
+            found = subject.scores(cloud)
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "memory" not in str(error):
+                raise
+            raise ContractError(
+                f"Scoring {LARGE:,} points takes more than {2 * MEMORY_LIMIT / 1e9:.0f} GB: "
+                f"{_ADVICE}"
+            ) from error
+        grown = _status("VmHWM") - before
+    expect(len(found.anomaly_map) == LARGE, f"{len(found.anomaly_map)} scores for {LARGE:,}.")
+    expect(
+        grown <= MEMORY_LIMIT,
+        f"Scoring {LARGE:,} points takes {grown / 1e9:.1f} GB, more than {MEMORY_LIMIT / 1e9:.0f}: "
+        f"{_ADVICE}",
+    )
+
+
+def _with_global_seed(subject: ModelUnderTest, cloud: Points, seed: int) -> torch.Tensor:
     """Scores under a global seed, of which the next numbers must still be the first."""
     torch.manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002
@@ -192,7 +228,7 @@ def _same(first: Any, second: Any) -> bool:
 
 
 def _expect_finite(
-    subject: Subject, generator: np.random.Generator, clouds: Clouds, advice: str
+    subject: ModelUnderTest, generator: np.random.Generator, clouds: Clouds, advice: str
 ) -> None:
     """Score each cloud; name all of those for which it fails, and how."""
     subject.model  # noqa: B018  (a training that fails is not to be reported once per cloud)
@@ -213,3 +249,45 @@ def _expect_finite(
     if failed:
         listed = "; ".join(f"{kind} ({reason})" for kind, reason in failed.items())
         raise ContractError(f"Fails for {listed}: {advice}.") from first
+
+
+def _restart_peak() -> int:
+    """Let the peak of resident memory start again from what is resident now, and say how much.
+
+    In this process, since another one would take the seconds that torch and anomalib take to
+    import. What earlier calls left with the allocator counts as resident.
+
+    Raises:
+        NotMeasuredError: The system has no such switch.
+    """
+    try:
+        (_PROC / "clear_refs").write_text("5")
+        return _status("VmRSS")
+    except OSError as error:
+        raise NotMeasuredError(
+            "peak memory can only be measured on Linux, with a writable /proc/self/clear_refs."
+        ) from error
+
+
+def _status(field: str) -> int:
+    """A field of the process's status, in bytes."""
+    found = re.search(rf"^{field}:\s+(\d+) kB$", (_PROC / "status").read_text(), re.M)
+    if found is None:
+        raise OSError(f"{_PROC}/status has no {field}.")
+    return int(found[1]) * 1024
+
+
+@contextmanager
+def _limited_to(growth: int) -> Iterator[None]:
+    """Let allocations fail that go beyond `growth` bytes, before the system kills the process."""
+    import resource  # not on every system
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    ceiling = _status("VmSize") + growth
+    if soft != resource.RLIM_INFINITY:
+        ceiling = min(ceiling, soft)
+    resource.setrlimit(resource.RLIMIT_AS, (ceiling, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

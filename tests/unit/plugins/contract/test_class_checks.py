@@ -14,7 +14,7 @@ from plane_anomalib.core.errors import ContractError
 from plane_anomalib.models.components.fitted_model import FittedModel
 from plane_anomalib.models.lightning.base import PointCloudMixin
 from plane_anomalib.models.lightning.fitted import FittedMixin
-from plane_anomalib.plugins.contract.subject import Subject
+from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest
 from plane_anomalib.plugins.contract.suite import CHECKS
 from tests.support.template import ModelName, ModelNameDetector
 from tests.unit.plugins.contract.conftest import raise_
@@ -55,14 +55,14 @@ def test_subject_must_be_a_point_cloud_model_and_know_its_quick_arguments(
     tmp_path: Path, monkeypatch: Patch
 ) -> None:
     with pytest.raises(ContractError, match=r"class Path\(PointCloudMixin, AnomalibModule\)"):
-        Subject("Path", Path, tmp_path)
+        ModelUnderTest("Path", Path, tmp_path)
     monkeypatch.setattr(ModelName, "contract_arguments", {"num_pionts": 3})
     with pytest.raises(ContractError, match="contract_arguments of ModelName name 'num_pionts'"):
-        Subject("ModelName", ModelName, tmp_path)
+        ModelUnderTest("ModelName", ModelName, tmp_path)
 
 
 def test_an_empty_cloud_that_is_scored_or_crashes_is_found(
-    trained: Subject, monkeypatch: Patch
+    trained: ModelUnderTest, monkeypatch: Patch
 ) -> None:
     empty = InferenceBatch(anomaly_map=torch.zeros(0), pred_score=torch.zeros(1))
     monkeypatch.setattr(trained.model, "score_batch", lambda batch: empty)
@@ -73,23 +73,25 @@ def test_an_empty_cloud_that_is_scored_or_crashes_is_found(
         CHECKS["empty-cloud"].run(trained)
 
 
-def test_a_step_that_does_not_score_in_place_is_found(trained: Subject, monkeypatch: Patch) -> None:
+def test_a_step_that_does_not_score_in_place_is_found(
+    trained: ModelUnderTest, monkeypatch: Patch
+) -> None:
     monkeypatch.setattr(ModelName, "test_step", lambda self, batch, index: None)
     with pytest.raises(ContractError, match="test_step returns something else than its batch"):
         CHECKS["steps"].run(trained)
 
 
-def test_a_name_that_anomalib_does_not_find_is_told(fresh: Subject, tmp_path: Path) -> None:
+def test_a_name_that_anomalib_does_not_find_is_told(fresh: ModelUnderTest, tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="called Other and the class ModelName"):
-        CHECKS["name"].run(Subject("Other", ModelName, tmp_path))
+        CHECKS["name"].run(ModelUnderTest("Other", ModelName, tmp_path))
     with pytest.raises(ContractError, match="does not derive from AnomalibModule directly"):
-        CHECKS["name"].run(Subject("Indirect", Indirect, tmp_path))
+        CHECKS["name"].run(ModelUnderTest("Indirect", Indirect, tmp_path))
 
 
 def test_arguments_without_default_type_or_words_are_told(
     tmp_path: Path, monkeypatch: Patch
 ) -> None:
-    subject = Subject("Undocumented", Undocumented, tmp_path)
+    subject = ModelUnderTest("Undocumented", Undocumented, tmp_path)
     with pytest.raises(ContractError, match="No default for needed: `--model Name` alone"):
         CHECKS["arguments"].run(subject)
     monkeypatch.setattr(Undocumented.__init__, "__defaults__", (1, 0, 3))
@@ -106,14 +108,18 @@ def test_arguments_without_default_type_or_words_are_told(
         CHECKS["arguments"].run(subject)
 
 
-def test_an_untrained_model_that_invents_scores_is_told(fresh: Subject, monkeypatch: Patch) -> None:
+def test_an_untrained_model_that_invents_scores_is_told(
+    fresh: ModelUnderTest, monkeypatch: Patch
+) -> None:
     empty = InferenceBatch(anomaly_map=torch.zeros(1), pred_score=torch.zeros(1))
     monkeypatch.setattr(ModelName, "score_batch", lambda self, batch: empty)
     with pytest.raises(ContractError, match=r"gives \(1,\) scores for 60 points"):
         CHECKS["untrained"].run(fresh)
 
 
-def test_images_that_are_taken_for_clouds_are_told(fresh: Subject, monkeypatch: Patch) -> None:
+def test_images_that_are_taken_for_clouds_are_told(
+    fresh: ModelUnderTest, monkeypatch: Patch
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(ModelName, "test_step", lambda self, batch, index: batch)
         with pytest.raises(ContractError, match="images in test_step is not refused"):
@@ -125,7 +131,7 @@ def test_images_that_are_taken_for_clouds_are_told(fresh: Subject, monkeypatch: 
 
 
 def test_an_export_that_does_not_refuse_is_told_unless_it_is_the_models_own(
-    trained: Subject, monkeypatch: Patch
+    trained: ModelUnderTest, monkeypatch: Patch
 ) -> None:
     def export(self: ModelName, folder: Path) -> None:
         (folder / "model.onnx").touch()
@@ -140,4 +146,4 @@ def test_an_export_that_does_not_refuse_is_told_unless_it_is_the_models_own(
 
 def test_a_component_that_cannot_be_turned_off_is_told(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="post_processor given as False is there all the same"):
-        CHECKS["components"].run(Subject("Stubborn", Stubborn, tmp_path))
+        CHECKS["components"].run(ModelUnderTest("Stubborn", Stubborn, tmp_path))

@@ -1,7 +1,7 @@
 """Writes a package with a working model for somebody to start from.
 
-`template/` holds real files: a package called `model_name` with a model `ModelName`. Writing is
-copying with the names replaced.
+The folder `template` holds real files: a package called `model_name` with a model `ModelName`.
+Writing is copying with the names replaced.
 """
 
 from __future__ import annotations

@@ -9,14 +9,14 @@ from plane_anomalib.core.results import read_metrics_json
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.data.predict import PointCloudPredictDataset
 from plane_anomalib.plugins.contract.check import check, expect, expect_close
-from plane_anomalib.plugins.contract.subject import CATEGORIES, Subject, packed
-from plane_anomalib.plugins.contract.trees import surface
+from plane_anomalib.plugins.contract.model_under_test import CATEGORIES, ModelUnderTest, packed
+from plane_anomalib.plugins.contract.sample_data import surface
 
 _METRICS = ("object_AUROC", "point_AUROC")
 
 
 @check
-def training(subject: Subject, generator: np.random.Generator) -> None:
+def training(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """The model trains on two categories of four clouds, and is tested on them."""
     del generator
     expect(
@@ -26,7 +26,7 @@ def training(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def seed(subject: Subject, generator: np.random.Generator) -> None:
+def seed(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Two fresh models of one seed, trained alike, give the same bits."""
     cloud, found = surface(generator, 300), []
     for attempt in range(2):
@@ -45,7 +45,7 @@ def seed(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def checkpoint(subject: Subject, generator: np.random.Generator) -> None:
+def checkpoint(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """A checkpoint holds plain data and gives the same scores, for unknown categories, too."""
     # Raises where anything but tensors and plain data was saved.
     torch.load(subject.trained.checkpoint, weights_only=True)
@@ -63,7 +63,7 @@ def checkpoint(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def thresholds(subject: Subject, generator: np.random.Generator) -> None:
+def thresholds(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Training finds thresholds, and a checkpoint keeps them."""
     loaded = subject.load(subject.trained.checkpoint)
     batch = packed(surface(generator, 200))
@@ -82,7 +82,7 @@ def thresholds(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def per_category(subject: Subject, generator: np.random.Generator) -> None:
+def per_category(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """`metrics.json` and the printed table name every category, and every object has a score."""
     del generator
     trained = subject.trained
@@ -107,7 +107,7 @@ def per_category(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def tested_again(subject: Subject, generator: np.random.Generator) -> None:
+def tested_again(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """`test` from the checkpoint gives the metrics and scores that `train` gave."""
     del generator
     trained, folder = subject.trained, subject.new_folder()
@@ -126,7 +126,7 @@ def tested_again(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def prediction(subject: Subject, generator: np.random.Generator) -> None:
+def prediction(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """`predict` takes files without category or labels."""
     del generator
     batches = subject.engine(subject.new_folder()).predict(

@@ -10,7 +10,7 @@ from anomalib.data import InferenceBatch
 
 from plane_anomalib.core.errors import ContractError
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.plugins.contract.subject import Subject
+from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest
 from plane_anomalib.plugins.contract.suite import CHECKS
 from tests.support.template import ModelName, ModelNameDetector
 from tests.unit.plugins.contract.conftest import raise_
@@ -30,7 +30,7 @@ class AllAnomalous(torch.nn.Module):
 
 
 def test_thresholds_that_are_lost_or_missing_are_found(
-    trained: Subject, monkeypatch: Patch
+    trained: ModelUnderTest, monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(trained.trained, "model", trained.load(trained.trained.checkpoint))
     trained.model.post_processor = AllAnomalous(trained.model.post_processor)
@@ -41,13 +41,15 @@ def test_thresholds_that_are_lost_or_missing_are_found(
         CHECKS["thresholds"].run(trained)
 
 
-def test_a_table_without_categories_is_found(trained: Subject, monkeypatch: Patch) -> None:
+def test_a_table_without_categories_is_found(trained: ModelUnderTest, monkeypatch: Patch) -> None:
     monkeypatch.setattr(trained.trained, "printed", "mean bowl0")
     with pytest.raises(ContractError, match="The printed table leaves out categories"):
         CHECKS["per-category"].run(trained)
 
 
-def test_another_result_of_a_second_test_is_found(trained: Subject, monkeypatch: Patch) -> None:
+def test_another_result_of_a_second_test_is_found(
+    trained: ModelUnderTest, monkeypatch: Patch
+) -> None:
     score = ModelName.score_batch
 
     def higher(self: ModelName, batch: PointCloudBatch) -> InferenceBatch:
@@ -60,7 +62,9 @@ def test_another_result_of_a_second_test_is_found(trained: Subject, monkeypatch:
         CHECKS["tested-again"].run(trained)
 
 
-def test_a_prediction_that_is_not_complete_is_found(trained: Subject, monkeypatch: Patch) -> None:
+def test_a_prediction_that_is_not_complete_is_found(
+    trained: ModelUnderTest, monkeypatch: Patch
+) -> None:
     predict = ModelName.predict_step
 
     def without_map(self: ModelName, batch: PointCloudBatch, index: int) -> Any:
@@ -73,7 +77,7 @@ def test_a_prediction_that_is_not_complete_is_found(trained: Subject, monkeypatc
 
 
 def test_learning_that_uses_the_global_random_state_is_found(
-    fresh: Subject, monkeypatch: Patch
+    fresh: ModelUnderTest, monkeypatch: Patch
 ) -> None:
     fit = ModelNameDetector.fit
 
@@ -86,7 +90,7 @@ def test_learning_that_uses_the_global_random_state_is_found(
         CHECKS["seed"].run(fresh)
 
 
-def test_a_training_that_fails_is_told(fresh: Subject, monkeypatch: Patch) -> None:
+def test_a_training_that_fails_is_told(fresh: ModelUnderTest, monkeypatch: Patch) -> None:
     monkeypatch.setattr(ModelNameDetector, "fit", lambda self, clouds: raise_(KeyError("bank")))
     with pytest.raises(ContractError, match="KeyError: 'bank'"):
         CHECKS["training"].run(fresh)

@@ -12,15 +12,15 @@ from lightning.pytorch import LightningDataModule, Trainer
 
 from plane_anomalib.core.errors import PlaneAnomalibError
 from plane_anomalib.plugins.contract.check import check, expect, expect_close, expect_refusal
-from plane_anomalib.plugins.contract.subject import Subject, packed
-from plane_anomalib.plugins.contract.trees import surface
+from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest, packed
+from plane_anomalib.plugins.contract.sample_data import surface
 
 _STEPS = ("validation_step", "test_step", "predict_step")
 _COMMON = ("seed", "evaluator", "visualizer")
 
 
 @check
-def name(subject: Subject, generator: np.random.Generator) -> None:
+def name(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """The class is found by anomalib under its name."""
     del generator
     cls = subject.cls
@@ -43,7 +43,7 @@ def name(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def arguments(subject: Subject, generator: np.random.Generator) -> None:
+def arguments(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Every constructor argument has a type, a default and a line in the class's docstring."""
     del generator
     parameters = inspect.signature(subject.cls).parameters.values()
@@ -64,7 +64,7 @@ def arguments(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def untrained(subject: Subject, generator: np.random.Generator) -> None:
+def untrained(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """A model that was not trained gives scores or says that it must be trained."""
     try:
         scores = subject.make().score_batch(packed(surface(generator, 60)))
@@ -79,7 +79,7 @@ def untrained(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def images(subject: Subject, generator: np.random.Generator) -> None:
+def images(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Images are refused in one sentence, in every step and as training data."""
     del generator
     model, batch = subject.make(), ImageBatch(image=torch.zeros(1, 3, 8, 8))
@@ -107,7 +107,7 @@ def images(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def empty_cloud(subject: Subject, generator: np.random.Generator) -> None:
+def empty_cloud(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """A cloud without points is refused in one sentence."""
     with expect_refusal(
         "A cloud of 0 points", "0 points", "call geometry.validation.as_points on every cloud."
@@ -116,7 +116,7 @@ def empty_cloud(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def export(subject: Subject, generator: np.random.Generator) -> None:
+def export(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Export to ONNX and OpenVINO is refused in one sentence, unless the class has its own."""
     del generator
     for method, kind in (("to_onnx", "ONNX"), ("to_openvino", "OpenVINO")):
@@ -133,7 +133,7 @@ def export(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def components(subject: Subject, generator: np.random.Generator) -> None:
+def components(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Post-processor, evaluator and visualizer can be turned off, and a checkpoint keeps that."""
     off = {"post_processor": False, "evaluator": False, "visualizer": False}
     bare, engine = subject.make(**off), subject.engine(subject.new_folder())
@@ -150,7 +150,7 @@ def components(subject: Subject, generator: np.random.Generator) -> None:
 
 
 @check
-def steps(subject: Subject, generator: np.random.Generator) -> None:
+def steps(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Validation, test and predict steps write the scores into the batch that they are given."""
     cloud = surface(generator, 80)
     expected = subject.scores(cloud)

@@ -13,8 +13,8 @@ from anomalib.data import InferenceBatch
 
 from plane_anomalib.core.errors import ContractError, NotMeasuredError
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.plugins.contract import memory
-from plane_anomalib.plugins.contract.subject import Subject
+from plane_anomalib.plugins.contract import score_checks
+from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest
 from plane_anomalib.plugins.contract.suite import CHECKS
 from tests.unit.plugins.contract.conftest import Scored, altered, raise_
 
@@ -94,14 +94,16 @@ SCORING: list[tuple[str, Scored, str]] = [
     ("check", "change", "words"), SCORING, ids=[check for check, _, _ in SCORING]
 )
 def test_flawed_scores_are_found(
-    check: str, change: Scored, words: str, trained: Subject, monkeypatch: Patch
+    check: str, change: Scored, words: str, trained: ModelUnderTest, monkeypatch: Patch
 ) -> None:
     altered(monkeypatch, trained, change)
     with pytest.raises(ContractError, match=words):
         CHECKS[check].run(trained)
 
 
-def test_scoring_that_changes_the_model_is_found(trained: Subject, monkeypatch: Patch) -> None:
+def test_scoring_that_changes_the_model_is_found(
+    trained: ModelUnderTest, monkeypatch: Patch
+) -> None:
     monkeypatch.setattr(trained.trained, "model", trained.load(trained.trained.checkpoint))
     detector = trained.model.model.detectors[0]
     altered(monkeypatch, trained, lambda f, b: (detector.normal.add_(1), None)[1])
@@ -109,9 +111,9 @@ def test_scoring_that_changes_the_model_is_found(trained: Subject, monkeypatch: 
         CHECKS["pure-scoring"].run(trained)
 
 
-def test_memory_that_grows_too_much_is_found(trained: Subject, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(memory, "POINTS", 20_000)
-    monkeypatch.setattr(memory, "LIMIT", 100_000_000)
+def test_memory_that_grows_too_much_is_found(trained: ModelUnderTest, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(score_checks, "LARGE", 20_000)
+    monkeypatch.setattr(score_checks, "MEMORY_LIMIT", 100_000_000)
     CHECKS["bounded-memory"].run(trained)
     altered(monkeypatch, trained, lambda f, b: np.ones((len(b.points), 2000), np.float32) is None)
     with pytest.raises(ContractError, match=r"20,000 points takes 0\.2 GB, more than"):
@@ -120,18 +122,18 @@ def test_memory_that_grows_too_much_is_found(trained: Subject, monkeypatch: Patc
 
 @pytest.mark.parametrize("ones", [np.ones, torch.ones])
 def test_memory_that_would_run_out_is_found_before_it_does(
-    ones: Callable[..., Any], trained: Subject, monkeypatch: Patch
+    ones: Callable[..., Any], trained: ModelUnderTest, monkeypatch: Patch
 ) -> None:
-    monkeypatch.setattr(memory, "POINTS", 20_000)
-    monkeypatch.setattr(memory, "LIMIT", 100_000_000)
+    monkeypatch.setattr(score_checks, "LARGE", 20_000)
+    monkeypatch.setattr(score_checks, "MEMORY_LIMIT", 100_000_000)
     altered(monkeypatch, trained, lambda f, b: ones((len(b.points),) * 2) is None)
     with pytest.raises(ContractError, match="takes more than 0 GB: work in chunks"):
         CHECKS["bounded-memory"].run(trained)
 
 
 def test_memory_that_cannot_be_measured_is_not_taken_for_bounded(
-    trained: Subject, monkeypatch: Patch, tmp_path: Path
+    trained: ModelUnderTest, monkeypatch: Patch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(memory, "_PROC", tmp_path)
+    monkeypatch.setattr(score_checks, "_PROC", tmp_path)
     with pytest.raises(NotMeasuredError, match="only be measured on Linux"):
         CHECKS["bounded-memory"].run(trained)

@@ -21,7 +21,7 @@ from plane_anomalib.core.errors import ContractError
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.models.lightning.base import PointCloudMixin
-from plane_anomalib.plugins.contract.trees import shapenet_tree
+from plane_anomalib.plugins.contract.sample_data import shapenet_tree
 
 CATEGORIES = ("bowl0", "cup1")
 """What the model is trained on: four clouds of 300 points each."""
@@ -47,7 +47,7 @@ class TrainingError(ContractError):
     """The model cannot be trained, so that what needs a trained one cannot be checked."""
 
 
-class Trained:
+class TrainedModel:
     """One run of `train`.
 
     Attributes:
@@ -57,7 +57,7 @@ class Trained:
         printed: What was written to stdout.
     """
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: ModelUnderTest) -> None:
         folder = subject.new_folder()
         engine, self.model = subject.engine(folder), subject.make()
         printed = io.StringIO()
@@ -74,7 +74,7 @@ class Trained:
         self.run = found[0].parent
 
 
-class Subject:
+class ModelUnderTest:
     """A model under check.
 
     Args:
@@ -132,7 +132,7 @@ class Subject:
         return Engine(default_root_dir=folder, accelerator="cpu", devices=1, **quiet)
 
     @property
-    def trained(self) -> Trained:
+    def trained(self) -> TrainedModel:
         """One run of `train` with the quick arguments, shared by all checks.
 
         Raises:
@@ -144,9 +144,9 @@ class Subject:
         return outcome
 
     @cached_property
-    def _training(self) -> Trained | Exception:
+    def _training(self) -> TrainedModel | Exception:
         try:
-            return Trained(self)
+            return TrainedModel(self)
         except Exception as error:
             return error
 
