@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plane_anomalib.core.errors import PlaneAnomalibError
-from plane_anomalib.core.hashes import sha256_of
+from plane_anomalib.core.files import sha256_of
 from plane_anomalib.core.results import Versions
 from plane_anomalib.core.typed_data import read_versioned, write_json
 from plane_anomalib.inspection.inputs import CloudFile
