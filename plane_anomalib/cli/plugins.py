@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import tempfile
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plane_anomalib.cli.console import DEBUG_VARIABLE
-from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.registry import MODELS
 
 if TYPE_CHECKING:
@@ -141,9 +140,7 @@ def list_checks() -> str:
 def _named(checks: Mapping[str, Check], name: str) -> Check:
     if name in checks:
         return checks[name]
-    close = difflib.get_close_matches(name, checks, n=1)
-    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(checks)}."
-    raise ConfigurationError(f"No check is called {name!r}: {meant}")
+    raise ConfigurationError(f"No check is called {name!r}: {what_was_meant(name, checks)}")
 
 
 def _line(outcome: CheckOutcome) -> str:

@@ -6,7 +6,6 @@ line, YAML files, `inspect.signature` and Lightning's hyper-parameters want them
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +13,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from itertools import takewhile
 from typing import Any, TypeVar, get_type_hints
 
-from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 
 T = TypeVar("T")
 
@@ -86,10 +85,8 @@ def from_arguments(config: type[T], values: Mapping[str, Any], owner: str = "") 
     names = flat_arguments(config).keys()
     for name in values:
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}."
             wrong = f"{owner or config.__name__} has no argument {name!r}"
-            raise ConfigurationError(f"{wrong}: {meant}")
+            raise ConfigurationError(f"{wrong}: {what_was_meant(name, names)}")
     return _made(config, values)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -74,3 +75,21 @@ class ContractError(PlaneAnomalibError):
 
 class NotMeasuredError(PlaneAnomalibError):
     """A quantity cannot be measured on this system."""
+
+
+def what_was_meant(name: str, known: Iterable[str], otherwise: str = "there are") -> str:
+    """The end of a sentence about a name that stands for nothing.
+
+    Args:
+        name: What was given.
+        known: The names there are.
+        otherwise: What to say before all of them if none is alike.
+
+    Returns:
+        `did you mean NAME?`, or `there are NAME, NAME.`
+    """
+    import difflib  # not needed where nothing is wrong
+
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"{otherwise} {', '.join(known) or 'none'}."

@@ -6,14 +6,12 @@ their own through the entry point groups `plane_anomalib.models` and `plane_anom
 
 from __future__ import annotations
 
-import difflib
 import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
 
@@ -77,6 +75,8 @@ class Registry:
     @cached_property
     def entries(self) -> dict[str, RegistryEntry]:
         """All entries by name; a name that is taken already is reported and left out."""
+        from importlib.metadata import entry_points  # a quarter of the package's import
+
         found = {name: RegistryEntry(name, target) for name, target in self._built_in.items()}
         for point in entry_points(group=self.group):
             origin = point.dist.name if point.dist else "an unknown package"
@@ -124,6 +124,8 @@ class Registry:
 
     def similar(self, name: str) -> list[str]:
         """The names that may have been meant, the most likely first."""
+        import difflib  # not needed where nothing is wrong
+
         by_spelling = {normalised(known): known for known in self.entries}
         close = difflib.get_close_matches(normalised(name), by_spelling, n=3, cutoff=0.6)
         return [by_spelling[spelling] for spelling in close]

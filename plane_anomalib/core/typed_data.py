@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import difflib
 import json
 import math
 import re
@@ -21,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError, what_was_meant
 from plane_anomalib.core.files import replaced
 
 T = TypeVar("T")
@@ -266,9 +265,8 @@ def _refuse_unknown(kind: msgspec.inspect.Type, data: Any, place: str) -> None:
         known = {field.name: field.type for field in kind.fields}
         for name in data:
             if name not in known:
-                close = difflib.get_close_matches(str(name), known, n=1)
-                hint = f": did you mean {close[0]}?" if close else f"; known: {', '.join(known)}."
-                raise TypedDataError(f"there is no entry {place}{name}{hint}")
+                meant = what_was_meant(str(name), known)
+                raise TypedDataError(f"there is no entry {place}{name}: {meant}")
         for name, item in data.items():
             _refuse_unknown(known[name], item, f"{place}{name}.")
     elif isinstance(kind, inspect.DictType) and isinstance(data, Mapping):
