@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plane_anomalib.benchmark.sweep_file import DataColumn
 from plane_anomalib.core.errors import DatasetError
-from plane_anomalib.data.layout import (
+from plane_anomalib.formats.folders import (
     MINISHIFT_LAYOUT,
     MULSEN_LAYOUT,
     PCD_LAYOUT,

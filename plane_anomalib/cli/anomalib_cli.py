@@ -97,7 +97,7 @@ class PointCloudCLI(AnomalibCLI):
         """Read a path given to `predict` as point clouds; anomalib would look for images."""
         kwargs = super()._prepare_subcommand_kwargs(subcommand)
         if "data_path" in kwargs and _is_point_cloud_model(self.config[subcommand].get("model")):
-            from plane_anomalib.data.predict import PointCloudPredictDataset
+            from plane_anomalib.data.dataset import PointCloudPredictDataset
 
             kwargs["dataset"] = PointCloudPredictDataset(kwargs.pop("data_path"))
         return kwargs

@@ -17,6 +17,8 @@ from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 
 T = TypeVar("T")
 
+_REQUIRED = inspect.Parameter.empty
+
 _ENTRY = re.compile(r"(\*{0,2}\w+)(?: \([^)]*\))?:")
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises|Examples?|Notes?|References):\s*$")
 
@@ -28,7 +30,7 @@ class Argument:
     Attributes:
         name: The field's.
         annotation: Its type, resolved.
-        default: Its default.
+        default: Its default; `inspect.Parameter.empty` where it has to be given.
         text: Its documentation as the docstring has it, from `name:` on; empty if there is none.
     """
 
@@ -42,8 +44,8 @@ def flat_arguments(config: type) -> dict[str, Argument]:
     """The arguments that a config stands for, by name; those of parts stand beside the others.
 
     Args:
-        config: A frozen dataclass. Every field has a default; one that is a frozen dataclass
-            itself gives its fields.
+        config: A frozen dataclass. A field that is a frozen dataclass itself has a default and
+            gives its fields.
 
     Raises:
         TypeError: `config` is no such dataclass, or two fields have one name.
@@ -58,6 +60,8 @@ def flat_arguments(config: type) -> dict[str, Argument]:
     for field in fields(config):
         default = _default(config, field)
         if is_dataclass(hints[field.name]):
+            if default is _REQUIRED:
+                raise TypeError(f"{config.__name__}.{field.name} must have a default.")
             part = flat_arguments(hints[field.name])
             if not isinstance(default, type):
                 given = to_arguments(default)
@@ -104,9 +108,9 @@ def configured(config: type) -> Callable[[type[T]], type[T]]:
 
     A class without `__init__` gets one. It makes `self.config` of its arguments before anything
     else, so that what cannot work is refused first, calls the parent's `__init__` with those that
-    are the parent's alone, and at last `self.build()`, which the class has to have. In a subclass
-    that is configured anew, config and `build` are those of the subclass, once. The arguments are
-    real local variables, from which Lightning's `save_hyperparameters` reads them:
+    the parent takes, and at last `self.build()`, if there is such a method. In a subclass that is
+    configured anew, config and `build` are those of the subclass, once. The arguments are real
+    local variables, from which Lightning's `save_hyperparameters` reads them:
 
         @configured(PlaneConfig)
         class Plane(PointCloudMixin, AnomalibModule):
@@ -125,7 +129,7 @@ def configured(config: type) -> Callable[[type[T]], type[T]]:
                 super().__init__(root, **loading)
 
     Args:
-        config: A frozen dataclass, every field with a default and a line under `Args:`.
+        config: A frozen dataclass, every field with a line under `Args:`.
 
     Returns:
         A decorator that changes the class's `__init__` and docstring, and returns the class.
@@ -148,7 +152,7 @@ def _default(config: type, field: Field[Any]) -> Any:
     if field.default is not MISSING:
         return field.default
     if field.default_factory is MISSING:
-        raise TypeError(f"{config.__name__}.{field.name} must have a default.")
+        return _REQUIRED
     if is_dataclass(field.default_factory):
         return field.default_factory
     return field.default_factory()
@@ -188,14 +192,12 @@ def _spell_out(cls: type, arguments: Mapping[str, Argument]) -> list[str]:
 
 def _add_constructor(cls: type, config: type, arguments: Mapping[str, Argument]) -> list[str]:
     """Give a class the constructor that `configured` promises; returns its arguments' names."""
-    if not callable(getattr(cls, "build", None)):
-        raise TypeError(f"{cls.__name__} must have a method `build`.")
     parents = {parameter.name: parameter for parameter in _parameters(cls)}
-    needed = [name for name in parents if parents[name].default is inspect.Parameter.empty]
-    inherited = [name for name in parents if name not in {*needed, *arguments}]
-    names = [*(name for name in needed if name not in arguments), *arguments, *inherited]
-    defaults = {name: argument.default for name, argument in arguments.items()}
-    defaults |= {name: parents[name].default for name in inherited}
+    known = {name: parameter.default for name, parameter in parents.items()}
+    known |= {name: argument.default for name, argument in arguments.items()}
+    defaults = {name: value for name, value in known.items() if value is not _REQUIRED}
+    ordered = [*arguments, *(name for name in parents if name not in arguments)]
+    names = sorted(ordered, key=lambda name: name in defaults)  # stable: the required come first
 
     header = [f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names]
     source = f"""
@@ -205,7 +207,7 @@ def _factory(__class__, _defaults, _config):
         if outermost:
             self.config = _config(dict({", ".join(f"{name}={name}" for name in arguments)}))
         super().__init__({", ".join(f"{name}={name}" for name in parents)})
-        if outermost:
+        if outermost and hasattr(self, "build"):
             self.build()
     return __init__
 """

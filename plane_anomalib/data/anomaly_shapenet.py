@@ -4,40 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from plane_anomalib.core.errors import ConfigurationError, DatasetError
-from plane_anomalib.data.base import ValidationSplit
+from plane_anomalib.core.configured import configured
+from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.data.benchmark import BenchmarkDataModule
-from plane_anomalib.data.category_names import CATEGORIES_40, CATEGORIES_NEW
-from plane_anomalib.data.dataset import GeometrySource
-from plane_anomalib.data.layout import list_categories, only_collection
+from plane_anomalib.data.settings import AnomalyShapeNetSettings
+from plane_anomalib.formats.folders import (
+    CATEGORIES_40,
+    CATEGORIES_NEW,
+    list_categories,
+    only_collection,
+)
 
 
+@configured(AnomalyShapeNetSettings)
 class AnomalyShapeNet(BenchmarkDataModule):
     """The Anomaly-ShapeNet dataset.
 
     Folders: `<root>/<category>/{train,test,GT}`; the root may be three levels above (where the
     archive was unpacked) or a category itself. Any subset of the categories may be on disk.
 
-    Args:
-        root: The dataset's folder.
-        category: `"all"`, a name, names separated by commas, or a list; `phone0` of the papers is
-            `microphone0`, `jar` is `jar0`.
-        subset: `"40"` loads the categories of the papers' tables, `"52"` the twelve new ones too.
-        geometry_source: `"pcd"`, or `"gt"` for parity with published code (it leaks the label).
-        train_batch_size: Clouds per training batch.
-        eval_batch_size: Clouds per evaluation batch.
-        num_workers: Loader processes.
-        val_split_mode: See `PointCloudDataModule`.
-        val_split_ratio: Share of each category's training clouds held out for validation.
-        val_variants: Draws per held-out cloud and label.
-        samples_per_epoch: Training clouds per epoch.
-        seed: Of the order, the split and the synthetic anomalies.
-
     Raises:
         ConfigurationError: An argument has a value that cannot work.
     """
+
+    config: AnomalyShapeNetSettings
 
     common_pose = True
     where_to_get: ClassVar[str] = (
@@ -46,38 +38,14 @@ class AnomalyShapeNet(BenchmarkDataModule):
     )
     aliases: ClassVar[Mapping[str, str]] = {"phone0": "microphone0", "phone": "microphone0"}
 
-    def __init__(
-        self,
-        root: Path | str = "./datasets/Anomaly-ShapeNet",
-        category: str | list[str] = "all",
-        subset: Literal["40", "52"] = "40",
-        geometry_source: GeometrySource = "pcd",
-        train_batch_size: int = 4,
-        eval_batch_size: int = 1,
-        num_workers: int = 0,
-        val_split_mode: ValidationSplit = "synthetic",
-        val_split_ratio: float = 0.25,
-        val_variants: int | None = None,
-        samples_per_epoch: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        if str(subset) not in {"40", "52"}:
-            msg = f"subset must be '40' or '52', not {subset!r}."
-            raise ConfigurationError(msg)
-        self.subset = str(subset)
-        super().__init__(
-            root,
-            category,
-            geometry_source,
-            train_batch_size=train_batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-            val_split_mode=val_split_mode,
-            val_split_ratio=val_split_ratio,
-            val_variants=val_variants,
-            samples_per_epoch=samples_per_epoch,
-            seed=seed,
-        )
+    def build(self) -> None:
+        """Take what the settings say."""
+        self.geometry_source = self.config.geometry_source
+
+    @property
+    def subset(self) -> str:
+        """`"40"` or `"52"`."""
+        return str(self.config.subset)
 
     @property
     def official_categories(self) -> tuple[str, ...]:

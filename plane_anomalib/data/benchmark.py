@@ -6,15 +6,17 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import pandas as pd
 
-from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
-from plane_anomalib.data.base import PointCloudDataModule
+from plane_anomalib.core.configured import configured
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.data.categories import ALL, canonical, category_label, select_categories
-from plane_anomalib.data.dataset import CloudReader, GeometrySource, sample_row
-from plane_anomalib.data.layout import (
+from plane_anomalib.data.clouds import CloudReader, sample_row
+from plane_anomalib.data.datamodule import PointCloudDataModule
+from plane_anomalib.data.settings import GeometrySource, LoaderSettings
+from plane_anomalib.formats.folders import (
     PCD_LAYOUT,
     CategoryLayout,
     child_directory,
@@ -30,6 +32,7 @@ logger = logging.getLogger(__name__)
 _TRUTH_SUFFIXES = frozenset({".txt"})
 
 
+@configured(LoaderSettings)
 class BenchmarkDataModule(PointCloudDataModule):
     """A public benchmark on disk: a folder of categories.
 
@@ -40,8 +43,6 @@ class BenchmarkDataModule(PointCloudDataModule):
     Args:
         root: The dataset's folder, or one near it in the tree.
         category: See `PointCloudDataModule`; the papers' names are understood.
-        geometry_source: `"pcd"` or `"gt"`; see `CloudReader`.
-        **loading: See `PointCloudDataModule`.
     """
 
     layout: ClassVar[CategoryLayout] = PCD_LAYOUT
@@ -56,18 +57,10 @@ class BenchmarkDataModule(PointCloudDataModule):
     aliases: ClassVar[Mapping[str, str]] = {}
     unreliable: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(
-        self,
-        root: Path | str,
-        category: str | list[str],
-        geometry_source: GeometrySource = "pcd",
-        **loading: Any,
-    ) -> None:
+    geometry_source: GeometrySource = "pcd"
+
+    def __init__(self, root: Path | str, category: str | list[str] = "all", **loading: Any) -> None:
         super().__init__(root, category, **loading)
-        if geometry_source not in get_args(GeometrySource):
-            msg = f"geometry_source must be 'pcd' or 'gt', not {geometry_source!r}."
-            raise ConfigurationError(msg)
-        self.geometry_source: GeometrySource = geometry_source
         official = self.official_categories
         self.category = category_label(
             [canonical(c, self.aliases, official) for c in self.requested]

@@ -1,136 +1,28 @@
-"""A table of clouds, read when asked for."""
+"""Clouds as anomalib's datasets: a table of labelled ones, and files to be judged."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import fields
 from pathlib import Path
-from typing import Literal, Protocol, cast
 
 import numpy as np
 import pandas as pd
 import torch
 from anomalib.data import AnomalibDataset
-from numpy.typing import NDArray
+from torch.utils.data import Dataset
 
-from plane_anomalib.core.errors import PointCloudFileError
-from plane_anomalib.data.cache import Arrays, CloudCache
-from plane_anomalib.data.labels import TOLERANCE, TruthForm, read_mask
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
+from plane_anomalib.data.clouds import CloudCache, CloudReader, Draw, SampleRow, load_cloud
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
-from plane_anomalib.data.sampler import Draw
-from plane_anomalib.data.validation import (
-    NOT_SYNTHETIC,
-    default_anomaly,
-    draw_variant,
-    variant_generator,
-)
-from plane_anomalib.formats.io import CloudKind, read_labelled_points, read_points
+from plane_anomalib.data.validation import synthetic_draws
+from plane_anomalib.formats.folders import SUFFIXES, clouds_below
+from plane_anomalib.formats.io import read_points
 
 ItemTransform = Callable[[PointCloudItem, np.random.Generator], PointCloudItem]
 """Changes a training cloud; must be picklable if the loader has workers."""
 
-GeometrySource = Literal["pcd", "gt"]
-
-
-class SampleRow(Protocol):
-    """One row of `PointCloudDataset.samples`."""
-
-    image_path: str
-    split: str
-    label_index: int
-    category: str
-    defect: str
-    mask_path: str
-    variant: int
-
-
-def sample_row(
-    path: Path,
-    *,
-    split: str,
-    category: str,
-    defect: str,
-    mask: Path | None = None,
-    labels: Path | None = None,
-) -> dict[str, object]:
-    """One row of a dataset's table.
-
-    Args:
-        path: The cloud.
-        split: "train" or "test".
-        category: The object's class.
-        defect: "good" or the kind of defect.
-        mask: The ground-truth file of an anomalous cloud.
-        labels: The file that says whether the cloud is anomalous, where names and folders do not;
-            it counts as part of the data.
-    """
-    return {
-        "image_path": str(path),
-        "split": split,
-        "label_index": int(defect != "good"),
-        "category": category,
-        "defect": defect,
-        "mask_path": "" if mask is None else str(mask),
-        "label_path": "" if labels is None else str(labels),
-        "variant": NOT_SYNTHETIC,
-    }
-
-
-@dataclass(frozen=True)
-class CloudReader:
-    """Reads the points and labels of one row.
-
-    Attributes:
-        geometry_source: `"pcd"` reads every cloud from its own file. `"gt"` takes anomalous clouds
-            from the ground-truth text, as most published code does: rounding and row order then
-            differ between good and anomalous clouds and can give the label away.
-        tolerance: See `plane_anomalib.data.labels.transfer_labels`.
-        point_truth: Whether the dataset has point labels.
-        kind: What the files of clouds are taken for; see `plane_anomalib.formats.io.read_points`.
-        truth_form: What ground-truth files hold; see `plane_anomalib.data.labels.read_mask`.
-        unreliable: Stems whose truth is known to be broken: they fall back to the object's label.
-    """
-
-    geometry_source: GeometrySource = "pcd"
-    tolerance: float = TOLERANCE
-    point_truth: bool = True
-    kind: CloudKind = "auto"
-    truth_form: TruthForm = "labelled_points"
-    unreliable: frozenset[str] = frozenset()
-
-    def __call__(self, row: SampleRow) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        """Points `(N, 3)` and labels `(N,)`, `None` without point truth.
-
-        Raises:
-            PointCloudFileError: A file is damaged or does not fit the other.
-        """
-        path = Path(row.image_path)
-        try:
-            if self.geometry_source == "gt" and row.mask_path:
-                return self._truth_as_geometry(Path(row.mask_path))
-            points = read_points(path, kind=self.kind).points
-            return points, self._mask(row.mask_path, points)
-        except PointCloudFileError as error:
-            known = f"{path.parent.parent.name}/{path.stem}" in self.unreliable
-            if not known or error.path != Path(row.mask_path):
-                raise
-            return read_points(path, kind=self.kind).points, None
-
-    def _truth_as_geometry(self, truth: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        cloud = read_labelled_points(truth)
-        if cloud.labels is None or not cloud.labels.any():
-            raise PointCloudFileError(
-                truth, "no point is labelled anomalous", "set geometry_source to pcd"
-            )
-        return cloud.points, cloud.labels
-
-    def _mask(self, truth: str, points: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-        if not self.point_truth:
-            return None
-        if not truth:
-            return np.zeros(len(points), np.bool_)
-        return read_mask(Path(truth), points, tolerance=self.tolerance, form=self.truth_form)
+_FIELDS = [field.name for field in fields(SampleRow)]
 
 
 class PointCloudDataset(AnomalibDataset):
@@ -187,7 +79,8 @@ class PointCloudDataset(AnomalibDataset):
 
     def row(self, index: int) -> SampleRow:
         """The table's row of a cloud."""
-        return cast("SampleRow", self.samples.iloc[index])
+        found = self.samples.iloc[index]
+        return SampleRow(**{field: found[field] for field in _FIELDS if field in found})
 
     def __getitem__(self, index: int | Draw) -> PointCloudItem:
         """Read a cloud.
@@ -209,8 +102,7 @@ class PointCloudDataset(AnomalibDataset):
             PointCloudFileError: The cloud or its ground truth cannot be used.
         """
         row = self.row(index)
-        key = (row.image_path, row.variant, row.label_index)
-        points, mask, defect = self.cache.get(key, partial(self._load, row))
+        points, mask, defect = load_cloud(row, self.reader, self.seed, self.cache)
         return PointCloudItem(
             points=torch.from_numpy(points.copy()),
             gt_mask=None if mask is None else torch.from_numpy(mask.copy()),
@@ -229,14 +121,83 @@ class PointCloudDataset(AnomalibDataset):
         for category, rows in self.samples.groupby("category", sort=True).indices.items():
             yield str(category), (self.untransformed(int(row)) for row in rows)
 
-    def _load(self, row: SampleRow) -> Arrays:
-        points, mask = self.reader(row)
-        if row.variant == NOT_SYNTHETIC:
-            return points, mask, row.defect
-        name = f"{row.category}/{Path(row.image_path).name}"
-        generator = variant_generator(self.seed, name, row.variant, row.label_index)
-        anomaly = default_anomaly() if row.label_index else None
-        return draw_variant(points, anomaly, generator)
+    @property
+    def collate_fn(self) -> Callable[[list[PointCloudItem]], PointCloudBatch]:
+        """Packs items of any sizes end to end."""
+        return PointCloudBatch.collate
+
+
+def synthetic_rows(held_out: pd.DataFrame, variants: int | None) -> pd.DataFrame:
+    """List the validation clouds to be made from the held-out ones.
+
+    Args:
+        held_out: Rows of normal clouds.
+        variants: See `plane_anomalib.data.validation.synthetic_draws`.
+
+    Returns:
+        Rows with `variant` 0.. and `label_index` 0 or 1.
+    """
+    parts = [
+        held_out.assign(
+            variant=variant,
+            label_index=label,
+            defect="synthetic" if label else "good",
+            split="val",
+        )
+        for variant, label in synthetic_draws(len(held_out), variants)
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    rows.attrs = {**held_out.attrs, "task": "segmentation"}
+    return rows
+
+
+class PointCloudPredictDataset(Dataset[PointCloudItem]):
+    """The clouds that `anomalib predict --data <path>` scores.
+
+    Folders are searched with everything below them, sorted; ground-truth folders, hidden files and
+    links that lead out are left out (the latter with a warning).
+
+    Args:
+        path: A cloud or mesh, or a folder.
+        category: The class of the objects, where the model makes use of it.
+
+    Raises:
+        DatasetError: The path does not exist or holds no cloud.
+        PointCloudFileError: The file is of a kind that cannot be read.
+    """
+
+    name = "predict"
+
+    def __init__(self, path: Path | str, category: str = "") -> None:
+        self.path = Path(path).expanduser()
+        self.category = category
+        if self.path.is_file():
+            if self.path.suffix.lower() not in SUFFIXES:
+                known = f"supported: {', '.join(sorted(SUFFIXES))}"
+                raise PointCloudFileError(self.path, "is not a point cloud or mesh", known)
+            self.files = [self.path]
+        elif self.path.is_dir():
+            self.files = clouds_below(self.path)
+        else:
+            msg = f"{self.path} does not exist; give a cloud, a mesh or a folder of them."
+            raise DatasetError(msg)
+        if not self.files:
+            msg = f"{self.path} holds no cloud or mesh; supported: {', '.join(sorted(SUFFIXES))}."
+            raise DatasetError(msg)
+
+    def __len__(self) -> int:
+        """The number of clouds."""
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> PointCloudItem:
+        """Read a cloud.
+
+        Raises:
+            PointCloudFileError: It cannot be read.
+        """
+        path = self.files[index]
+        points = torch.from_numpy(read_points(path).points)
+        return PointCloudItem(points=points, category=self.category, path=str(path))
 
     @property
     def collate_fn(self) -> Callable[[list[PointCloudItem]], PointCloudBatch]:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from plane_anomalib.core.configured import configured
 from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
-from plane_anomalib.data.base import PointCloudDataModule, ValidationSplit
 from plane_anomalib.data.categories import select_categories
-from plane_anomalib.data.dataset import CloudReader, sample_row
-from plane_anomalib.data.layout import (
+from plane_anomalib.data.clouds import sample_row
+from plane_anomalib.data.datamodule import PointCloudDataModule
+from plane_anomalib.data.dataset import CloudReader
+from plane_anomalib.data.settings import PointCloudFolderSettings
+from plane_anomalib.formats.folders import (
     NORMAL_NAMES,
     child_directories,
     child_directory,
@@ -27,6 +30,7 @@ logger = logging.getLogger(__name__)
 _SUFFIXES = POINT_SUFFIXES | MESH_SUFFIXES
 
 
+@configured(PointCloudFolderSettings)
 class PointCloudFolder(PointCloudDataModule):
     """Own scans: clouds or meshes of any readable format.
 
@@ -40,60 +44,19 @@ class PointCloudFolder(PointCloudDataModule):
 
     For many categories, `<root>/<category>/` holds these folders.
 
-    Args:
-        root: The folder.
-        name: The dataset's name in paths of results, and the category if there is one only; by
-            default the root folder's name.
-        common_pose: Whether all scans of a category lie the same way (a fixture holds them), which
-            a model may then rely on.
-        one_sided: Whether test scans show one side of objects whose training scans are complete.
-        category: `"all"`, a name, names separated by commas, or a list of names.
-        train_batch_size: Clouds per training batch.
-        eval_batch_size: Clouds per evaluation batch.
-        num_workers: Loader processes.
-        val_split_mode: See `PointCloudDataModule`.
-        val_split_ratio: Share of each category's training clouds held out for validation.
-        val_variants: Draws per held-out cloud and label.
-        samples_per_epoch: Training clouds per epoch.
-        seed: Of the order, the split and the synthetic anomalies.
-
     Raises:
         ConfigurationError: An argument has a value that cannot work.
     """
 
-    def __init__(
-        self,
-        root: Path | str,
-        name: str | None = None,
-        common_pose: bool = False,
-        one_sided: bool = False,
-        category: str | list[str] = "all",
-        train_batch_size: int = 4,
-        eval_batch_size: int = 1,
-        num_workers: int = 0,
-        val_split_mode: ValidationSplit = "synthetic",
-        val_split_ratio: float = 0.25,
-        val_variants: int | None = None,
-        samples_per_epoch: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            root,
-            category,
-            train_batch_size=train_batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-            val_split_mode=val_split_mode,
-            val_split_ratio=val_split_ratio,
-            val_variants=val_variants,
-            samples_per_epoch=samples_per_epoch,
-            seed=seed,
-        )
-        self.common_pose = common_pose
-        self.one_sided_tests = one_sided
-        self._name = name or os.path.basename(os.path.abspath(self.root)) or "scans"
+    config: PointCloudFolderSettings
+
+    def build(self) -> None:
+        """Take what the settings say."""
+        self.common_pose = self.config.common_pose
+        self.one_sided_tests = self.config.one_sided
+        self._name = self.config.name or os.path.basename(os.path.abspath(self.root)) or "scans"
         if Path(self._name).name != self._name:
-            msg = f"name must be usable as a folder's name, not {name!r}."
+            msg = f"name must be usable as a folder's name, not {self.config.name!r}."
             raise ConfigurationError(msg)
         self._point_truth = False
 

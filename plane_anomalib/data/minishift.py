@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
-from plane_anomalib.data.base import ValidationSplit
+from plane_anomalib.core.configured import configured
+from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.data.benchmark import BenchmarkDataModule
-from plane_anomalib.data.dataset import CloudReader, sample_row
-from plane_anomalib.data.layout import (
+from plane_anomalib.data.clouds import sample_row
+from plane_anomalib.data.dataset import CloudReader
+from plane_anomalib.data.settings import MiniShiftSettings
+from plane_anomalib.formats.folders import (
     MINISHIFT_LAYOUT,
     CategoryLayout,
     child_directories,
@@ -26,6 +28,7 @@ CATEGORIES = (
 LEVELS = ("easy", "medium", "hard")
 
 
+@configured(MiniShiftSettings)
 class MiniShift(BenchmarkDataModule):
     """The MiniShift dataset (2,577 clouds of 12 categories; under 1% of a cloud is anomalous).
 
@@ -40,23 +43,11 @@ class MiniShift(BenchmarkDataModule):
     "Towards High-Resolution 3D Anomaly Detection", AAAI 2026, arXiv 2507.07435. Terms of use: see
     the dataset's own page.
 
-    Args:
-        root: The dataset's folder.
-        category: `"all"`, a name, names separated by commas, or a list.
-        level: Which anomalous test clouds: `"all"`, `"easy"`, `"medium"` or `"hard"`; the good ones
-            are always there.
-        train_batch_size: Clouds per training batch.
-        eval_batch_size: Clouds per evaluation batch.
-        num_workers: Loader processes.
-        val_split_mode: See `PointCloudDataModule`.
-        val_split_ratio: Share of each category's training clouds held out for validation.
-        val_variants: Draws per held-out cloud and label.
-        samples_per_epoch: Training clouds per epoch.
-        seed: Of the order, the split and the synthetic anomalies.
-
     Raises:
         ConfigurationError: An argument has a value that cannot work.
     """
+
+    config: MiniShiftSettings
 
     layout: ClassVar[CategoryLayout] = MINISHIFT_LAYOUT
     archive_folder: ClassVar[str] = "minishiftad"
@@ -65,36 +56,9 @@ class MiniShift(BenchmarkDataModule):
         "<category>/train/good/*.txt and so on."
     )
 
-    def __init__(
-        self,
-        root: Path | str = "./datasets/MiniShift",
-        category: str | list[str] = "all",
-        level: Literal["all", "easy", "medium", "hard"] = "all",
-        train_batch_size: int = 4,
-        eval_batch_size: int = 1,
-        num_workers: int = 0,
-        val_split_mode: ValidationSplit = "synthetic",
-        val_split_ratio: float = 0.25,
-        val_variants: int | None = None,
-        samples_per_epoch: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.level = str(level).lower()
-        if self.level not in {"all", *LEVELS}:
-            msg = f"level must be 'all', 'easy', 'medium' or 'hard', not {level!r}."
-            raise ConfigurationError(msg)
-        super().__init__(
-            root,
-            category,
-            train_batch_size=train_batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-            val_split_mode=val_split_mode,
-            val_split_ratio=val_split_ratio,
-            val_variants=val_variants,
-            samples_per_epoch=samples_per_epoch,
-            seed=seed,
-        )
+    def build(self) -> None:
+        """Take what the settings say."""
+        self.level = self.config.level.lower()
 
     @property
     def official_categories(self) -> tuple[str, ...]:

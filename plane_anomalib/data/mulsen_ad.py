@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
+from plane_anomalib.core.configured import configured
 from plane_anomalib.core.errors import DatasetError, PointCloudFileError
-from plane_anomalib.data.base import ValidationSplit
 from plane_anomalib.data.benchmark import BenchmarkDataModule
-from plane_anomalib.data.dataset import CloudReader, sample_row
-from plane_anomalib.data.layout import (
+from plane_anomalib.data.clouds import sample_row
+from plane_anomalib.data.dataset import CloudReader
+from plane_anomalib.data.settings import MulSenADSettings
+from plane_anomalib.formats.folders import (
     MULSEN_LAYOUT,
     CategoryLayout,
     child_directories,
@@ -29,6 +31,7 @@ _LABELS = "data.csv"
 _COLUMNS = 4
 
 
+@configured(MulSenADSettings)
 class MulSenAD(BenchmarkDataModule):
     """The point clouds of the MulSen-AD dataset (15 categories), CC BY 4.0.
 
@@ -47,21 +50,11 @@ class MulSenAD(BenchmarkDataModule):
     `dataset_3D.py` and the README). W. Li, B. Zheng, X. Xu et al., "Multi-Sensor Object Anomaly
     Detection: Unifying Appearance, Geometry, and Internal Properties", CVPR 2025, arXiv 2412.14592.
 
-    Args:
-        root: The dataset's folder.
-        category: `"all"`, a name, names separated by commas, or a list.
-        train_batch_size: Clouds per training batch.
-        eval_batch_size: Clouds per evaluation batch.
-        num_workers: Loader processes.
-        val_split_mode: See `PointCloudDataModule`.
-        val_split_ratio: Share of each category's training clouds held out for validation.
-        val_variants: Draws per held-out cloud and label.
-        samples_per_epoch: Training clouds per epoch.
-        seed: Of the order, the split and the synthetic anomalies.
-
     Raises:
         ConfigurationError: An argument has a value that cannot work.
     """
+
+    config: MulSenADSettings
 
     layout: ClassVar[CategoryLayout] = MULSEN_LAYOUT
     archive_folder: ClassVar[str] = "mulsen_ad"
@@ -69,32 +62,6 @@ class MulSenAD(BenchmarkDataModule):
         "Unpack MulSen_AD (dataset orgjy314159/MulSen_AD on the Hugging Face hub) there: "
         "<category>/Pointcloud/train/*.stl and so on."
     )
-
-    def __init__(
-        self,
-        root: Path | str = "./datasets/MulSen_AD",
-        category: str | list[str] = "all",
-        train_batch_size: int = 4,
-        eval_batch_size: int = 1,
-        num_workers: int = 0,
-        val_split_mode: ValidationSplit = "synthetic",
-        val_split_ratio: float = 0.25,
-        val_variants: int | None = None,
-        samples_per_epoch: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            root,
-            category,
-            train_batch_size=train_batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-            val_split_mode=val_split_mode,
-            val_split_ratio=val_split_ratio,
-            val_variants=val_variants,
-            samples_per_epoch=samples_per_epoch,
-            seed=seed,
-        )
 
     @property
     def official_categories(self) -> tuple[str, ...]:

@@ -11,16 +11,20 @@ transform's. Thresholds found on it are honest, not optimal.
 
 from __future__ import annotations
 
+import logging
 import math
 import zlib
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.data.settings import check_share
+
+logger = logging.getLogger(__name__)
 
 
 class CorruptedCloud(Protocol):
@@ -51,54 +55,69 @@ _LEAST_CLOUDS_PER_LABEL = 16
 _ATTEMPTS = 10
 
 
-def hold_out(samples: pd.DataFrame, share: float, seed: int) -> tuple[list[int], list[int]]:
+def hold_out(categories: Sequence[str], share: float, seed: int) -> tuple[list[int], list[int]]:
     """Split row numbers into training and held-out ones, category by category.
 
     Args:
-        samples: Rows with `category`.
+        categories: Of each row.
         share: Of each category's clouds, to be held out: at least one, never all.
         seed: Chooses which.
 
     Returns:
         Training and held-out row numbers, each sorted. A category with a single cloud has none
         held out.
+
+    Raises:
+        ConfigurationError: The share is not between 0 and 1.
     """
-    if not 0 < share < 1:
-        msg = f"val_split_ratio must be between 0 and 1, not {share}."
-        raise ConfigurationError(msg)
+    check_share(share)
+    members: dict[str, list[int]] = defaultdict(list)
+    for number, category in enumerate(categories):
+        members[str(category)].append(number)
     held: list[int] = []
-    for category, group in samples.reset_index(drop=True).groupby("category", sort=True):
+    for category in sorted(members):
+        group = np.array(members[category])
         number = min(max(1, round(share * len(group))), len(group) - 1)
-        generator = np.random.default_rng([seed, zlib.crc32(str(category).encode())])
-        held += generator.permutation(group.index.to_numpy())[:number].tolist()
-    return sorted(set(range(len(samples))) - set(held)), sorted(held)
+        generator = np.random.default_rng([seed, zlib.crc32(category.encode())])
+        held += generator.permutation(group)[:number].tolist()
+    return sorted(set(range(len(categories))) - set(held)), sorted(held)
 
 
-def synthetic_rows(held_out: pd.DataFrame, variants: int | None) -> pd.DataFrame:
-    """List the validation clouds to be made from the held-out ones.
+def split_rows(categories: Sequence[str], share: float, seed: int) -> tuple[list[int], list[int]]:
+    """Hold some clouds out; a category's only cloud is on both sides, with a warning.
 
     Args:
-        held_out: Rows of normal clouds.
+        categories: Of each row.
+        share: See `hold_out`.
+        seed: Chooses which.
+
+    Returns:
+        Training and held-out row numbers, each sorted.
+    """
+    kept, held = hold_out(categories, share, seed)
+    lonely = set(categories) - {categories[number] for number in held}
+    if lonely:
+        logger.warning(
+            "%s: one cloud only, so it trains and validates: thresholds are optimistic.",
+            ", ".join(sorted(lonely)),
+        )
+        held = sorted({*held, *(i for i, name in enumerate(categories) if name in lonely)})
+    return kept, held
+
+
+def synthetic_draws(held_out: int, variants: int | None) -> list[tuple[int, int]]:
+    """Which draws are made of every held-out cloud.
+
+    Args:
+        held_out: How many clouds there are.
         variants: Draws per held-out cloud and label; by default as many as give at least 16
             normal and 16 anomalous clouds.
 
     Returns:
-        Rows with `variant` 0.. and `label_index` 0 or 1.
+        Pairs of a variant, 0.., and a label, 0 or 1.
     """
-    count = variants or max(1, math.ceil(_LEAST_CLOUDS_PER_LABEL / max(1, len(held_out))))
-    parts = [
-        held_out.assign(
-            variant=variant,
-            label_index=label,
-            defect="synthetic" if label else "good",
-            split="val",
-        )
-        for variant in range(count)
-        for label in (0, 1)
-    ]
-    rows = pd.concat(parts, ignore_index=True)
-    rows.attrs = {**held_out.attrs, "task": "segmentation"}
-    return rows
+    count = variants or max(1, math.ceil(_LEAST_CLOUDS_PER_LABEL / max(1, held_out)))
+    return [(variant, label) for variant in range(count) for label in (0, 1)]
 
 
 def variant_generator(seed: int, name: str, variant: int, label: int) -> np.random.Generator:

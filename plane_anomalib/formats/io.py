@@ -18,6 +18,7 @@ import numpy.typing as npt
 from plane_anomalib.core.errors import ConfigurationError, PointCloudFileError
 from plane_anomalib.formats.arrays import read_npy, read_npz
 from plane_anomalib.formats.common import Ceiling, RawCloud, check_file
+from plane_anomalib.formats.folders import MESH_SUFFIXES, POINT_SUFFIXES, SUFFIXES
 from plane_anomalib.formats.pcd import read_pcd
 from plane_anomalib.formats.ply import read_ply, read_ply_header
 from plane_anomalib.formats.text import read_text
@@ -36,9 +37,6 @@ __all__ = [
 
 CloudKind = Literal["auto", "points", "mesh", "vertices"]
 """What a file is taken for; see `read_points`."""
-
-POINT_SUFFIXES = frozenset({".pcd", ".ply", ".xyz", ".txt", ".csv", ".npy", ".npz"})
-MESH_SUFFIXES = frozenset({".obj", ".stl", ".off", ".ply"})
 
 # Largest rounding error that float32 may bring, as a share of the cloud's extent: half a grid
 # step of 1e-4, well under the spacing of a million points on a surface (about 1e-3).
@@ -125,7 +123,7 @@ def read_labelled_points(path: str | Path) -> PointCloudData:
     return _finish(path, _read_raw(path, 0, 0, "points", Ceiling()), want_labels=True)
 
 
-def check_suffix(path: str | Path, allowed: frozenset[str] = POINT_SUFFIXES | MESH_SUFFIXES) -> str:
+def check_suffix(path: str | Path, allowed: frozenset[str] = SUFFIXES) -> str:
     """The suffix of a file in lower case, if it is one of a kind that is read here.
 
     Args:
@@ -151,7 +149,7 @@ def check_suffix(path: str | Path, allowed: frozenset[str] = POINT_SUFFIXES | ME
 
 def _read_raw(path: Path, num_samples: int, seed: int, kind: str, ceiling: Ceiling) -> RawCloud:
     meshes = MESH_SUFFIXES
-    allowed = {"auto": POINT_SUFFIXES | meshes, "mesh": meshes, "vertices": meshes}
+    allowed = {"auto": SUFFIXES, "mesh": meshes, "vertices": meshes}
     suffix = path.suffix.lower()
     if not path.is_dir():
         check_suffix(path, allowed.get(kind, POINT_SUFFIXES))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plane_anomalib.core.errors import DatasetError
-from plane_anomalib.data.predict import SUFFIXES, clouds_below, only_clouds
+from plane_anomalib.formats.folders import SUFFIXES, clouds_below, only_clouds
 from plane_anomalib.web.file_names import unique_stems
 
 LIST_MARK = "@"

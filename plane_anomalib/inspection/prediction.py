@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.files import sha256_of
 from plane_anomalib.core.provenance import software_versions
-from plane_anomalib.data.labels import read_mask
 from plane_anomalib.formats.io import read_points
+from plane_anomalib.formats.labels import read_mask
 from plane_anomalib.inspection.card import GOOD_FOLDER, DetectorCard
 from plane_anomalib.inspection.cloud_files import DEFAULT_FORMATS, score_scale, write_cloud
 from plane_anomalib.inspection.inputs import CloudFile

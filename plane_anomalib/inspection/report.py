@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.files import replaced
-from plane_anomalib.data.labels import read_mask
 from plane_anomalib.formats.io import POINT_SUFFIXES
+from plane_anomalib.formats.labels import read_mask
 from plane_anomalib.inspection.cloud_files import JudgedCloud
 from plane_anomalib.inspection.comparison import GoodScanOverlay
 from plane_anomalib.inspection.pages import (

@@ -16,8 +16,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer, seed_everythin
 
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.core.typed_data import TypedDataError, load_strict, to_plain, write_json
-from plane_anomalib.data.base import PointCloudDataModule
-from plane_anomalib.data.dataset import CloudReader, sample_row
+from plane_anomalib.data.clouds import sample_row
+from plane_anomalib.data.datamodule import PointCloudDataModule
+from plane_anomalib.data.dataset import CloudReader
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.quiet import quiet_lightning
 from plane_anomalib.inspection.scans import GoodScan

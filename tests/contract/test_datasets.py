@@ -14,7 +14,7 @@ from anomalib.data import AnomalibDataModule
 from lightning.pytorch import LightningModule, Trainer
 
 from plane_anomalib.core.registry import BUILT_IN, DATASETS
-from plane_anomalib.data.base import PointCloudDataModule
+from plane_anomalib.data.datamodule import PointCloudDataModule
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from tests.support.trees import (
     folder_tree,

@@ -16,8 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
-from plane_anomalib.data.category_names import CATEGORIES_NEW
-from plane_anomalib.data.layout import list_files
+from plane_anomalib.formats.folders import CATEGORIES_NEW, list_files
 from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES
 from plane_anomalib.generation.folders import claim, in_place, manifest_in
 from plane_anomalib.generation.meshes.category import Category, MeshSpec

@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.types import STEP_OUTPUT
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import DATASETS
-from plane_anomalib.data.base import PointCloudDataModule
+from plane_anomalib.data.datamodule import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.models.lightning.evaluator import PointCloudEvaluator

@@ -17,7 +17,7 @@ from torch import distributed as dist
 
 from plane_anomalib.backbones.encoders import create_backbone
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.data.base import PointCloudDataModule
+from plane_anomalib.data.datamodule import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.generation.defects.corruption import RotationMode

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from plane_anomalib.data.clouds import Draw
 from plane_anomalib.data.dataset import PointCloudDataset
-from plane_anomalib.data.sampler import Draw
 from plane_anomalib.geometry.points import UnitSphere, unit_sphere
 from plane_anomalib.models.plane.inputs import Frame
 

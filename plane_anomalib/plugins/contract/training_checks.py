@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from plane_anomalib.core.results import read_metrics_json
+from plane_anomalib.data.dataset import PointCloudPredictDataset
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.data.predict import PointCloudPredictDataset
 from plane_anomalib.plugins.contract.check import check, expect, expect_close
 from plane_anomalib.plugins.contract.model_under_test import CATEGORIES, ModelUnderTest, packed
 from plane_anomalib.plugins.contract.sample_data import surface

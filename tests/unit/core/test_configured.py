@@ -270,7 +270,7 @@ def test_config_that_cannot_be_flat_is_refused_at_once() -> None:
 
     @dataclass(frozen=True)
     class Needed:
-        points: int
+        inputs: Inputs
 
     for config, words in [
         (Twice, "points twice"),
@@ -278,6 +278,20 @@ def test_config_that_cannot_be_flat_is_refused_at_once() -> None:
         (int, "frozen"),
     ]:
         with pytest.raises(TypeError, match=words):
-            configured(config)(type("Some", (), {"build": print}))
-    with pytest.raises(TypeError, match="build"):
-        configured(Settings)(type("Some", (), {}))
+            configured(config)(type("Some", (), {}))
+
+
+def test_what_has_no_default_has_to_be_given_and_comes_first() -> None:
+    @dataclass(frozen=True)
+    class Place:
+        root: Path
+        depth: int = 1
+
+    @configured(Place)
+    class Folder:
+        """A folder."""
+
+    assert str(inspect.signature(Folder)).startswith("(root: pathlib.Path, depth: int = 1)")
+    assert Folder(Path("a")).config == Place(Path("a"))
+    with pytest.raises(TypeError, match="root"):
+        Folder()

@@ -7,7 +7,7 @@ from plane_anomalib.data.categories import (
     parse_categories,
     select_categories,
 )
-from plane_anomalib.data.category_names import CATEGORIES_40, CATEGORIES_NEW
+from plane_anomalib.formats.folders import CATEGORIES_40, CATEGORIES_NEW
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from plane_anomalib.core.errors import DatasetError, PointCloudFileError
-from plane_anomalib.data.predict import PointCloudPredictDataset
+from plane_anomalib.data.dataset import PointCloudPredictDataset
 from tests.support.trees import shapenet_tree, surface, write_pcd
 
 

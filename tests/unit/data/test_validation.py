@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data import validation
-from plane_anomalib.data.validation import draw_variant, hold_out, synthetic_rows
+from plane_anomalib.data.dataset import synthetic_rows
+from plane_anomalib.data.validation import draw_variant, hold_out
 from tests.support.trees import dent, surface
 
 
@@ -24,17 +25,17 @@ def press(points: NDArray[np.float32], generator: np.random.Generator) -> Simple
 @pytest.mark.parametrize(("size", "held"), [(1, 0), (2, 1), (3, 1), (4, 1), (8, 2), (40, 10)])
 def test_a_quarter_of_each_category_is_held_out_and_never_all(size: int, held: int) -> None:
     rows = table(a=size, b=4)
-    kept, out = hold_out(rows, 0.25, seed=0)
+    kept, out = hold_out(rows.category, 0.25, seed=0)
     assert sorted(kept + out) == list(range(size + 4))
     assert (rows.category[out] == "a").sum() == held
     assert (rows.category[out] == "b").sum() == 1
 
 
 def test_what_is_held_out_depends_on_the_seed_not_on_other_categories() -> None:
-    alone = hold_out(table(b=50), 0.2, seed=1)[1]
-    beside = hold_out(table(a=7, b=50), 0.2, seed=1)[1]
+    alone = hold_out(table(b=50).category, 0.2, seed=1)[1]
+    beside = hold_out(table(a=7, b=50).category, 0.2, seed=1)[1]
     assert [row + 7 for row in alone] == [row for row in beside if row >= 7]
-    assert hold_out(table(b=50), 0.2, seed=2)[1] != alone
+    assert hold_out(table(b=50).category, 0.2, seed=2)[1] != alone
 
 
 @pytest.mark.parametrize(("clouds", "draws"), [(1, 16), (6, 3), (16, 1), (40, 1)])
@@ -92,4 +93,4 @@ def test_transform_that_marks_no_region_is_refused(marked: bool) -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.5, 2.0])
 def test_share_outside_zero_and_one_is_refused(share: float) -> None:
     with pytest.raises(ConfigurationError, match="val_split_ratio must be between 0 and 1"):
-        hold_out(table(a=4), share, seed=0)
+        hold_out(table(a=4).category, share, seed=0)

@@ -13,9 +13,14 @@ from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 
 logger = logging.getLogger(__name__)
 
+POINT_SUFFIXES = frozenset({".pcd", ".ply", ".xyz", ".txt", ".csv", ".npy", ".npz"})
+MESH_SUFFIXES = frozenset({".obj", ".stl", ".off", ".ply"})
+SUFFIXES = POINT_SUFFIXES | MESH_SUFFIXES
+
 NORMAL_NAMES = frozenset({"good", "positive", "normal"})
 TEMPLATE_NAMES = frozenset({"template", "prototype", "temp"})
 _SCAN_MODIFIERS = frozenset({"cut", "copy"})
+_TRUTH_FOLDERS = frozenset({"gt", "ground_truth"})
 # Below a category: a root that is one of them points at the category above it.
 _INNER_FOLDERS = frozenset({"train", "test", "gt", "good", "pointcloud"})
 # Enough for <download folder>/Anomaly-ShapeNet-v2/dataset/pcd.
@@ -43,6 +48,21 @@ MULSEN_LAYOUT = CategoryLayout(frozenset({".stl"}), ("pointcloud/train", "pointc
 
 MINISHIFT_LAYOUT = CategoryLayout(frozenset({".txt"}), ("train/good", "test/good"))
 """MiniShift's."""
+
+CATEGORIES_40 = (
+    *("ashtray0", "bag0", "bottle0", "bottle1", "bottle3", "bowl0", "bowl1", "bowl2", "bowl3"),
+    *("bowl4", "bowl5", "bucket0", "bucket1", "cap0", "cap3", "cap4", "cap5", "cup0", "cup1"),
+    *("eraser0", "headset0", "headset1", "helmet0", "helmet1", "helmet2", "helmet3", "jar0"),
+    *("microphone0", "shelf0", "tap0", "tap1", "vase0", "vase1", "vase2", "vase3", "vase4"),
+    *("vase5", "vase7", "vase8", "vase9"),
+)
+"""The categories of the papers' tables, in the folder `pcd`."""
+
+CATEGORIES_NEW = (
+    *("cabinet0", "cap1", "cap2", "chair0", "cup2", "desk0", "knife0", "knife1", "microphone1"),
+    *("screen0", "vase10", "vase6"),
+)
+"""The twelve of version 2, in the folder `new_pcd`."""
 
 
 def defect_from_stem(path: Path) -> str:
@@ -228,3 +248,40 @@ def _at_and_above(root: Path) -> Iterator[Path]:
 
 def _holds_file(directory: Path, suffixes: Collection[str]) -> bool:
     return any(p.suffix.lower() in suffixes for p in directory.iterdir())
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for directory, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        yield from (Path(directory) / name for name in sorted(names) if not name.startswith("."))
+
+
+def clouds_below(folder: Path) -> list[Path]:
+    """The clouds and meshes in a folder and below it, sorted, as the dataset above finds them."""
+    return only_clouds(folder, _files_below(folder))
+
+
+def only_clouds(folder: Path, files: Iterable[Path]) -> list[Path]:
+    """Of files below a folder, the clouds and meshes that are no ground truth, sorted.
+
+    Links that lead out of the folder are left out, with a warning.
+
+    Args:
+        folder: What was asked for.
+        files: Files below it, each path beginning with the folder's.
+    """
+    home = folder.resolve()
+    found = sorted(file for file in files if _is_wanted(file.relative_to(folder)))
+    kept = [file for file in found if file.resolve().is_relative_to(home)]
+    if len(kept) < len(found):
+        logger.warning(
+            "%s: %d links that lead out of it are not followed; copy the files instead.",
+            folder,
+            len(found) - len(kept),
+        )
+    return kept
+
+
+def _is_wanted(file: Path) -> bool:
+    folders = {part.lower() for part in file.parts[:-1]}
+    return file.suffix.lower() in SUFFIXES and not folders & _TRUTH_FOLDERS

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from plane_anomalib.core.errors import DatasetError, PointCloudFileError
-from plane_anomalib.data.layout import PCD_LAYOUT as PCD
-from plane_anomalib.data.layout import (
+from plane_anomalib.formats.folders import PCD_LAYOUT as PCD
+from plane_anomalib.formats.folders import (
     child_directory,
     defect_from_stem,
     find_collections,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from plane_anomalib.core.errors import PointCloudFileError
-from plane_anomalib.data.labels import mark_nearest, read_mask, transfer_labels
+from plane_anomalib.formats.labels import mark_nearest, read_mask, transfer_labels
 from tests.support.trees import dent, surface, write_pcd, write_truth
 
 TRUTH = Path("truth.txt")

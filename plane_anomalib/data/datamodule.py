@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import logging
 from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import pandas as pd
 import torch
@@ -15,46 +14,26 @@ from anomalib.data import AnomalibDataModule
 from anomalib.data.utils import TestSplitMode, ValSplitMode
 from torch.utils.data import DataLoader, Sampler
 
-from plane_anomalib.core.errors import ConfigurationError, DatasetError
-from plane_anomalib.data.cache import CloudCache
+from plane_anomalib.core.configured import configured
+from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.data.categories import category_label, parse_categories
-from plane_anomalib.data.dataset import CloudReader, ItemTransform, PointCloudDataset
-from plane_anomalib.data.sampler import EpochSampler
-from plane_anomalib.data.validation import hold_out, synthetic_rows
-
-__all__ = ["PointCloudDataModule", "PointCloudDataset"]
-
-logger = logging.getLogger(__name__)
+from plane_anomalib.data.clouds import CloudCache, CloudReader, EpochSampler
+from plane_anomalib.data.dataset import ItemTransform, PointCloudDataset, synthetic_rows
+from plane_anomalib.data.settings import LoaderSettings
+from plane_anomalib.data.validation import split_rows
 
 CACHE_BYTES = 512 * 2**20
-ValidationSplit = Literal["synthetic", "from_train", "from_test", "same_as_test", "none"]
 
 
+@configured(LoaderSettings)
 class PointCloudDataModule(AnomalibDataModule):
     """Base of the datamodules: a subclass says which files there are, in `_scan`.
 
-    The test set is what the folders hold. Validation:
-
-    - `"synthetic"`: of each category's training clouds a share is held out; draws from them, as
-      they are and corrupted by Ano3D, give normal and anomalous clouds (see `data.validation`).
-    - `"from_train"`: the held-out clouds alone, all normal.
-    - `"same_as_test"`, `"from_test"`: look at the test set; thresholds found so are not honest.
-    - `"none"`: every training cloud trains, and nothing is validated.
+    The test set is what the folders hold; what validates, `LoaderSettings` says.
 
     Args:
         root: The dataset's folder.
         category: `"all"`, a name, names separated by commas, or a list of names.
-        train_batch_size: Clouds per training batch.
-        eval_batch_size: Clouds per validation, test and prediction batch; clouds are large.
-        num_workers: Loader processes; 0 reads in the main process.
-        val_split_mode: See above.
-        val_split_ratio: Share of each category's training clouds (of the test clouds for
-            `"from_test"`) that validates: at least one, never all.
-        val_variants: Draws per held-out cloud and label; by default enough for 16 normal and 16
-            anomalous clouds.
-        samples_per_epoch: Training clouds per epoch, repeated with new randomness; by default each
-            cloud once.
-        seed: Of the order, the transform, the split and the synthetic anomalies.
 
     Raises:
         ConfigurationError: An argument has a value that cannot work.
@@ -70,42 +49,22 @@ class PointCloudDataModule(AnomalibDataModule):
     val_data: PointCloudDataset
     test_data: PointCloudDataset
 
-    def __init__(
-        self,
-        root: Path | str,
-        category: str | list[str] = "all",
-        train_batch_size: int = 4,
-        eval_batch_size: int = 1,
-        num_workers: int = 0,
-        val_split_mode: ValidationSplit = "synthetic",
-        val_split_ratio: float = 0.25,
-        val_variants: int | None = None,
-        samples_per_epoch: int | None = None,
-        seed: int = 0,
-    ) -> None:
-        _check_whole("train_batch_size", train_batch_size, 1)
-        _check_whole("eval_batch_size", eval_batch_size, 1)
-        _check_whole("num_workers", num_workers, 0)
-        _check_whole("seed", seed, 0)
-        _check_whole("val_variants", val_variants, 1)
-        _check_whole("samples_per_epoch", samples_per_epoch, 1)
-        if not 0 < val_split_ratio < 1:
-            msg = f"val_split_ratio must be between 0 and 1, not {val_split_ratio}."
-            raise ConfigurationError(msg)
+    def __init__(self, root: Path | str, category: str | list[str] = "all", **loading: Any) -> None:
+        settings = LoaderSettings(**loading)
         super().__init__(
-            train_batch_size=train_batch_size,
-            eval_batch_size=eval_batch_size,
-            num_workers=num_workers,
-            val_split_mode=_val_split_mode(val_split_mode),
-            val_split_ratio=val_split_ratio,
+            train_batch_size=settings.train_batch_size,
+            eval_batch_size=settings.eval_batch_size,
+            num_workers=settings.num_workers,
+            val_split_mode=ValSplitMode(settings.val_split_mode),
+            val_split_ratio=settings.val_split_ratio,
             test_split_mode=TestSplitMode.FROM_DIR,
-            seed=seed,
+            seed=settings.seed,
         )
         self.root = Path(root).expanduser()
         self.requested = parse_categories(category)
         self.category = category_label(self.requested)
-        self.val_variants = val_variants
-        self.samples_per_epoch = samples_per_epoch
+        self.val_variants = settings.val_variants
+        self.samples_per_epoch = settings.samples_per_epoch
         self._train_transform: ItemTransform | None = None
 
     @abstractmethod
@@ -195,14 +154,7 @@ class PointCloudDataModule(AnomalibDataModule):
 
     def _split(self, data: PointCloudDataset) -> tuple[PointCloudDataset, PointCloudDataset]:
         """Hold some clouds out; a category's only cloud is on both sides, with a warning."""
-        kept, held = hold_out(data.samples, self.val_split_ratio, self.seed)
-        lonely = set(data.samples.category) - set(data.samples.category[held])
-        if lonely:
-            logger.warning(
-                "%s: one cloud only, so it trains and validates: thresholds are optimistic.",
-                ", ".join(sorted(lonely)),
-            )
-            held = sorted({*held, *data.samples.index[data.samples.category.isin(lonely)]})
+        kept, held = split_rows(list(data.samples.category), self.val_split_ratio, self.seed)
         return data.subsample(kept), data.subsample(held)
 
     def _corrupt_validation(self) -> None:
@@ -256,20 +208,3 @@ class PointCloudDataModule(AnomalibDataModule):
             collate_fn=self.external_collate_fn or data.collate_fn,
             generator=torch.Generator().manual_seed(self.seed),
         )
-
-
-def _check_whole(name: str, value: int | None, least: int) -> None:
-    if value is None and name in {"val_variants", "samples_per_epoch"}:
-        return
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        msg = f"{name} must be a whole number of at least {least}, not {value!r}."
-        raise ConfigurationError(msg)
-
-
-def _val_split_mode(value: ValSplitMode | str) -> ValSplitMode:
-    name = value.value if isinstance(value, ValSplitMode) else str(value).lower()
-    if name not in get_args(ValidationSplit):
-        listing = ", ".join(get_args(ValidationSplit))
-        msg = f"val_split_mode must be one of {listing}, not {name!r}."
-        raise ConfigurationError(msg)
-    return ValSplitMode(name)

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.data import dataset as dataset_module
+from plane_anomalib.data import clouds as clouds_module
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-from plane_anomalib.data.cache import CloudCache
+from plane_anomalib.data.clouds import CloudCache
 from plane_anomalib.data.point_cloud import PointCloudItem
 from plane_anomalib.formats.io import PointCloudData
 from tests.support.trees import shapenet_tree
@@ -78,13 +78,13 @@ def test_changing_an_item_does_not_change_the_cached_cloud(root: Path) -> None:
 
 def test_training_clouds_are_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    original = dataset_module.read_points
+    original = clouds_module.read_points
 
     def counted(path: Path, **options: Any) -> PointCloudData:
         read.append(path)
         return original(path, **options)
 
-    monkeypatch.setattr(dataset_module, "read_points", counted)
+    monkeypatch.setattr(clouds_module, "read_points", counted)
     epochs(loaded(root, num_workers=0), count=3)
     assert len(read) == len(set(read)) == 6
 

@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from plane_anomalib.data.sampler import Draw, EpochSampler
+from plane_anomalib.data.clouds import Draw, EpochSampler
 
 
 def test_every_cloud_comes_once_and_the_order_changes_with_the_epoch() -> None:
