@@ -17,19 +17,14 @@ GeometrySource = Literal["pcd", "gt"]
 class LoaderSettings:
     """How clouds are split, drawn and batched; the same for all datasets.
 
-    Validation (`val_split_mode`):
-
-    - `"synthetic"`: of each category's training clouds a share is held out; draws from them, as
-      they are and corrupted by Ano3D, give normal and anomalous clouds (see `data.validation`).
-    - `"from_train"`: the held-out clouds alone, all normal.
-    - `"same_as_test"`, `"from_test"`: look at the test set; thresholds found so are not honest.
-    - `"none"`: every training cloud trains, and nothing is validated.
-
     Args:
         train_batch_size: Clouds per training batch.
         eval_batch_size: Clouds per validation, test and prediction batch; clouds are large.
         num_workers: Loader processes; 0 reads in the main process.
-        val_split_mode: What validates: see `LoaderSettings`.
+        val_split_mode: What validates. `"synthetic"`: clouds held out of training, as they are and
+            corrupted by Ano3D (see `data.validation`); `"from_train"`: those alone, all normal;
+            `"same_as_test"`, `"from_test"`: the test set, so that thresholds are not honest;
+            `"none"`: nothing, and every training cloud trains.
         val_split_ratio: Share of each category's training clouds (of the test clouds for
             `"from_test"`) that validates: at least one, never all.
         val_variants: Draws per held-out cloud and label; by default enough for 16 normal and 16
