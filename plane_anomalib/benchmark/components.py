@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -49,9 +48,5 @@ def takes(registry: Registry, name: str, argument: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _defaults(entry: RegistryEntry) -> dict[str, Any]:
-    found = default_arguments(entry.target)
-    if found is not None:
-        return found
-    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    parameters = inspect.signature(entry.load()).parameters.values()
-    return {each.name: each.default for each in parameters if each.kind not in kinds}
+    found = None if entry.config else default_arguments(entry.target)
+    return entry.arguments() if found is None else found

@@ -30,11 +30,34 @@ class RegistryEntry:
         name: The class's name, as typed after `--model` or `--data`.
         target: Where it is: `"module:Class"`.
         origin: The distribution that brings it.
+        config: Where its arguments are declared: `"module:Class"` of a frozen dataclass that can be
+            imported without it; empty where only the class tells.
     """
 
     name: str
     target: str
     origin: str = BUILT_IN
+    config: str = ""
+
+    def arguments(self) -> dict[str, Any]:
+        """Its arguments and their defaults, `inspect.Parameter.empty` where there is none.
+
+        The class itself is imported only where no config declares them.
+
+        Raises:
+            PlaneAnomalibError: The class has to be imported and cannot be.
+        """
+        import inspect
+
+        if self.config:
+            from plane_anomalib.core.configured import flat_arguments
+
+            module_name, _, class_name = self.config.partition(":")
+            declared = flat_arguments(getattr(import_module(module_name), class_name))
+            return {name: argument.default for name, argument in declared.items()}
+        loose = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        parameters = inspect.signature(self.load()).parameters.values()
+        return {each.name: each.default for each in parameters if each.kind not in loose}
 
     def load(self) -> type:
         """Import the class.
@@ -64,12 +87,20 @@ class Registry:
         kind: What the classes are, for messages: "model", "dataset".
         group: The entry point group in which other packages name theirs.
         built_in: Name to `"module:Class"` for the classes of this package.
+        configs: Name to `"module:Class"` for what declares their arguments.
     """
 
-    def __init__(self, kind: str, group: str, built_in: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        built_in: Mapping[str, str],
+        configs: Mapping[str, str] | None = None,
+    ) -> None:
         self.kind = kind
         self.group = group
         self._built_in = built_in
+        self._configs = configs or {}
         self._reported: set[str] = set()
 
     @cached_property
@@ -77,7 +108,10 @@ class Registry:
         """All entries by name; a name that is taken already is reported and left out."""
         from importlib.metadata import entry_points  # a quarter of the package's import
 
-        found = {name: RegistryEntry(name, target) for name, target in self._built_in.items()}
+        found = {
+            name: RegistryEntry(name, target, config=self._configs.get(name, ""))
+            for name, target in self._built_in.items()
+        }
         for point in entry_points(group=self.group):
             origin = point.dist.name if point.dist else "an unknown package"
             if point.name in found:
@@ -195,6 +229,14 @@ DATASETS = Registry(
         "MiniShift": "plane_anomalib.data.minishift:MiniShift",
         "PointCloudFolder": "plane_anomalib.data.folder:PointCloudFolder",
         "ProceduralShapes": "plane_anomalib.data.shapes:ProceduralShapes",
+    },
+    {
+        "AnomalyShapeNet": "plane_anomalib.data.settings:AnomalyShapeNetSettings",
+        "Real3DAD": "plane_anomalib.data.settings:Real3DADSettings",
+        "MulSenAD": "plane_anomalib.data.settings:MulSenADSettings",
+        "MiniShift": "plane_anomalib.data.settings:MiniShiftSettings",
+        "PointCloudFolder": "plane_anomalib.data.settings:PointCloudFolderSettings",
+        "ProceduralShapes": "plane_anomalib.data.settings:ProceduralShapesSettings",
     },
 )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -125,3 +128,21 @@ def test_every_built_in_name_stands_for_a_class_of_that_name() -> None:
     for registry in (MODELS, DATASETS):
         for name, entry in registry.entries.items():
             assert entry.load().__name__ == name
+
+
+@pytest.mark.parametrize("name", DATASETS.names)
+def test_arguments_are_known_without_the_class_and_are_those_of_its_signature(name: str) -> None:
+    entry = DATASETS.entry(name)
+    signature = inspect.signature(entry.load()).parameters.values()
+    assert entry.arguments() == {each.name: each.default for each in signature}
+    assert replace(entry, config="").arguments() == entry.arguments()
+
+
+def test_arguments_of_datasets_import_neither_numpy_nor_anomalib() -> None:
+    code = (
+        "import sys; from plane_anomalib.core.registry import DATASETS; "
+        "[entry.arguments() for entry in DATASETS.entries.values()]; "
+        "print({'numpy', 'torch', 'anomalib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
