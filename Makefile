@@ -1,8 +1,11 @@
 # make demo    install, train PLANE on the built-in shapes, test it, say where the pictures are
-# make test    install, run the tests
+# make quick   install, run the tests that tell most: under two minutes on two cores
+# make test    install, run all tests
 # make parity  install, compare encoders and tokenizer with the oldest and the newest open_clip
 # make lint    install, run ruff and mypy
 # make bench   install, measure speed and memory (benchmarks/ has more, which need data)
+# make docs    install, write the reference site into build/site
+# make dist    install, write the wheel and the source archive into dist
 # make clean   remove what tests, tools and the demo leave behind (the environment stays)
 #
 # Each works by itself on a fresh clone; a second call installs nothing. Options:
@@ -20,13 +23,18 @@ export PYTHON TORCH_INDEX
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_DOCS := $(VENV)/.installed-docs
+INSTALLED_DIST := $(VENV)/.installed-dist
 
 OPEN_CLIPS ?= 2.24.0 3.*
 
-.PHONY: demo test parity lint bench clean
+.PHONY: demo quick test parity lint docs dist bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/anomalib train --config configs/demo.yaml $(DEMO)
+
+quick: $(INSTALLED_DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) -m "not slow and not browser"
 
 test: $(INSTALLED_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
@@ -46,6 +54,16 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Strict: a link that leads nowhere, or a docstring that names what is not there, fails.
+docs: $(INSTALLED_DOCS)
+	mkdir -p build/pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The wheel is made from the source archive, so that neither holds what lies about here.
+dist: $(INSTALLED_DIST)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
 bench: $(INSTALLED_DEV)
 	$(BIN)/python benchmarks/io_speed.py
 	$(BIN)/python benchmarks/metrics_speed.py
@@ -56,6 +74,12 @@ $(INSTALLED): pyproject.toml scripts/setup.sh
 
 $(INSTALLED_DEV): pyproject.toml scripts/setup.sh
 	scripts/setup.sh $(VENV) dev
+
+$(INSTALLED_DOCS): pyproject.toml scripts/setup.sh
+	scripts/setup.sh $(VENV) docs
+
+$(INSTALLED_DIST): pyproject.toml scripts/setup.sh
+	scripts/setup.sh $(VENV) dist
 
 clean:
 	rm -rf results/demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
