@@ -24,6 +24,9 @@ TruthForm = Literal["labelled_points", "anomalous_points", "labels"]
 # ten to fifty times the tolerance, so another cloud's labels do not pass.
 TOLERANCE = 1e-3
 
+_OTHER_CLOUD = "the file belongs to another cloud, or to another release of the dataset"
+_UNLABELLED = "no point is labelled anomalous, yet its cloud is one of the anomalous"
+
 
 def transfer_labels(
     points: NDArray[np.float32],
@@ -33,54 +36,59 @@ def transfer_labels(
     path: Path,
     tolerance: float = TOLERANCE,
 ) -> NDArray[np.bool_]:
-    """Give each point the label of the nearest ground-truth row.
+    """Give each point the label of the nearest ground-truth row, whatever the order of the rows.
 
-    Neither the order of the rows nor duplicates among them matter (of rows at one place an
-    anomalous one wins), and rows that the cloud does not have are ignored.
+    Of rows at one place an anomalous one wins; rows that the cloud does not have are ignored.
 
     Args:
         points: The cloud, `(N, 3)`.
-        truth_points: The file's coordinates, `(M, 3)`; M may differ from N.
+        truth_points: The file's coordinates, `(M, 3)`.
         truth_labels: The file's labels, `(M,)`.
         path: The ground-truth file, for the errors.
-        tolerance: Largest distance from a point to its row, as a share of the cloud's
-            bounding-box diagonal.
+        tolerance: Largest distance from a point to its row, over the bounding-box diagonal.
 
     Returns:
         Labels in the order of `points`, `(N,)`.
 
     Raises:
-        PointCloudFileError: No row is anomalous, a point has no row within the tolerance, or no
-            anomalous row lies on the cloud.
+        PointCloudFileError: No row is anomalous, or the file does not fit the cloud.
     """
     anomalous = truth_points[truth_labels]
     if not len(anomalous):
         raise PointCloudFileError(
-            path,
-            "no point is labelled anomalous, yet its cloud is one of the anomalous",
-            "the last column must hold 1 for anomalous points",
+            path, _UNLABELLED, "the last column must hold 1 for anomalous points"
         )
     distance = knn(truth_points, points, 1)[0][:, 0]
-    limit = tolerance * float(np.linalg.norm(np.ptp(points, axis=0)))
+    limit = _reach(points, tolerance)
     if (worst := float(distance.max())) > limit:
-        raise PointCloudFileError(
-            path,
-            f"does not fit its cloud: a point is {worst:.4g} away from the nearest row, "
-            f"{limit:.4g} is allowed",
-            "the file belongs to another cloud, or to another release of the dataset",
-        )
-    # A second search instead of the first one's indices, which pick any of several equally near
-    # rows. Its bound matters: without it, points far from every defect search the whole tree.
+        reason = f"a point is {worst:.4g} away from the nearest row, {limit:.4g} is allowed"
+        raise PointCloudFileError(path, f"does not fit its cloud: {reason}", _OTHER_CLOUD)
+    mask = _at_least_as_near(anomalous, points, distance, limit)
+    if not mask.any():
+        reason = "none of its anomalous rows lies on the cloud"
+        raise PointCloudFileError(path, reason, _OTHER_CLOUD)
+    return mask
+
+
+def _at_least_as_near(
+    anomalous: NDArray[np.float32],
+    points: NDArray[np.float32],
+    distance: NDArray[np.float32],
+    limit: float,
+) -> NDArray[np.bool_]:
+    """Which points have an anomalous row within the distance of their nearest row.
+
+    A second search instead of the first one's indices, which pick any of several equally near
+    rows. Its bound matters: without it, points far from every defect search the whole tree.
+    """
     tree = cKDTree(anomalous, balanced_tree=False)
     near = tree.query(points, distance_upper_bound=np.nextafter(limit, np.inf))[0]
-    mask = np.asarray(near, np.float32) <= distance
-    if not mask.any():
-        raise PointCloudFileError(
-            path,
-            "none of its anomalous rows lies on the cloud",
-            "the file belongs to another cloud, or to another release of the dataset",
-        )
-    return mask
+    return np.asarray(near, np.float32) <= distance
+
+
+def _reach(points: NDArray[np.float32], tolerance: float) -> float:
+    """A share of a cloud's bounding-box diagonal."""
+    return tolerance * float(np.linalg.norm(np.ptp(points, axis=0)))
 
 
 def mark_nearest(
@@ -105,14 +113,12 @@ def mark_nearest(
         PointCloudFileError: No anomalous point lies on the cloud.
     """
     distance, nearest = (found[:, 0] for found in knn(points, anomalous, 1))
-    limit = tolerance * float(np.linalg.norm(np.ptp(points, axis=0)))
+    limit = _reach(points, tolerance)
     far = int((distance > limit).sum())
     if far == len(anomalous):
+        reason = f"the nearest of its {far} rows is {float(distance.min()):.4g} away"
         raise PointCloudFileError(
-            path,
-            f"does not fit its cloud: the nearest of its {far} rows is {float(distance.min()):.4g} "
-            f"away, {limit:.4g} is allowed",
-            "the file belongs to another cloud, or to another release of the dataset",
+            path, f"does not fit its cloud: {reason}, {limit:.4g} is allowed", _OTHER_CLOUD
         )
     if far:
         logger.warning(
@@ -178,9 +184,5 @@ def _labels_in_order(path: Path, labels: NDArray[np.float64], count: int) -> NDA
             path, reason, "one label per point is needed, in the cloud's order"
         )
     if not (mask := labels > 0).any():
-        raise PointCloudFileError(
-            path,
-            "no point is labelled anomalous, yet its cloud is one of the anomalous",
-            "anomalous points need the label 1",
-        )
+        raise PointCloudFileError(path, _UNLABELLED, "anomalous points need the label 1")
     return mask

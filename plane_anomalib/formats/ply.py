@@ -93,6 +93,14 @@ def read_ply_header(path: Path) -> PlyHeader:
     with path.open("rb") as handle:
         lines = _header_lines(path, handle)
         offset = handle.tell()
+    kind, elements = _parsed_header(path, lines)
+    header = PlyHeader(kind, tuple(elements), len(lines) + 1, offset)
+    _check_sizes(path, header)
+    return header
+
+
+def _parsed_header(path: Path, lines: list[str]) -> tuple[str, list[PlyElement]]:
+    """The format and the elements that the lines of a header declare."""
     kind = ""
     elements: list[PlyElement] = []
     for line in lines:
@@ -123,9 +131,7 @@ def read_ply_header(path: Path) -> PlyHeader:
             )
     if not kind:
         raise PointCloudFileError(path, "has no format line in its PLY header", HEADER_HINT)
-    header = PlyHeader(kind, tuple(elements), len(lines) + 1, offset)
-    _check_sizes(path, header)
-    return header
+    return kind, elements
 
 
 def _header_lines(path: Path, handle: BinaryIO) -> list[str]:

@@ -116,13 +116,32 @@ def read_table(
     Raises:
         PointCloudFileError: A value that is no number, or a row of another length.
     """
-    import pandas as pd
-
     start = handle.tell()
     if len(handle.readline(_LONGEST_LINE)) == _LONGEST_LINE:
         # The parser makes a column of each of its values, at a thousand times their size.
         raise _too_long(path, layout.skip + 1)
     handle.seek(start)
+    try:
+        table = _parsed(handle, layout, rows)
+    except (ValueError, OverflowError) as error:
+        handle.seek(start)
+        reason = _first_fault(handle, layout) or f"cannot be read as numbers: {error}"
+        raise PointCloudFileError(
+            path, reason, "every row needs the same number of numeric values"
+        ) from error
+    if table.shape[1] != layout.columns:
+        raise PointCloudFileError(
+            path,
+            f"has rows of {table.shape[1]} values where {layout.columns} are expected",
+            "the file is damaged or its header is wrong",
+        )
+    return table
+
+
+def _parsed(handle: BinaryIO, layout: TextLayout, rows: int | None) -> npt.NDArray[np.float64]:
+    """The table as it stands there, of whatever width; a `ValueError` says that it is none."""
+    import pandas as pd
+
     try:
         # An empty or missing value is an error here (no default missing values), never a NaN.
         frame = pd.read_csv(
@@ -142,20 +161,7 @@ def read_table(
         )
     except pd.errors.EmptyDataError:
         return np.empty((0, layout.columns))
-    except (ValueError, OverflowError, pd.errors.ParserError) as error:
-        handle.seek(start)
-        reason = _first_fault(handle, layout) or f"cannot be read as numbers: {error}"
-        raise PointCloudFileError(
-            path, reason, "every row needs the same number of numeric values"
-        ) from error
-    table = frame.to_numpy()
-    if table.shape[1] != layout.columns:
-        raise PointCloudFileError(
-            path,
-            f"has rows of {table.shape[1]} values where {layout.columns} are expected",
-            "the file is damaged or its header is wrong",
-        )
-    return table
+    return frame.to_numpy()
 
 
 def _detect_layout(path: Path, handle: BinaryIO) -> TextLayout:
