@@ -17,10 +17,8 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-from plane_anomalib.benchmark.row_cost import row_cost
-from plane_anomalib.benchmark.rows import RowKey
+from plane_anomalib.benchmark.leaderboard import Leaderboard, RowKey, leaderboard, row_cost
 from plane_anomalib.benchmark.schema import ONE_FOR_ALL, RESULT_FILE, JobResult, read_result
-from plane_anomalib.benchmark.table import Leaderboard, leaderboard
 from plane_anomalib.core.files import replaced
 from plane_anomalib.core.results import METRIC_NAMES
 

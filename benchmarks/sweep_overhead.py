@@ -26,8 +26,8 @@ from output import write_or_print
 
 from plane_anomalib.benchmark.executors import Resources
 from plane_anomalib.benchmark.executors.local import LocalExecutor
-from plane_anomalib.benchmark.order import Order
 from plane_anomalib.benchmark.plan import Planned, make_plan
+from plane_anomalib.benchmark.schema import JobOrder
 from plane_anomalib.benchmark.store import Store
 from plane_anomalib.benchmark.sweep_file import DataColumn, ModelRow, SweepFile
 
@@ -63,7 +63,7 @@ def by_sweep(planned: Planned, work: Path) -> Spent:
     """From the claim of the job to its result."""
     store = Store(Path(tempfile.mkdtemp(dir=work)))
     assert planned.job_id is not None and planned.identity is not None  # noqa: S101, PT018
-    order = Order(planned.job_id, planned.job, planned.identity)
+    order = JobOrder(planned.job_id, planned.job, planned.identity)
     start = spent()
     (result,) = LocalExecutor(Resources(processes=1)).run([order], store)
     used = since(start)

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.benchmark.components import takes
 from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.core.files import replaced
 from plane_anomalib.core.registry import DATASETS
@@ -82,7 +81,8 @@ def list_data(data: Component, cache: Path, *, make: bool) -> Listing:
     known = _read(file)
     if known is not None:
         return known
-    found = _scan(data.name, arguments, make=make)
+    splits = {"val_split_mode": "none"} if "val_split_mode" in data.arguments else {}
+    found = _scan(data.name, {**arguments, **splits}, make=make)
     if found.is_made:
         with replaced(file) as temporary:
             temporary.write_text(strict_json(found), encoding="utf-8")
@@ -114,8 +114,6 @@ def _stamp(path: str | Path) -> list[int] | None:
 
 
 def _scan(name: str, arguments: dict[str, Any], *, make: bool) -> Listing:
-    if takes(DATASETS, name, "val_split_mode"):
-        arguments = {**arguments, "val_split_mode": "none"}
     datamodule: Any = DATASETS.get(name)(**arguments)
     if not (make or datamodule.is_on_disk):
         official = datamodule.official_categories

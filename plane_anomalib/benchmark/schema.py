@@ -1,8 +1,9 @@
 """What a sweep writes and every report reads: jobs and their results, typed and versioned.
 
-A job is one training and test of one model on one dataset with one seed. Its result is one JSON
-file, `<folder of results>/<job id>/result.json`, with everything that belongs to it beside it: to
-merge the results of several machines is to copy their folders together.
+A job is one training and test of one model on one dataset with one seed. Its folder,
+`<folder of results>/<job id>`, begins with an order, what its process is told, and ends with one
+JSON file, `result.json`, with everything that belongs to it beside it: to merge the results of
+several machines is to copy their folders together.
 """
 
 from __future__ import annotations
@@ -208,3 +209,44 @@ def read_results(folder: Path) -> list[JobResult]:
         ResultsError: One of them cannot be read.
     """
     return [read_result(file) for file in sorted(folder.glob(f"*/{RESULT_FILE}"))]
+
+
+ORDER_FILE = "order.json"
+LOG_FILE = "log.txt"
+
+
+@dataclass(frozen=True)
+class JobOrder:
+    """A job to run.
+
+    Attributes:
+        job_id: Its id.
+        job: What to run.
+        identity: Its hashes.
+        attempt: 1 for the first try.
+    """
+
+    job_id: str
+    job: Job
+    identity: Identity
+    attempt: int = 1
+
+
+def write_order(home: Path, order: JobOrder) -> None:
+    """Write an order into the job's folder."""
+    write_json(home / ORDER_FILE, order)
+
+
+def read_order(home: Path) -> JobOrder:
+    """Read the order of a job's folder.
+
+    Raises:
+        ResultsError: It is missing or damaged.
+    """
+    file = home / ORDER_FILE
+    try:
+        return from_plain(JobOrder, load_strict(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, TypedDataError) as error:
+        raise ResultsError(
+            f"{file}: cannot be read ({error}); run the sweep again, which writes it anew."
+        ) from error

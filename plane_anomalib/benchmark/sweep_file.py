@@ -20,10 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from plane_anomalib.benchmark.schema import ONE_CLASS, ONE_FOR_ALL
-from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.core.registry import DATASETS, MODELS
 from plane_anomalib.core.typed_data import read_yaml, read_yaml_mapping
 from plane_anomalib.data.categories import parse_categories
+from plane_anomalib.formats.folders import (
+    MINISHIFT_LAYOUT,
+    MULSEN_LAYOUT,
+    PCD_LAYOUT,
+    CategoryLayout,
+    child_directories,
+    child_directory,
+    is_category,
+)
 
 BUNDLED = Path(__file__).resolve().parents[1] / "configs" / "sweeps"
 """The sweep files that come with the package: its `configs` is a link to the checkout's, which a
@@ -76,7 +85,7 @@ class DataColumn:
 
 
 @dataclass(frozen=True)
-class Limits:
+class JobLimits:
     """What a job may take.
 
     Attributes:
@@ -110,7 +119,7 @@ class SweepFile:
     categories: Any = "all"
     seeds: tuple[int, ...] = (0,)
     scope: str = ONE_CLASS
-    limits: Limits = field(default_factory=Limits)
+    limits: JobLimits = field(default_factory=JobLimits)
 
 
 def find_sweep(name: str) -> Path:
@@ -235,3 +244,56 @@ def _no_column(name: str, sweep: SweepFile) -> str:
     close = difflib.get_close_matches(name, names, n=1)
     meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(names) or 'none'}."
     return f"no column is called {name!r}: {meant}"
+
+
+def columns_of(roots: Sequence[Path]) -> tuple[DataColumn, ...]:
+    """A column for every folder of categories at or right below the roots, by the folder's name.
+
+    Args:
+        roots: Folders of `<category>/{train,test,GT}` (Anomaly-ShapeNet) or `gt` (Real3D-AD), of
+            `<category>/Pointcloud` (MulSen-AD) or of `<category>/{train/good,test,gt}` with text
+            (MiniShift), or folders of such folders.
+
+    Raises:
+        DatasetError: A root is no folder or holds no such folder, or two have one name.
+    """
+    columns = [column for root in roots for column in _columns(root.expanduser())]
+    by_name = {column.column: column for column in columns}
+    if len(by_name) < len(columns):
+        names = sorted(column.column for column in columns)
+        raise DatasetError(f"Two folders have one name ({', '.join(names)}): rename one of them.")
+    return tuple(columns)
+
+
+def _columns(root: Path) -> list[DataColumn]:
+    if not root.is_dir():
+        raise DatasetError(f"{root} is no folder: name a folder of categories.")
+    places = [root] if _dataset(root) else child_directories(root)
+    columns = [
+        DataColumn(dataset, place.resolve().name, {"root": str(place)}, official=False)
+        for place in places
+        if (dataset := _dataset(place))
+    ]
+    if not columns:
+        raise DatasetError(
+            f"{root} holds no categories (folders with train, test, and GT or gt), and neither "
+            "does a folder in it: name a folder in the layout of a public dataset."
+        )
+    return columns
+
+
+def _dataset(folder: Path) -> str | None:
+    """The dataset class for a folder of categories."""
+    if categories := _categories(folder, PCD_LAYOUT):
+        # Only the ground truth's folder is called differently.
+        names = {child.name for category in categories for child in child_directories(category)}
+        return "AnomalyShapeNet" if "GT" in names else "Real3DAD"
+    if _categories(folder, MULSEN_LAYOUT):
+        return "MulSenAD"
+    if any(child_directory(c, "gt") for c in _categories(folder, MINISHIFT_LAYOUT)):
+        return "MiniShift"
+    return None
+
+
+def _categories(folder: Path, layout: CategoryLayout) -> list[Path]:
+    return [child for child in child_directories(folder) if is_category(child, layout)]

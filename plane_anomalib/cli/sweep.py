@@ -43,11 +43,10 @@ def run(arguments: Namespace) -> int:
 
 
 def _run(arguments: Namespace) -> int:
-    from plane_anomalib.benchmark.estimates import Estimates
     from plane_anomalib.benchmark.executors import create_executor
-    from plane_anomalib.benchmark.leaderboard import printed
-    from plane_anomalib.benchmark.running import orders_of, results_of, run_orders
+    from plane_anomalib.benchmark.report.markdown import printed
     from plane_anomalib.benchmark.store import Store
+    from plane_anomalib.benchmark.sweep_run import Estimates, orders_of, results_of, run_orders
     from plane_anomalib.core.progress import duration
 
     sweep, store = _sweep(arguments), Store(arguments.out)
@@ -81,9 +80,8 @@ def _run(arguments: Namespace) -> int:
 
 
 def _plan(arguments: Namespace) -> int:
-    from plane_anomalib.benchmark.estimates import Estimates
-    from plane_anomalib.benchmark.running import label, results_of
     from plane_anomalib.benchmark.store import Store
+    from plane_anomalib.benchmark.sweep_run import Estimates, label, results_of
     from plane_anomalib.core.progress import duration
 
     store = Store(arguments.out)
@@ -109,8 +107,8 @@ def _plan(arguments: Namespace) -> int:
 
 
 def _status(arguments: Namespace) -> int:
-    from plane_anomalib.benchmark.running import results_of
     from plane_anomalib.benchmark.store import Store
+    from plane_anomalib.benchmark.sweep_run import results_of
 
     store = Store(arguments.out)
     plan = _planned(arguments, _sweep(arguments), store, make=False)
@@ -123,8 +121,8 @@ def _status(arguments: Namespace) -> int:
 
 
 def _report(arguments: Namespace) -> int:
-    from plane_anomalib.benchmark.running import results_of
     from plane_anomalib.benchmark.store import Store
+    from plane_anomalib.benchmark.sweep_run import results_of
 
     store = Store(arguments.out)
     plan = _planned(arguments, _sweep(arguments), store, make=False)
@@ -150,8 +148,7 @@ def _merge(arguments: Namespace) -> int:
 
 
 def _sweep(arguments: Namespace) -> SweepFile:
-    from plane_anomalib.benchmark.objects import columns_of
-    from plane_anomalib.benchmark.sweep_file import find_sweep, read_sweep, with_roots
+    from plane_anomalib.benchmark.sweep_file import columns_of, find_sweep, read_sweep, with_roots
 
     sweep = read_sweep(find_sweep(arguments.file))
     if arguments.objects:
@@ -217,8 +214,8 @@ def _write_report(
 
 def _conclude(results: Sequence[JobResult]) -> int:
     """Name the failures; the exit code."""
-    from plane_anomalib.benchmark.running import label
     from plane_anomalib.benchmark.schema import DONE
+    from plane_anomalib.benchmark.sweep_run import label
 
     bad = [result for result in results if result.status != DONE]
     for result in bad:

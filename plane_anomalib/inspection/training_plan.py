@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.benchmark.components import complete
+from plane_anomalib.benchmark.plan import complete
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS
 from plane_anomalib.geometry.points import FloatArray

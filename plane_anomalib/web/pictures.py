@@ -242,10 +242,7 @@ def contact_sheet(
     """
     from PIL import Image, ImageDraw
 
-    present: list[Panel] = [
-        panel for panel in panels if any(panel_colours(c, panel, scale) is not None for c in clouds)
-    ]
-    present = present or ["input"]
+    present = _present(clouds, panels, scale)
     columns = max(1, min(columns, len(clouds)))
     tile = len(present) * size + 44
     top = 44 if title else 8
@@ -260,6 +257,16 @@ def contact_sheet(
         width = min(420, picture.width - 24)
         _score_bar(draw, scale, (12, picture.height - 36, width), theme)
     return picture
+
+
+def _present(
+    clouds: Sequence[ShownCloud], panels: Sequence[Panel], scale: ScoreScale
+) -> list[Panel]:
+    """The panels that some cloud has data for; its surface if there is none."""
+    found: list[Panel] = [
+        panel for panel in panels if any(panel_colours(c, panel, scale) is not None for c in clouds)
+    ]
+    return found or ["input"]
 
 
 def _tile(

@@ -12,8 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # The command line lists the names, and starts without all this.
-    from plane_anomalib.benchmark.order import Order
-    from plane_anomalib.benchmark.schema import JobResult
+    from plane_anomalib.benchmark.schema import JobOrder, JobResult
     from plane_anomalib.benchmark.store import Store
 
 _EXECUTORS = {
@@ -43,7 +42,7 @@ class Resources:
 class Executor(Protocol):
     """Runs jobs. `Executor(resources)` makes one."""
 
-    def run(self, orders: Sequence[Order], store: Store) -> Generator[JobResult, None, None]:
+    def run(self, orders: Sequence[JobOrder], store: Store) -> Generator[JobResult, None, None]:
         """Run jobs, or wait for whoever else is running them.
 
         Args:
@@ -72,6 +71,6 @@ def create_executor(name: str, resources: Resources) -> Executor:
     return made(resources)
 
 
-def is_settled(order: Order, result: JobResult | None) -> bool:
+def is_settled(order: JobOrder, result: JobResult | None) -> bool:
     """Whether a result answers an order: it is of this attempt, a later one, or no failure."""
     return result is not None and (result.failure is None or result.attempt >= order.attempt)

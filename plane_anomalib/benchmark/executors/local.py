@@ -11,10 +11,9 @@ from threading import Event, Lock, Thread
 import psutil
 
 from plane_anomalib.benchmark.executors import Resources, is_settled
-from plane_anomalib.benchmark.order import Order
-from plane_anomalib.benchmark.schema import RESULT_FILE, JobResult
+from plane_anomalib.benchmark.job_process import Allowance, supervise
+from plane_anomalib.benchmark.schema import RESULT_FILE, JobOrder, JobResult
 from plane_anomalib.benchmark.store import Store, remove
-from plane_anomalib.benchmark.supervise import Allowance, supervise
 from plane_anomalib.core.cores import usable_cores
 
 _JOB_BYTES = 3 * 2**30
@@ -37,10 +36,10 @@ class LocalExecutor:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
 
-    def run(self, orders: Sequence[Order], store: Store) -> Generator[JobResult, None, None]:
+    def run(self, orders: Sequence[JobOrder], store: Store) -> Generator[JobResult, None, None]:
         """See `Executor`."""
         slots = slots_of_machine(self._resources.processes, len(orders))
-        work = _Work(orders, store, self._resources)
+        work = _OrderQueue(orders, store, self._resources)
         threads = [Thread(target=work.run, args=(slot,), daemon=True) for slot in slots]
         for thread in threads:
             thread.start()
@@ -56,10 +55,10 @@ class LocalExecutor:
                 thread.join()
 
 
-class _Work:
+class _OrderQueue:
     """Orders that several threads take from, and the results that they bring."""
 
-    def __init__(self, orders: Sequence[Order], store: Store, resources: Resources) -> None:
+    def __init__(self, orders: Sequence[JobOrder], store: Store, resources: Resources) -> None:
         self.stop = Event()
         self._waiting = deque(orders)
         self._lock = Lock()
@@ -89,11 +88,11 @@ class _Work:
         except BaseException as error:
             self._found.put(error)
 
-    def _take(self) -> Order | None:
+    def _take(self) -> JobOrder | None:
         with self._lock:
             return self._waiting.popleft() if self._waiting else None
 
-    def _run(self, order: Order, environment: Mapping[str, str]) -> JobResult | None:
+    def _run(self, order: JobOrder, environment: Mapping[str, str]) -> JobResult | None:
         store, resources = self._store, self._resources
         with store.claim(order.job_id) as free:
             if not free:

@@ -19,7 +19,6 @@ from contextlib import ExitStack
 from typing import Any
 
 from plane_anomalib.benchmark.executors import Resources, is_settled
-from plane_anomalib.benchmark.executors.parcel import unpack
 from plane_anomalib.benchmark.executors.ray_cluster import (
     RETRIES,
     ClusterError,
@@ -30,13 +29,13 @@ from plane_anomalib.benchmark.executors.ray_cluster import (
     fitting,
     load_ray,
 )
-from plane_anomalib.benchmark.executors.ray_task import Setting, run_order
-from plane_anomalib.benchmark.order import Order
-from plane_anomalib.benchmark.run_job import failed
+from plane_anomalib.benchmark.executors.ray_task import Setting, run_order, unpack
+from plane_anomalib.benchmark.job_process import failed
 from plane_anomalib.benchmark.schema import (
     FAILED,
     OUT_OF_MEMORY,
     Failure,
+    JobOrder,
     JobResult,
     write_result,
 )
@@ -70,7 +69,7 @@ class RayExecutor:
         self._share = Share.parse(resources.options or {})
         load_ray()
 
-    def run(self, orders: Sequence[Order], store: Store) -> Generator[JobResult, None, None]:
+    def run(self, orders: Sequence[JobOrder], store: Store) -> Generator[JobResult, None, None]:
         """See `Executor`.
 
         Raises:
@@ -79,7 +78,7 @@ class RayExecutor:
         with connected(self._share.address) as ray:
             wanted = self._wanted(ray)
             check_fits(ray, wanted, self._share.address)
-            yield from _Work(ray, wanted, self._resources, orders, store).results()
+            yield from _Submissions(ray, wanted, self._resources, orders, store).results()
 
     def _wanted(self, ray: Any) -> dict[str, float]:
         """What each job takes, by Ray's name for it."""
@@ -90,7 +89,7 @@ class RayExecutor:
         return {name: amount for name, amount in wanted.items() if amount}
 
 
-class _Work:
+class _Submissions:
     """Orders on their way through a cluster; this process has the claim of each that is there."""
 
     def __init__(
@@ -98,13 +97,13 @@ class _Work:
         ray: Any,
         wanted: Mapping[str, float],
         resources: Resources,
-        orders: Sequence[Order],
+        orders: Sequence[JobOrder],
         store: Store,
     ) -> None:
         self._ray, self._wanted, self._store = ray, wanted, store
         self._most = resources.processes
         self._waiting = deque(orders)
-        self._running: dict[Any, tuple[Order, ExitStack]] = {}
+        self._running: dict[Any, tuple[JobOrder, ExitStack]] = {}
         threads = os.environ.get(_THREADS) or str(max(int(wanted["CPU"]), 1))
         self._setting = Setting(
             os.getcwd(), resources.timeout_seconds, resources.memory_bytes, {_THREADS: threads}
@@ -167,7 +166,7 @@ class _Work:
                 result = self._land(order, reference)
             yield result
 
-    def _land(self, order: Order, reference: Any) -> JobResult:
+    def _land(self, order: JobOrder, reference: Any) -> JobResult:
         """Put a task's outcome into the folder of results."""
         errors = self._ray.exceptions
         try:
@@ -196,7 +195,7 @@ class _Work:
             claim.close()
 
 
-def _refusal(order: Order, cause: BaseException) -> PlaneAnomalibError:
+def _refusal(order: JobOrder, cause: BaseException) -> PlaneAnomalibError:
     """A task's exception as one sentence."""
     if isinstance(cause, PlaneAnomalibError):
         return cause

@@ -1,20 +1,25 @@
-"""What a Ray worker does: one job, in a process of its own, in a folder of its own."""
+"""What a Ray worker does: one job, in a process of its own, in a folder of its own.
+
+The worker need not see the folder of results: what its job leaves travels home as bytes.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from plane_anomalib.benchmark.code_digest import code_digest
-from plane_anomalib.benchmark.executors.parcel import pack
 from plane_anomalib.benchmark.executors.ray_cluster import ClusterError, load_ray
-from plane_anomalib.benchmark.order import Order
-from plane_anomalib.benchmark.supervise import Allowance, supervise
+from plane_anomalib.benchmark.identity import code_digest
+from plane_anomalib.benchmark.job_process import Allowance, supervise
+from plane_anomalib.benchmark.schema import RESULT_FILE, JobOrder, JobResult, read_result
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.files import replaced
 from plane_anomalib.core.registry import DATASETS, MODELS
 from plane_anomalib.core.typed_data import from_plain, load_strict
 
@@ -51,7 +56,7 @@ def run_order(text: str, setting: Setting) -> bytes:
     Raises:
         ClusterError: The code on this node is not the code that the order was made for.
     """
-    order = from_plain(Order, load_strict(text))
+    order = from_plain(JobOrder, load_strict(text))
     refuse_other_code(order)
     if Path(setting.folder).is_dir():
         os.chdir(setting.folder)
@@ -65,7 +70,7 @@ def run_order(text: str, setting: Setting) -> bytes:
         return pack(home)
 
 
-def refuse_other_code(order: Order) -> None:
+def refuse_other_code(order: JobOrder) -> None:
     """Refuse an order if this machine's code is not the one in the job's identity.
 
     Raises:
@@ -82,3 +87,44 @@ def refuse_other_code(order: Order) -> None:
             "than the sweep was planned with: install the same version of plane_anomalib, and of "
             "the plugin, on every node, and restart Ray there."
         )
+
+
+def pack(home: Path) -> bytes:
+    """Everything in a job's folder, without links: what they lead to stays behind.
+
+    Args:
+        home: The folder.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(home.rglob("*")):
+            relative = file.relative_to(home)
+            above = [home / parent for parent in relative.parents]
+            if file.is_file() and not any(part.is_symlink() for part in (file, *above[:-1])):
+                archive.write(file, relative.as_posix())
+    return buffer.getvalue()
+
+
+def unpack(parcel: bytes, home: Path) -> JobResult:
+    """Write a packed folder; its result, by which others know that it is whole, comes last.
+
+    Args:
+        parcel: From `pack`.
+        home: Where to: the job's folder, empty and claimed.
+
+    Returns:
+        The result in it.
+
+    Raises:
+        ResultsError: There is no result, or it is damaged or of another schema version.
+    """
+    with zipfile.ZipFile(io.BytesIO(parcel)) as archive:
+        # `extract` takes drives, roots and `..` out of names.
+        names = archive.namelist()
+        for name in names:
+            if name != RESULT_FILE:
+                archive.extract(name, home)
+        if RESULT_FILE in names:
+            with replaced(home / RESULT_FILE) as temporary:
+                temporary.write_bytes(archive.read(RESULT_FILE))
+    return read_result(home / RESULT_FILE)

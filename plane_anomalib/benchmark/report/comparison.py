@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.benchmark.leaderboard import Leaderboard, RowKey
 from plane_anomalib.benchmark.report.tables import OURS, Cell, Group, Table, metric_name, number
-from plane_anomalib.benchmark.rows import RowKey
 from plane_anomalib.benchmark.statistics import (
     FEWEST_CATEGORIES,
     average_ranks,
@@ -19,14 +19,21 @@ from plane_anomalib.benchmark.statistics import (
     smallest_p,
     wilcoxon_pairs,
 )
-from plane_anomalib.benchmark.table import Leaderboard
 
 _FEW_FOR_NEMENYI = 10
 _ALPHA = 0.05
+_INTERVAL_HEADS = (
+    *("Method", "Mean", "SD over seeds", "95 % interval", "Chance", "Above chance"),
+    "Average rank",
+)
+_INTERVAL_NOTE = (
+    "Bootstrap over categories (10,000 draws); with few categories it is too narrow. Above chance: "
+    "the whole interval is."
+)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MethodComparison:
     """Complete rows compared over the same categories.
 
     Attributes:
@@ -52,7 +59,7 @@ class Comparison:
 
 def compare(
     board: Leaderboard, columns: Sequence[str], metric: str, generator: np.random.Generator
-) -> Comparison | None:
+) -> MethodComparison | None:
     """Compare the rows that are complete on some sets of data.
 
     Args:
@@ -75,8 +82,8 @@ def compare(
     rows, categories = values.shape
     several = rows > 1
     difference = critical_difference(rows, categories, alpha=_ALPHA)
-    where = columns[0] if len(columns) == 1 else "all sets of data"
-    return Comparison(
+    where = _place(columns)
+    return MethodComparison(
         where=where,
         metric=metric,
         names=names,
@@ -104,13 +111,9 @@ def _intervals(
     values: NDArray[np.float64],
     generator: np.random.Generator,
 ) -> Table:
-    weights = [len(board.scores[keys[0], column, metric].per_category) for column in columns]
-    floors = [board.floors.get((column, metric)) for column in columns]
-    known = [floor for floor in floors if floor is not None]
-    floor = float(np.average(known, weights=weights)) if len(known) == len(floors) else None
-    ranks = average_ranks(values)
+    floor = _floor(board, keys[0], columns, metric)
     lines = []
-    for key, row, rank in zip(keys, values, ranks, strict=True):
+    for key, row, rank in zip(keys, values, average_ranks(values), strict=True):
         interval = bootstrap_interval(row, generator)
         deviation = board.scores[key, columns[0], metric].deviation if len(columns) == 1 else None
         verdict = "-"
@@ -127,25 +130,25 @@ def _intervals(
                 number(float(rank) if len(keys) > 1 else None, 2),
             ]
         )
-    where = columns[0] if len(columns) == 1 else "all sets of data"
-    heads = [
-        "Method",
-        "Mean",
-        "SD over seeds",
-        "95 % interval",
-        "Chance",
-        "Above chance",
-        "Average rank",
-    ]
     return Table(
-        f"{metric_name(metric)} on {where}, with intervals over {values.shape[1]} categories",
-        heads,
+        f"{metric_name(metric)} on {_place(columns)}, with intervals over {values.shape[1]} "
+        "categories",
+        list(_INTERVAL_HEADS),
         [Group(OURS, lines)],
-        notes=[
-            "Bootstrap over categories (10,000 draws); with few categories it is too narrow. "
-            "Above chance: the whole interval is."
-        ],
+        notes=[_INTERVAL_NOTE],
     )
+
+
+def _floor(board: Leaderboard, key: RowKey, columns: Sequence[str], metric: str) -> float | None:
+    """What chance gives over the categories of all columns; None unless known for each."""
+    weights = [len(board.scores[key, column, metric].per_category) for column in columns]
+    floors = [board.floors.get((column, metric)) for column in columns]
+    known = [floor for floor in floors if floor is not None]
+    return float(np.average(known, weights=weights)) if len(known) == len(floors) else None
+
+
+def _place(columns: Sequence[str]) -> str:
+    return columns[0] if len(columns) == 1 else "all sets of data"
 
 
 def _pairs(names: Sequence[str], values: NDArray[np.float64], what: str) -> Table:

@@ -1,12 +1,14 @@
-"""A report as Markdown: the tables, without pictures."""
+"""A report as Markdown: the tables, without pictures; and a short table for the end of a run."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
+from plane_anomalib.benchmark.leaderboard import Leaderboard, RowKey, leaderboard
 from plane_anomalib.benchmark.report.report import Report
 from plane_anomalib.benchmark.report.tables import BEST, SECOND, Cell, Table, metric_name
+from plane_anomalib.benchmark.schema import JobResult
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
 
@@ -74,3 +76,43 @@ def _cell(cell: Cell) -> str:
 
 def _list(lines: Sequence[str]) -> str:
     return "\n".join(f"- {escape(line)}" for line in lines)
+
+
+_SHORT_METRICS = ("object_AUROC", "object_AP", "point_AUROC", "point_AP", "point_AUPRO")
+
+
+def printed(results: Sequence[JobResult]) -> str:
+    """For each column a table of its rows: means over categories, then over seeds.
+
+    A row that lacks categories says how many it has, since its mean is of others than its
+    neighbours'.
+
+    Args:
+        results: Of a sweep.
+    """
+    board = leaderboard(results)
+    return "\n".join(_short_table(board, column) for column in board.columns)
+
+
+def _short_table(board: Leaderboard, column: str) -> str:
+    lines = [
+        f"### {column}\n",
+        f"| model | {' | '.join(_SHORT_METRICS)} | s/cloud | |",
+        f"|---|{'---:|' * (len(_SHORT_METRICS) + 1)}---|",
+    ]
+    lines += [_short_line(board, key, column) for key in board.rows_of(column)]
+    return "\n".join(lines) + "\n"
+
+
+def _short_line(board: Leaderboard, key: RowKey, column: str) -> str:
+    scores = [board.scores.get((key, column, metric)) for metric in _SHORT_METRICS]
+    cells = [_short_number(None if score is None else score.mean) for score in scores]
+    cost = board.costs.get((key, column))
+    cells.append(_short_number(None if cost is None else cost.seconds_per_cloud))
+    remarks = [score.coverage for score in scores if score is not None and score.coverage]
+    failed = "" if scores[0] is not None else "failed"
+    return f"| {board.label(key)} | {' | '.join(cells)} | {(remarks or [failed])[0]} |"
+
+
+def _short_number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from plane_anomalib.benchmark.table import Score
+from plane_anomalib.benchmark.leaderboard import Score
 
 OURS, INCOMPLETE, REPORTED = "ours", "incomplete", "reported"
 INCOMPLETE_TITLE = "Incomplete: over fewer categories, so not compared with the others"

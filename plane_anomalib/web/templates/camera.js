@@ -39,7 +39,7 @@ function rotationAbout([x, y, z], angle) {
   ];
 }
 
-// Moves a viewer: to `rotation`, with `at` (centerd coordinates; null: the cloud's middle) in the
+// Moves a viewer: to `rotation`, with `at` (centered coordinates; null: the cloud's middle) in the
 // middle of the pane and `reach` (in the object's units; null: the whole cloud) to be seen around
 // it. `moved` is called at each step.
 function fly(viewer, { rotation, at = null, reach = null }, moved) {
@@ -93,7 +93,7 @@ function lookAlike(viewer, other) {
 }
 
 // Draws the border of some points of the cloud (a Uint8Array, one for each) and rings at places
-// (centerd coordinates) in each pane.
+// (centered coordinates) in each pane.
 function drawMarks(viewer, context, { outlined = null, places = [], colour, halo }) {
   const { columns, cell, fineness } = viewer.layout;
   viewer.panes.forEach((_, pane) => {

@@ -23,7 +23,7 @@ function decodeBits(text, count) {
   return bits;
 }
 
-// Numbers of one cloud; coordinates are centerd, in the object's units: on the cloud itself or, to
+// Numbers of one cloud; coordinates are centered, in the object's units: on the cloud itself or, to
 // lie beside another one, on that one, and of its size.
 function unpackCloud(packed, scores, frame = null) {
   const count = packed.shown;

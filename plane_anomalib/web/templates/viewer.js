@@ -201,7 +201,7 @@ class CloudViewer {
     this.lastDraw = spent;
   }
 
-  // Pixels of a pane for each unit of the object, and where a point (centerd) is in a pane.
+  // Pixels of a pane for each unit of the object, and where a point (centered) is in a pane.
   unit() {
     const { cell } = this.layout;
     return 0.47 * Math.min(cell[0], cell[1]) / this.cloud.radius * this.zoom;

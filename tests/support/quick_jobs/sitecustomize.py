@@ -61,8 +61,12 @@ def _replace(name: str, **contents: Any) -> None:
     sys.modules[name] = module
 
 
-if "plane_anomalib.benchmark.run_job" in sys.orig_argv:
-    _replace("plane_anomalib.benchmark.training", train_and_test=wait_for_word)
-    _replace("plane_anomalib.benchmark.watching", CloudWatcher=_Watcher, CostWatcher=_Watcher)
+if "plane_anomalib.benchmark.job_process" in sys.orig_argv:
+    _replace(
+        "plane_anomalib.benchmark.training",
+        train_and_test=wait_for_word,
+        CloudWatcher=_Watcher,
+        CostWatcher=_Watcher,
+    )
     # A job asks whether its model was this one; the answer should not cost an import of torch.
     _replace("plane_anomalib.models.plane.torch_model", PlaneModel=_Watcher)

@@ -20,12 +20,10 @@ from typing import Any
 import psutil
 import pytest
 
-from plane_anomalib.benchmark.code_digest import code_digest
 from plane_anomalib.benchmark.executors import Resources, create_executor, ray
 from plane_anomalib.benchmark.executors.ray_cluster import ClusterError, Share, connected, load_ray
-from plane_anomalib.benchmark.identity import job_id
-from plane_anomalib.benchmark.order import Order
-from plane_anomalib.benchmark.schema import read_results, write_result
+from plane_anomalib.benchmark.identity import code_digest, job_id
+from plane_anomalib.benchmark.schema import JobOrder, read_results, write_result
 from plane_anomalib.benchmark.store import Store
 from plane_anomalib.cli import commands
 from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
@@ -100,7 +98,7 @@ def notes(tmp_path: Path) -> Path:
     return folder
 
 
-def wanted(notes: Path, *seeds: int) -> list[Order]:
+def wanted(notes: Path, *seeds: int) -> list[JobOrder]:
     """Orders for this machine's code, which note what they do."""
     code = code_digest(MODELS.entry("BTF"), DATASETS.entry("AnomalyShapeNet"))
     made = []
@@ -108,7 +106,7 @@ def wanted(notes: Path, *seeds: int) -> list[Order]:
         plain = order(seed)
         identity = replace(plain.identity, code=code)
         job = replace(plain.job, data=Component("AnomalyShapeNet", {"root": str(notes)}))
-        made.append(Order(job_id(identity), job, identity))
+        made.append(JobOrder(job_id(identity), job, identity))
     return made
 
 
@@ -136,7 +134,7 @@ def node_of(cluster: Any, note: dict[str, Any]) -> Any:
 
 def is_running(note: dict[str, Any]) -> bool:
     with suppress(psutil.Error):
-        return "run_job" in " ".join(psutil.Process(note["pid"]).cmdline())
+        return "job_process" in " ".join(psutil.Process(note["pid"]).cmdline())
     return False
 
 

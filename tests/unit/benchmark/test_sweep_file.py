@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.benchmark.components import complete
-from plane_anomalib.benchmark.objects import columns_of
+from plane_anomalib.benchmark.plan import complete
 from plane_anomalib.benchmark.sweep_file import (
     BUNDLED,
     SweepFile,
+    columns_of,
     find_sweep,
     read_sweep,
     with_roots,

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plane_anomalib.benchmark.estimates import START_SECONDS, Estimates
-from plane_anomalib.benchmark.objects import columns_of
 from plane_anomalib.benchmark.plan import Plan, make_plan
 from plane_anomalib.benchmark.sweep_file import (
     BUNDLED,
     DataColumn,
     ModelRow,
     SweepFile,
+    columns_of,
     find_sweep,
     read_sweep,
 )
+from plane_anomalib.benchmark.sweep_run import START_SECONDS, Estimates
 from plane_anomalib.core.errors import ConfigurationError
 from tests.support.trees import shapenet_tree
 

@@ -7,16 +7,22 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from plane_anomalib.benchmark.report.charts import rank_chart, speed_chart
-from plane_anomalib.benchmark.report.comparison import Comparison, compare
-from plane_anomalib.benchmark.report.svg import Drawing, Labels, clipped, text_width
-from plane_anomalib.benchmark.table import leaderboard
+from plane_anomalib.benchmark.leaderboard import leaderboard
+from plane_anomalib.benchmark.report.charts import (
+    Drawing,
+    Labels,
+    clipped,
+    rank_chart,
+    speed_chart,
+    text_width,
+)
+from plane_anomalib.benchmark.report.comparison import MethodComparison, compare
 from tests.support.sweep_results import failed, make_result, make_sweep
 
 ROWS = {"A <1> & co": 0.9, "B": 0.7, "C": 0.5, "D": 0.3}
 
 
-def comparison(count: int, rows: dict[str, float] = ROWS) -> Comparison:
+def comparison(count: int, rows: dict[str, float] = ROWS) -> MethodComparison:
     results = make_sweep(rows, [f"c{i}" for i in range(count)], spread=0.01)
     found = compare(leaderboard(results), ["objects"], "object_AUROC", np.random.default_rng(0))
     assert found is not None

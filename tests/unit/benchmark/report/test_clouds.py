@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plane_anomalib.benchmark.report import clouds, write_report
-from plane_anomalib.benchmark.report.clouds import (
+from plane_anomalib.benchmark.leaderboard import leaderboard
+from plane_anomalib.benchmark.report import page, write_report
+from plane_anomalib.benchmark.report.page import (
     MAX_POINTS,
     MAX_TOTAL_POINTS,
     CloudCards,
     cloud_cards,
 )
 from plane_anomalib.benchmark.schema import JobResult, SavedCloud
-from plane_anomalib.benchmark.table import leaderboard
 from tests.support.sweep_results import keep_cloud, make_result
 
 
@@ -124,7 +124,7 @@ def test_missing_files_without_truth_and_without_a_folder(tmp_path: Path, kept: 
 def test_many_clouds_share_what_a_page_may_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clouds, "MAX_TOTAL_POINTS", 9000)
+    monkeypatch.setattr(page, "MAX_TOTAL_POINTS", 9000)
     generator = np.random.default_rng(0)
     results = [keep_cloud(tmp_path, make_result(f"m{i}"), "best", generator) for i in range(4)]
     found = cards(tmp_path, *results)

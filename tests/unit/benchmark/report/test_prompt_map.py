@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plane_anomalib.benchmark.prompts import PROMPTS_FILE, read_prompts, write_prompts
-from plane_anomalib.benchmark.report.prompt_map import project, prompt_maps
+from plane_anomalib.benchmark.leaderboard import leaderboard
+from plane_anomalib.benchmark.report.prompt_map import (
+    PROMPTS_FILE,
+    project,
+    prompt_maps,
+    read_prompts,
+    write_prompts,
+)
 from plane_anomalib.benchmark.schema import ONE_FOR_ALL
-from plane_anomalib.benchmark.table import leaderboard
 from plane_anomalib.core.results import ResultsError
 from tests.support.sweep_results import make_result
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
-from plane_anomalib.benchmark.estimates import USUAL_STEPS
+from plane_anomalib.benchmark.sweep_run import USUAL_STEPS
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
 from plane_anomalib.models.plane.arguments import resolved

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from plane_anomalib.benchmark import watching
-from plane_anomalib.benchmark.watching import CloudWatcher, CostWatcher
+from plane_anomalib.benchmark import training
+from plane_anomalib.benchmark.training import CloudWatcher, CostWatcher
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 
 
@@ -50,7 +50,7 @@ def batch(*precise: bool, count: int = 50, category: str = "bowl0") -> PointClou
 def test_the_cost_of_a_cloud_is_counted_once_and_the_model_is_as_before(
     monkeypatch: pytest.MonkeyPatch, quick: float, batches: int, calls: int
 ) -> None:
-    monkeypatch.setattr(watching, "_QUICK_SECONDS", quick)
+    monkeypatch.setattr(training, "_QUICK_SECONDS", quick)
     model, watcher = Model(), CostWatcher()
     given: Any = model
     watcher.on_test_start(given, given)
@@ -73,7 +73,7 @@ def test_the_best_and_the_worst_defective_cloud_of_a_category_are_kept(tmp_path:
     )  # fmt: skip
     fine = PointCloudBatch.collate([good])
     fine.update(anomaly_map=torch.zeros(9))
-    for each in (fine, batch(False, True), batch(True, count=watching.MOST_POINTS + 7)):
+    for each in (fine, batch(False, True), batch(True, count=training.MOST_POINTS + 7)):
         watcher.on_test_batch_end(trainer, trainer, None, each, 0)
     watcher.on_test_batch_end(trainer, trainer, None, batch(True, category="cup1"), 0)
     saved = {(cloud.category, cloud.kind): cloud for cloud in watcher.save(tmp_path)}
@@ -96,4 +96,4 @@ def test_large_clouds_are_thinned(tmp_path: Path) -> None:
     watcher.on_test_batch_end(trainer, trainer, None, batch(True, count=30_000), 0)
     for cloud in watcher.save(tmp_path):
         with np.load(tmp_path / cloud.file) as arrays:
-            assert len(arrays["points"]) == watching.MOST_POINTS
+            assert len(arrays["points"]) == training.MOST_POINTS

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from plane_anomalib.benchmark.estimates import START_SECONDS, Estimates
 from plane_anomalib.benchmark.plan import Plan, Planned
-from plane_anomalib.benchmark.running import orders_of, results_of
 from plane_anomalib.benchmark.schema import write_result
 from plane_anomalib.benchmark.store import Store
+from plane_anomalib.benchmark.sweep_run import START_SECONDS, Estimates, orders_of, results_of
 from plane_anomalib.core.progress import duration
 from tests.support.results import FAILED, order, result
 

@@ -11,9 +11,9 @@ import pytest
 
 from plane_anomalib.benchmark.executors import Resources, create_executor, is_settled
 from plane_anomalib.benchmark.executors.local import slots_of_machine
+from plane_anomalib.benchmark.job_process import Allowance, supervise
 from plane_anomalib.benchmark.schema import RESULT_FILE, read_result, write_result
 from plane_anomalib.benchmark.store import Store
-from plane_anomalib.benchmark.supervise import Allowance, supervise
 from tests.support.results import DONE, FAILED, order, result
 
 
@@ -106,7 +106,7 @@ def test_processes_share_the_cores_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _children() -> list[psutil.Process]:
     found = psutil.Process().children(recursive=True)
-    return [each for each in found if "run_job" in " ".join(each.cmdline())]
+    return [each for each in found if "job_process" in " ".join(each.cmdline())]
 
 
 def _kill_first_child() -> None:

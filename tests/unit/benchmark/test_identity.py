@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.benchmark.code_digest import code_digest, plain_code
+from plane_anomalib.benchmark.identity import code_digest, plain_code
 from plane_anomalib.core.registry import DATASETS, MODELS, RegistryEntry
 
 SOURCE = '''"""Summary."""
@@ -36,7 +36,7 @@ def test_comments_docstrings_and_blank_lines_do_not_count() -> None:
         assert plain_code(SOURCE.replace(changed, changed + "0")) != plain_code(SOURCE)
 
 
-@pytest.mark.parametrize("room", ["benchmark", "cli", "weights"])
+@pytest.mark.parametrize("room", ["benchmark", "cli", "backbones"])
 def test_what_is_left_of_our_own_sources_is_the_same_program(room: str) -> None:
     package = Path(code_digest.__code__.co_filename).parents[1]
     for file in sorted((package / room).rglob("*.py")):
