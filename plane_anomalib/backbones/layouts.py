@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.typed_data import TypedDataError, from_plain, load_strict
 
 #: Colour that encoders of coloured points were fed where a cloud has none.
 _CONSTANT_COLOR = 0.4
@@ -240,8 +240,8 @@ def stored_config(kind: type[T], part: str, metadata: Mapping[str, str], path: P
         WeightsError: It is not there, or of another version.
     """
     try:
-        return kind(**json.loads(metadata["config"])[part])
-    except (KeyError, TypeError, ValueError) as error:
+        return from_plain(kind, load_strict(metadata["config"])[part])
+    except (KeyError, TypeError, TypedDataError) as error:
         raise WeightsError(
             f"{path}: the model's shape in this file cannot be read ({error}); "
             "write it again with this version."

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from platformdirs import user_cache_path
 
 from plane_anomalib.backbones.weights.catalogue import CatalogueEntry
 from plane_anomalib.core.errors import WeightsError
-from plane_anomalib.core.files import replaced
+from plane_anomalib.core.typed_data import TypedDataError, from_plain, load_strict, write_json
 
 #: Environment variable that names another folder.
 FOLDER_VARIABLE = "PLANE_ANOMALIB_WEIGHTS"
@@ -93,11 +91,7 @@ def pin_of(entry: CatalogueEntry) -> Pin | None:
     Raises:
         WeightsError: The record cannot be read.
     """
-    record = _pins().get(entry.name)
-    try:
-        return None if record is None else Pin(**record)
-    except TypeError as error:
-        raise _unreadable(error) from error
+    return _pins().get(entry.name)
 
 
 def write_pin(entry: CatalogueEntry, pin: Pin) -> None:
@@ -106,11 +100,10 @@ def write_pin(entry: CatalogueEntry, pin: Pin) -> None:
     Raises:
         WeightsError: The record cannot be read or written.
     """
-    pins = {**_pins(), entry.name: asdict(pin)}
+    pins = {**_pins(), entry.name: pin}
     path = folder() / "pins.json"
     try:
-        with replaced(path) as temporary:
-            temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
+        write_json(path, pins)
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot be written ({error.strerror or error}); check the disk and its "
@@ -118,21 +111,14 @@ def write_pin(entry: CatalogueEntry, pin: Pin) -> None:
         ) from error
 
 
-def _pins() -> dict[str, dict[str, Any]]:
+def _pins() -> dict[str, Pin]:
     path = folder() / "pins.json"
     try:
-        pins = json.loads(path.read_text())
+        return from_plain(dict[str, Pin], load_strict(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise _unreadable(error) from error
-    if not isinstance(pins, dict) or not all(isinstance(pin, dict) for pin in pins.values()):
-        raise _unreadable("it is no table of pins")
-    return pins
-
-
-def _unreadable(reason: object) -> WeightsError:
-    return WeightsError(
-        f"{folder() / 'pins.json'}: the recorded hashes cannot be read ({reason}); mend the file, "
-        "or delete it if you accept that the next files are taken as they are."
-    )
+    except (OSError, UnicodeDecodeError, TypedDataError) as error:
+        raise WeightsError(
+            f"{path}: the recorded hashes cannot be read ({error}); mend the file, or delete it if "
+            "you accept that the next files are taken as they are."
+        ) from error
