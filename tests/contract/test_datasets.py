@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from anomalib.data import AnomalibDataModule
 from lightning.pytorch import LightningModule, Trainer
 
@@ -203,6 +204,14 @@ def test_lightning_fits_validates_tests_and_predicts(
 def test_configuration_files_build_a_registered_dataset(path: Path) -> None:
     module = AnomalibDataModule.from_config(path)
     assert type(module) is DATASETS.get(type(module).__name__)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_configuration_files_show_the_defaults(path: Path) -> None:
+    config = yaml.safe_load(path.read_text())
+    declared = DATASETS.entry(config["class_path"].rpartition(".")[2]).arguments()
+    shown = {name: value for name, value in config["init_args"].items() if name != "root"}
+    assert shown == {name: declared[name] for name in shown}
 
 
 def test_every_dataset_has_a_configuration_file() -> None:

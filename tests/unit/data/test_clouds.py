@@ -1,9 +1,14 @@
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from plane_anomalib.data.clouds import Draw, EpochSampler
+from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
+from plane_anomalib.data.clouds import CloudCache, CloudTable, Draw, EpochSampler
+from plane_anomalib.data.dataset import PointCloudDataset
+from tests.support.trees import shapenet_tree
 
 
 def test_every_cloud_comes_once_and_the_order_changes_with_the_epoch() -> None:
@@ -60,3 +65,58 @@ def test_no_two_processes_corrupt_the_same_cloud_the_same_way() -> None:
     (first,), (second,) = (list(sampler) for sampler in ranks)
     assert first.row == second.row
     assert first.generator(2).random() != second.generator(2).random()
+
+
+def table_of(module: AnomalyShapeNet, split: str) -> CloudTable:
+    """The rows of a datamodule's dataset, read without anomalib."""
+    data = getattr(module, f"{split}_data")
+    rows = [data.row(index) for index in range(len(data))][::-1]
+    return CloudTable(rows, data.reader, seed=data.seed)
+
+
+def same(table: CloudTable, data: PointCloudDataset) -> None:
+    assert len(table) == len(data)
+    for cloud, item in zip(table, (data.untransformed(i) for i in range(len(data))), strict=True):
+        np.testing.assert_array_equal(cloud.points, item.points.numpy())
+        np.testing.assert_array_equal(cloud.mask, item.gt_mask.numpy())
+        assert cloud.anomalous == bool(item.gt_label)
+        found = (cloud.category, cloud.path, cloud.defect)
+        assert found == (item.category, item.path, item.defect)
+
+
+def test_clouds_without_anomalib_are_those_of_the_datamodule(tmp_path: Path) -> None:
+    shapenet_tree(tmp_path, np.random.default_rng(0), count=60)
+    whole = AnomalyShapeNet(tmp_path, val_split_mode="none", seed=5)
+    split = AnomalyShapeNet(tmp_path, val_variants=2, seed=5)
+    whole.setup()
+    split.setup()
+    same(table_of(whole, "train"), whole.train_data)
+    same(table_of(whole, "test"), whole.test_data)
+    kept, held = table_of(whole, "train").split(split.val_split_ratio)
+    same(kept, split.train_data)
+    same(held.synthetic(2), split.val_data)
+
+
+def test_clouds_come_by_category_and_are_read_in_their_turn(tmp_path: Path) -> None:
+    shapenet_tree(tmp_path, np.random.default_rng(0), count=60)
+    whole = AnomalyShapeNet(tmp_path, val_split_mode="none")
+    whole.setup()
+    expected = [(name, len([*items])) for name, items in whole.train_data.by_category()]
+    table = table_of(whole, "train")
+    assert [(name, len([*clouds])) for name, clouds in table.by_category()] == expected
+    shutil.rmtree(tmp_path)
+    lazily = [name for name, _ in table.by_category()]
+    assert lazily == [name for name, _ in expected]
+
+
+def test_changing_a_cloud_does_not_change_the_next_one_read(tmp_path: Path) -> None:
+    shapenet_tree(tmp_path, np.random.default_rng(0), count=60)
+    module = AnomalyShapeNet(tmp_path)
+    module.setup()
+    data = module.test_data
+    rows = [data.row(index) for index in range(len(data))]
+    table = CloudTable(rows, data.reader, cache=CloudCache(2**20))
+    first = table[0].points
+    before = first.copy()
+    first += 1
+    np.testing.assert_array_equal(table[0].points, before)
