@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from plane_anomalib.core.errors import WeightsError
+from plane_anomalib.core.errors import WeightsError, what_was_meant
 
 WeightsKind = Literal["point-language", "point-encoder", "text-tower"]
 UNKNOWN = "unknown"
@@ -285,6 +284,5 @@ def find(name: str) -> CatalogueEntry:
     """
     if name in CATALOGUE:
         return CATALOGUE[name]
-    close = difflib.get_close_matches(name.lower(), CATALOGUE, n=1)
-    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(CATALOGUE)}."
+    meant = what_was_meant(name.lower(), CATALOGUE)
     raise WeightsError(f"No published weights are called {name!r}: {meant}")
