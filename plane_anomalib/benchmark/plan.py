@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from plane_anomalib.benchmark.data_files import Listing, list_data
 from plane_anomalib.benchmark.identity import identify, job_id
 from plane_anomalib.benchmark.schema import ONE_FOR_ALL, Identity, Job
 from plane_anomalib.benchmark.sweep_file import DataColumn, ModelRow, SweepFile
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
-from plane_anomalib.core.registry import DATASETS, MODELS, Registry, RegistryEntry
+from plane_anomalib.core.registry import DATASETS, MODELS
 from plane_anomalib.core.results import Component
-from plane_anomalib.core.sources import REQUIRED, default_arguments
-from plane_anomalib.core.typed_data import to_plain
 from plane_anomalib.data.categories import parse_categories
 
 _SCOPE_WORDS = {True: "all", False: "category"}
@@ -134,8 +129,8 @@ def _jobs(
     scope = row.scope or sweep.scope
     wanted = parse_categories(column.categories or sweep.categories)
     arguments = {**column.arguments, **row.data_arguments, "category": wanted}
-    data = complete(DATASETS, column.dataset, arguments)
-    model = _scoped(complete(MODELS, row.model, row.arguments), row, scope)
+    data = DATASETS.complete(column.dataset, arguments)
+    model = _scoped(MODELS.complete(row.model, row.arguments), row, scope)
     listing = list_data(data, cache, make=make)
     note = _absence(column, listing)
     if note and note not in notes:
@@ -193,36 +188,3 @@ def _absence(column: DataColumn, listing: Listing) -> str:
         f"{column.column}: {len(listing.absent)} of the published categories are not in "
         f"{column.arguments.get('root', 'its folder')}: {names}."
     )
-
-
-def complete(registry: Registry, name: str, given: Mapping[str, Any]) -> Component:
-    """A component with every argument its constructor takes.
-
-    Args:
-        registry: Of models or datasets.
-        name: A registered name.
-        given: Arguments that take the place of defaults.
-
-    Raises:
-        ConfigurationError: No such name, no such argument, or one without default is not given.
-        PlaneAnomalibError: The class has to be imported and cannot be.
-    """
-    entry = registry.entry(name)
-    defaults = _defaults(entry)
-    for argument in given:
-        if argument not in defaults:
-            close = difflib.get_close_matches(argument, defaults, n=1)
-            meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(defaults)}."
-            raise ConfigurationError(f"{entry.name} has no argument {argument!r}: {meant}")
-    values = {**defaults, **given}
-    if absent := [argument for argument, value in values.items() if value is REQUIRED]:
-        raise ConfigurationError(
-            f"{entry.name} needs {', '.join(absent)}: say it in its arguments."
-        )
-    return Component(entry.name, {key: to_plain(value) for key, value in values.items()})
-
-
-@lru_cache(maxsize=64)
-def _defaults(entry: RegistryEntry) -> dict[str, Any]:
-    found = None if entry.config else default_arguments(entry.target)
-    return entry.arguments() if found is None else found

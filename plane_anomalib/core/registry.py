@@ -10,12 +10,16 @@ import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError, what_was_meant
+from plane_anomalib.core.sources import REQUIRED, default_arguments
+
+if TYPE_CHECKING:
+    from plane_anomalib.core.results import Component
 
 logger = logging.getLogger(__name__)
 
@@ -149,6 +153,33 @@ class Registry:
         """
         return self.entry(name).load()
 
+    def complete(self, name: str, given: Mapping[str, Any]) -> Component:
+        """A name and arguments with every argument its constructor takes, as plain data.
+
+        Args:
+            name: See `entry`.
+            given: Arguments that take the place of defaults.
+
+        Raises:
+            ConfigurationError: No such name, no such argument, or one without default is not given.
+            PlaneAnomalibError: The class has to be imported and cannot be.
+        """
+        from plane_anomalib.core.results import Component
+        from plane_anomalib.core.typed_data import to_plain
+
+        entry = self.entry(name)
+        defaults = _defaults(entry)
+        for argument in given:
+            if argument not in defaults:
+                meant = what_was_meant(argument, defaults)
+                raise ConfigurationError(f"{entry.name} has no argument {argument!r}: {meant}")
+        values = {**defaults, **given}
+        if absent := [argument for argument, value in values.items() if value is REQUIRED]:
+            raise ConfigurationError(
+                f"{entry.name} needs {', '.join(absent)}: say it in its arguments."
+            )
+        return Component(entry.name, {key: to_plain(value) for key, value in values.items()})
+
     def unknown(self, name: str) -> str:
         """One sentence for a name that stands for nothing."""
         similar = self.similar(name)
@@ -201,6 +232,12 @@ class Registry:
         if sentence not in self._reported:
             self._reported.add(sentence)
             logger.warning(sentence)
+
+
+@lru_cache(maxsize=64)
+def _defaults(entry: RegistryEntry) -> dict[str, Any]:
+    found = None if entry.config else default_arguments(entry.target)
+    return entry.arguments() if found is None else found
 
 
 MODELS = Registry(

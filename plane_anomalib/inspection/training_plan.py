@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.benchmark.plan import complete
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS
 from plane_anomalib.geometry.points import FloatArray
@@ -58,7 +57,7 @@ class TrainOptions:
         for name in self.settings:
             if name in PARTS:
                 raise ConfigurationError(f"{name} is a part of anomalib and cannot be set here.")
-        whole = complete(MODELS, self.model or DEFAULT_MODEL, self.settings)
+        whole = MODELS.complete(self.model or DEFAULT_MODEL, self.settings)
         arguments = {k: v for k, v in whole.arguments.items() if k not in PARTS}
         if "seed" in arguments and "seed" not in self.settings:
             arguments["seed"] = self.seed

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.benchmark.plan import complete
 from plane_anomalib.benchmark.sweep_file import (
     BUNDLED,
     SweepFile,
@@ -41,9 +40,9 @@ def test_every_table_of_the_paper_has_its_file() -> None:
 def test_bundled_sweeps_name_what_there_is(name: str) -> None:
     sweep = read_sweep(find_sweep(name))
     for row in sweep.models:
-        complete(MODELS, row.model, row.arguments)
+        MODELS.complete(row.model, row.arguments)
         for column in sweep.data:
-            complete(DATASETS, column.dataset, {**column.arguments, **row.data_arguments})
+            DATASETS.complete(column.dataset, {**column.arguments, **row.data_arguments})
     rows = [(row.row, row.only) for row in sweep.models]
     assert len(set(rows)) == len(rows)
 
