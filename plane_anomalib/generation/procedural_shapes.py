@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.formats.io import write_points
 from plane_anomalib.generation.defects.field_defects import (
-    FIELD_DEFECTS,
     of_usual_share,
     plan_defect,
 )
+from plane_anomalib.generation.defects.kinds import KINDS, SHAPENET_KINDS
 from plane_anomalib.generation.folders import claim, in_place, manifest_in
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS, REACH
@@ -149,9 +149,9 @@ def _write_category(folder: Path, name: str, spec: ProceduralSpec) -> None:
     for k in range(spec.num_good):
         stem = f"{name}_positive{k}"
         write_points(folder / "test" / f"{stem}.pcd", _good_cloud(surface, spec, name, stem))
-    for kind in FIELD_DEFECTS:
+    for named, kind in SHAPENET_KINDS.items():
         for k in range(spec.num_per_defect):
-            stem = f"{name}_{kind}{k}"
+            stem = f"{name}_{named}{k}"
             generator = _generator(spec, name, stem)
             points, labels = _defective_cloud(surface, kind, spec, generator)
             write_points(folder / "test" / f"{stem}.pcd", points)
@@ -177,7 +177,7 @@ def _defective_cloud(
         return surface.sample(_density(surface, spec, generator), generator, patch)
 
     points, labels = of_usual_share(
-        FIELD_DEFECTS[kind].median_share, attempt, lambda cloud: float(cloud[1].mean())
+        KINDS[kind].usual_share, attempt, lambda cloud: float(cloud[1].mean())
     )
     return _measured(points, spec, generator), labels
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
-from plane_anomalib.generation.defects.kinds import KIND_WORDS
+from plane_anomalib.generation.defects.batched import BATCHED_KINDS
+from plane_anomalib.generation.defects.kinds import KINDS
 
 NORMAL = (
     "{a}", "a normal {name}", "a perfect {name}", "an intact {name}", "a flawless {name}",
@@ -76,7 +77,7 @@ def caption(
         sense = "plain" if template in _PLAIN else "normal"
         return Caption(_filled(template, name), _SENSES[sense], False)
     kind = kinds[int(generator.integers(len(kinds)))]
-    sense_of_kind = 3 + list(KIND_WORDS).index(kind)
+    sense_of_kind = 3 + BATCHED_KINDS.index(kind)
     if full:
         return Caption(f"{description} with {article(_word(generator, kind))}", sense_of_kind, True)
     if generator.random() < 0.5:
@@ -105,7 +106,7 @@ def anchors(
     generic = generator.choice(len(ANOMALOUS), count, replace=False)
     anomalous = [_filled(ANOMALOUS[i], name) for i in generic]
     if len(kinds) < 2 and generator.random() < 0.5:
-        kind = kinds[0] if kinds else list(KIND_WORDS)[generator.integers(len(KIND_WORDS))]
+        kind = kinds[0] if kinds else BATCHED_KINDS[generator.integers(len(BATCHED_KINDS))]
         template = OF_KIND[generator.integers(len(OF_KIND))]
         anomalous[0] = _filled(template, name, _word(generator, kind))
     return normal, anomalous
@@ -118,7 +119,7 @@ def fixed_anchors(name: str) -> tuple[list[str], list[str]]:
 
 
 def _word(generator: np.random.Generator, kind: str) -> str:
-    words = KIND_WORDS[kind]
+    words = KINDS[kind].words
     return words[generator.integers(len(words))]
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.generation.defects.kinds import KIND_WORDS
+from plane_anomalib.generation.defects.batched import BATCHED_KINDS
 from plane_anomalib.pretraining.captions import Caption, anchors, caption
 from plane_anomalib.pretraining.config import DefectsConfig, PretrainConfig
 
@@ -138,7 +138,7 @@ def choose_kinds(
     config: DefectsConfig, batch: int, generator: np.random.Generator
 ) -> list[tuple[str, ...]]:
     """Defects of each cloud of a batch."""
-    known = config.kinds or tuple(KIND_WORDS)
+    known = config.kinds or BATCHED_KINDS
     counts = (generator.random(batch) < config.share) * (
         1 + (generator.random(batch) < config.second)
     )

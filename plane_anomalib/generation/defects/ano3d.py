@@ -20,6 +20,8 @@ from plane_anomalib.generation.defects.corruption import (
     corrupt,
     unlabelled,
 )
+from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.defects.profiles import half_cosine
 from plane_anomalib.geometry.normals import orient_outward, patch_normal, point_normals
 from plane_anomalib.geometry.points import FloatArray, IntArray
 
@@ -124,8 +126,9 @@ class Ano3D:
         """
         kind = choose_kind(self.mix, generator)
         actions: dict[str, Action] = {
-            "bulge": partial(self._displace, sign=1.0),
-            "concavity": partial(self._displace, sign=-1.0),
+            name: partial(self._displace, sign=float(KINDS[name].outward))
+            for name in ("bulge", "concavity")
+        } | {
             "hole": self._hole,
         }
         action = actions.get(kind, _leave)
@@ -161,7 +164,7 @@ class Ano3D:
         if self.profile == "cosine":
             # A patch whose points all coincide has no edge to fall off to.
             radius = max(float(distances[-1]), 1e-30)
-            return heights * 0.5 * (1.0 + np.cos(np.pi * distances / radius))
+            return heights * half_cosine(np.pi * distances / radius)
         return heights if per_point else np.repeat(heights, len(distances))
 
     def _directions(self, cloud: FloatArray, nearest: IntArray) -> FloatArray:

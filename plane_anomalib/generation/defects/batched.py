@@ -16,11 +16,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.generation.defects.kinds import KIND_WORDS
+from plane_anomalib.generation.defects.profiles import (
+    crater,
+    distance_to_path,
+    falloff,
+    flattened,
+    fracture,
+    groove,
+    ripple,
+    uneven,
+    walk,
+)
 from plane_anomalib.generation.scan_batches import Range, gumbel, normal, uniform
 
-KINDS = tuple(KIND_WORDS)
-"""Kinds by number."""
+BATCHED_KINDS = (
+    "bulge", "dent", "ridge", "trench", "hole", "broken", "crater", "ripple", "shear", "flat_spot",
+    "lump", "scratch", "crack",
+)  # fmt: skip
+"""Keys of `KINDS` that can be made here, by number."""
 
 _RIM = 1.25
 """Surviving points within so many radii of a hole are its label."""
@@ -28,6 +41,9 @@ _MOVED = 0.15
 """Share of a defect's amplitude, and ..."""
 _LEAST = 0.004
 """... the displacement beyond which a point counts as anomalous."""
+_STEPS = 16
+_TURN = (0.0, 2 * math.pi)
+_FALLOFFS = ("cosine", "gaussian", "quartic", "plateau")
 _PROBE = 1024
 """Points from which the size of a patch is read."""
 
@@ -88,7 +104,7 @@ def damage(
         part = ScanBatch(
             *(getattr(scan, name)[where] for name in ("points", "normals", "alive", "label"))
         )
-        numbers = [KINDS.index(kinds[row][turn]) for row in rows]
+        numbers = [BATCHED_KINDS.index(kinds[row][turn]) for row in rows]
         done = _damage_once(part, numbers, generator, patch, amplitude, spacing)
         scan = ScanBatch(
             scan.points.index_copy(0, where, done.points),
@@ -115,11 +131,13 @@ def _damage_once(
     height, q = _height(kind, patch, amplitude, generator)
     lost = _is(kind, "hole") & (q < 1) & patch.front
     rim = _is(kind, "hole") & (q < _RIM) & patch.front
-    if KINDS.index("broken") in numbers:
+    if BATCHED_KINDS.index("broken") in numbers:
         gone, edge = _break_off(scan, generator)
         lost |= _is(kind, "broken") & gone
         rim |= _is(kind, "broken") & edge
-    paths = [row for row, number in enumerate(numbers) if KINDS[number] in ("scratch", "crack")]
+    paths = [
+        row for row, number in enumerate(numbers) if BATCHED_KINDS[number] in ("scratch", "crack")
+    ]
     if paths:
         where = _on(np.array(paths, np.int64), scan.points)
         carved, split = _carve(
@@ -150,21 +168,28 @@ def _height(
     # Deep below or above the patch is another part of the surface.
     q = torch.hypot(wide, 0.6 * patch.w / patch.radius)
     around = torch.atan2(patch.v, patch.u)
-    phases = uniform((0.0, 2 * torch.pi), (len(kind), 2), generator)
-    wobble = (
-        1 + 0.15 * (2 * around + phases[:, :1]).sin() + 0.1 * (5 * around + phases[:, 1:]).sin()
-    )
-    q = torch.where(_is(kind, "hole"), q / wobble, q)
-    which = torch.randint(4, batch, generator=generator, device=kind.device)
-    plain = falloff(q, which)
-    flat = -((patch.w / amplitude + uniform((0.2, 1.0), batch, generator)).clamp_min(0))
+    phases = uniform(_TURN, (len(kind), 2), generator)
+    q = torch.where(_is(kind, "hole"), q / uneven(around, phases), q)
+    which = torch.randint(len(_FALLOFFS), batch, generator=generator, device=kind.device)
+    plain = torch.zeros_like(q)
+    for number, name in enumerate(_FALLOFFS):
+        plain = torch.where(which == number, falloff(name, q), plain)
+    flat = flattened(patch.w / amplitude, uniform((0.2, 1.0), batch, generator))
+    crests, phase = uniform((1.5, 4.0), batch, generator), uniform(_TURN, batch, generator)
     height = torch.where(_is(kind, "bulge", "ridge", "shear"), plain, 0.0)
     height = torch.where(_is(kind, "dent", "trench"), -plain, height)
     height = torch.where(_is(kind, "crater"), crater(q), height)
-    height = torch.where(_is(kind, "ripple"), ripple(q, generator), height)
-    height = torch.where(_is(kind, "lump"), rough(q, generator), height)
-    height = torch.where(_is(kind, "flat"), flat * (wide < 1) * (q < 1.3), height)
+    height = torch.where(_is(kind, "ripple"), 0.6 * ripple(q, crests, phase), height)
+    height = torch.where(_is(kind, "lump"), _rough(q, generator), height)
+    height = torch.where(_is(kind, "flat_spot"), flat * (wide < 1) * (q < 1.3), height)
     return height * amplitude, q
+
+
+def _rough(q: Tensor, generator: torch.Generator) -> Tensor:
+    """A lump with noise of its own on each point, over the distance in units of the support."""
+    grain = normal(tuple(q.shape), generator).clamp(-2, 2)
+    raised = uniform((-0.2, 0.6), (len(q), 1), generator)
+    return (raised + 0.4 * grain) * falloff("plateau", q)
 
 
 def _direction(kind: Tensor, patch: _PatchFrames, generator: torch.Generator) -> Tensor:
@@ -218,8 +243,8 @@ def _break_off(scan: ScanBatch, generator: torch.Generator) -> tuple[Tensor, Ten
     beyond = beyond - ordered.gather(1, place)
     waves = normal((batch, 3, 3), generator)
     waves = F.normalize(waves, dim=1) * uniform((5.0, 20.0), (batch, 1, 3), generator)
-    phase = uniform((0.0, 2 * torch.pi), (batch, 1, 3), generator)
-    beyond = beyond + 0.012 * (scan.points @ waves + phase).sin().sum(-1)
+    phase = uniform(_TURN, (batch, 1, 3), generator)
+    beyond = beyond + fracture(scan.points, waves, phase, 0.012)
     gone = beyond > 0
     return gone, ~gone & (beyond > -uniform((0.03, 0.07), (batch, 1), generator))
 
@@ -232,23 +257,25 @@ def _carve(
     crack = _is(kind, "crack")
     length = uniform((0.3, 1.1), batch, generator)
     wander = torch.where(crack, math.radians(28), math.radians(4))
-    distance, along = walk_distance(patch.u, patch.v, length, wander, generator)
+    path = walk(wander * normal((len(kind), _STEPS), generator), length)
+    path = path - path[:, _STEPS // 2 : _STEPS // 2 + 1]
+    distance, along = distance_to_path(patch.u, patch.v, path)
     width = uniform((0.012, 0.05), batch, generator).clamp_min(spacing)
     near = patch.w.abs() < 0.5 * length
-    cross = (1 - distance / width).clamp_min(0)
-    cross = torch.where(crack, cross, 0.5 - 0.5 * (torch.pi * cross).cos())
-    taper = (1 - (2 * along - 1).square()).clamp(0.1, 1).sqrt()
+    cut = torch.where(
+        crack, groove(distance, along, width, "linear"), groove(distance, along, width)
+    )
     depth = amplitude.clamp(0.015, 0.08)
     gape = uniform((0.0, 1.0), tuple(distance.shape), generator) < 0.5
     lost = crack & (distance < 0.5 * width) & near & patch.front & gape
-    return -depth * taper * cross * near, lost
+    return -depth * cut * near, lost
 
 
 def _is(kind: Tensor, *names: str) -> Tensor:
     """Where the kind (B, 1) is one of these, (B, 1) bool."""
-    found = kind == KINDS.index(names[0])
+    found = kind == BATCHED_KINDS.index(names[0])
     for name in names[1:]:
-        found = found | (kind == KINDS.index(name))
+        found = found | (kind == BATCHED_KINDS.index(name))
     return found
 
 
@@ -268,79 +295,3 @@ def _on(array: np.ndarray, like: Tensor) -> Tensor:
     if like.device.type == "cuda":
         tensor = tensor.pin_memory()
     return tensor.to(like.device, non_blocking=True)
-
-
-_STEPS = 16
-
-
-def falloff(q: Tensor, which: Tensor) -> Tensor:
-    """One of four kernels per cloud: 1 in the middle, 0 from `q = 1` on.
-
-    Args:
-        q: Distance from the center in units of the support, (B, N).
-        which: 0 cosine, 1 Gaussian, 2 polynomial, 3 hard, (B, 1).
-    """
-    inside = q < 1
-    cosine = 0.5 + 0.5 * (torch.pi * q.clamp(max=1)).cos()
-    gauss = (-4.5 * q.square()).exp()
-    poly = (1 - q.square()).clamp_min(0).square()
-    # A plateau with a steep edge; a vertical wall would leave no point on it.
-    hard = ((1 - q) / 0.2).clamp(0, 1)
-    kernel = torch.where(which == 0, cosine, torch.where(which == 1, gauss, poly))
-    return torch.where(which == 3, hard, kernel) * inside
-
-
-def crater(q: Tensor) -> Tensor:
-    """A pit with a raised rim."""
-    pit = -(1 - (q / 0.75).square()).clamp_min(0)
-    rim = 0.45 * (-((q - 0.85) / 0.14).square()).exp()
-    return (pit + rim) * (q < 1.3)
-
-
-def ripple(q: Tensor, generator: torch.Generator) -> Tensor:
-    """Concentric waves that die away."""
-    batch = (len(q), 1)
-    crests = uniform((1.5, 4.0), batch, generator)
-    phase = uniform((0.0, 2 * torch.pi), batch, generator)
-    envelope = 0.5 + 0.5 * (torch.pi * q.clamp(max=1)).cos()
-    return 0.6 * envelope * (2 * torch.pi * crests * q + phase).cos()
-
-
-def rough(q: Tensor, generator: torch.Generator) -> Tensor:
-    """A lump with noise of its own on each point."""
-    grain = normal(tuple(q.shape), generator).clamp(-2, 2)
-    raised = uniform((-0.2, 0.6), (len(q), 1), generator)
-    return (raised + 0.4 * grain) * falloff(q, torch.full_like(q[:, :1], 3))
-
-
-def walk_distance(
-    u: Tensor, v: Tensor, length: Tensor, wander: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Distance to a random walk through the middle of the patch, and the position along it.
-
-    Args:
-        u: First tangential coordinate, (R, N).
-        v: Second.
-        length: Of the walk, (R, 1).
-        wander: Standard deviation of the change of heading per step in radians, (R, 1).
-        generator: The only source of randomness.
-
-    Returns:
-        Distance (R, N) and position (R, N) from 0 to 1.
-    """
-    heading = (wander * normal((len(u), _STEPS), generator)).cumsum(1)
-    # Pulled back to its first direction: a walk, not a ball of wool.
-    share = torch.arange(_STEPS, device=u.device) / (_STEPS - 1)
-    heading = heading - share * heading[:, -1:]
-    steps = torch.stack((heading.cos(), heading.sin()), -1) * (length / _STEPS)[..., None]
-    path = torch.cat((torch.zeros_like(steps[:, :1]), steps.cumsum(1)), 1)
-    path = path - path[:, _STEPS // 2 : _STEPS // 2 + 1]
-    nearest, along = torch.full_like(u, torch.inf), torch.zeros_like(u)
-    for step in range(_STEPS):
-        du, dv = u - path[:, step, 0, None], v - path[:, step, 1, None]
-        eu, ev = steps[:, step, 0, None], steps[:, step, 1, None]
-        place = ((du * eu + dv * ev) / (eu * eu + ev * ev)).clamp(0, 1)
-        squared = (du - place * eu).square() + (dv - place * ev).square()
-        along = torch.where(squared < nearest, (step + place) / _STEPS, along)
-        nearest = torch.minimum(nearest, squared)
-    return nearest.sqrt(), along

@@ -14,10 +14,10 @@ from plane_anomalib.generation.defects.field_placement import (
     Outline,
     flat_place,
     piece_beyond,
-    smoothstep,
     thickness,
     unit_vector,
 )
+from plane_anomalib.generation.defects.profiles import smoothstep
 from plane_anomalib.generation.shapes.fields import Array, Field
 from plane_anomalib.generation.surfaces import ChangedRegion, Surface, gradient
 
@@ -99,7 +99,7 @@ def broken(surface: Surface, share: float, generator: np.random.Generator) -> Ch
     )
 
 
-def bending(surface: Surface, share: float, generator: np.random.Generator) -> ChangedRegion:
+def bend(surface: Surface, share: float, generator: np.random.Generator) -> ChangedRegion:
     """Bend a protruding piece that covers about `share` of the surface by 15 to 35 degrees.
 
     Raises:

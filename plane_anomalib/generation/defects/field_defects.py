@@ -1,14 +1,14 @@
-"""The seven kinds of defect of Anomaly-ShapeNet, by the names its files use."""
+"""The seven kinds of defect of Anomaly-ShapeNet, on implicit surfaces."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import numpy as np
 
 from plane_anomalib.generation.defects import field_cuts, field_reliefs
+from plane_anomalib.generation.defects.kinds import KINDS
 from plane_anomalib.generation.surfaces import ChangedRegion, Surface
 
 Cloud = TypeVar("Cloud")
@@ -16,29 +16,16 @@ _TRIES = 8
 _FARTHEST = 2.5
 
 
-@dataclass(frozen=True)
-class DefectKind:
-    """One kind of defect.
-
-    Attributes:
-        make: Plans one on a surface, for a wanted share of anomalous points.
-        median_share: The share of anomalous points half of the real clouds stay below.
-    """
-
-    make: Callable[[Surface, float, np.random.Generator], ChangedRegion]
-    median_share: float
-
-
-FIELD_DEFECTS: dict[str, DefectKind] = {
-    "bending": DefectKind(field_cuts.bending, 0.032),
-    "broken": DefectKind(field_cuts.broken, 0.003),
-    "bulge": DefectKind(field_reliefs.bulge, 0.028),
-    "concavity": DefectKind(field_reliefs.concavity, 0.019),
-    "crak": DefectKind(field_reliefs.crak, 0.005),
-    "hole": DefectKind(field_cuts.hole, 0.005),
-    "scratch": DefectKind(field_reliefs.scratch, 0.009),
+FIELD_DEFECTS: Mapping[str, Callable[[Surface, float, np.random.Generator], ChangedRegion]] = {
+    "bend": field_cuts.bend,
+    "broken": field_cuts.broken,
+    "bulge": field_reliefs.bulge,
+    "concavity": field_reliefs.concavity,
+    "crack": field_reliefs.crack,
+    "hole": field_cuts.hole,
+    "scratch": field_reliefs.scratch,
 }
-"""Kind of defect by the name in the file (`crak` is the data set's spelling)."""
+"""Kind to what plans it on a surface, for a wanted share of anomalous points."""
 
 
 def plan_defect(
@@ -60,9 +47,8 @@ def plan_defect(
         NoPlaceError: The object has no place for this kind.
     """
     spread = float(np.exp(np.clip(generator.normal(0.0, 0.25), -0.5, 0.5)))
-    return FIELD_DEFECTS[kind].make(
-        surface, scale * FIELD_DEFECTS[kind].median_share * spread, generator
-    )
+    share = scale * KINDS[kind].usual_share * spread
+    return FIELD_DEFECTS[kind](surface, share, generator)
 
 
 def of_usual_share(

@@ -143,9 +143,3 @@ def unit_vector(generator: np.random.Generator) -> Array:
     """A uniform direction, `(3,)`."""
     v = generator.normal(size=3)
     return v / np.linalg.norm(v)
-
-
-def smoothstep(x: Array) -> Array:
-    """Zero below 0, one above 1, smooth between."""
-    x = np.clip(x, 0.0, 1.0)
-    return x * x * (3.0 - 2.0 * x)

@@ -19,36 +19,33 @@ from plane_anomalib.generation.defects.field_placement import (
     connected,
     flat_place,
     frame_at,
-    smoothstep,
     thickness,
 )
+from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.defects.profiles import falloff, smoothstep
 from plane_anomalib.generation.shapes.fields import Array, resampled
 from plane_anomalib.generation.surfaces import ChangedRegion, Surface, gradient
 
 Height = Callable[[Array], Array]
-_PROFILES: tuple[Callable[[Array], Array], ...] = (
-    lambda x: smoothstep((1.0 - x) / 0.45),  # flat top
-    lambda x: smoothstep(1.0 - x),  # round
-    lambda x: np.where(x < 1.0, np.exp(-3.5 * x * x) * (1.0 - x**4), 0.0),  # peaked
-)
+_FALLOFFS = ("mesa", "round", "peaked")
 
 
 def bulge(surface: Surface, share: float, generator: np.random.Generator) -> ChangedRegion:
     """Raise a patch that covers about `share` of the surface by 2.5 to 6 % of the extent."""
-    return _lump(surface, share, 1.0, generator)
+    return _lump(surface, share, KINDS["bulge"].outward, generator)
 
 
 def concavity(surface: Surface, share: float, generator: np.random.Generator) -> ChangedRegion:
     """Sink a patch that covers about `share` of the surface by 2 to 5 % of the extent."""
-    return _lump(surface, share, -1.0, generator)
+    return _lump(surface, share, KINDS["concavity"].outward, generator)
 
 
 def _lump(
-    surface: Surface, share: float, sign: float, generator: np.random.Generator
+    surface: Surface, share: float, sign: int, generator: np.random.Generator
 ) -> ChangedRegion:
     frame = flat_place(surface, 0.6 * np.sqrt(share * surface.area), generator)
     outline = Outline.draw(0.07, generator)
-    profile = _PROFILES[generator.integers(len(_PROFILES))]
+    profile = _FALLOFFS[generator.integers(len(_FALLOFFS))]
     wanted = generator.uniform(0.025, 0.06) if sign > 0 else generator.uniform(0.02, 0.05)
     wall = thickness(surface, frame)
     dent = wall < 2.0 * wanted
@@ -107,7 +104,7 @@ def _relief_height(
     surface: Surface,
     frame: Place,
     outline: Outline,
-    profile: Callable[[Array], Array],
+    profile: str,
     radius: float,
     peak: float,
     wall: float,
@@ -118,7 +115,7 @@ def _relief_height(
     def height(p: Array) -> Array:
         axial, around, angle = frame.cylindrical(p)
         x = np.hypot(around, 0.8 * axial) / (radius * outline(angle))
-        value = peak * profile(x)
+        value = peak * falloff(profile, x)
         near = value > 0
         facing = gradient(surface.field, p[near]) @ frame.normal
         value[near] *= smoothstep((facing - 0.1) / 0.5)
@@ -131,7 +128,7 @@ def _dent_height(
     surface: Surface,
     frame: Place,
     outline: Outline,
-    profile: Callable[[Array], Array],
+    profile: str,
     radius: float,
     peak: float,
     wall: float,
@@ -143,7 +140,7 @@ def _dent_height(
     def height(p: Array) -> Array:
         axial, around, angle = frame.cylindrical(p)
         gate = smoothstep(1.0 - (np.abs(axial) - full) / (2.5 * peak))
-        return peak * profile(around / (radius * outline(angle))) * gate
+        return peak * falloff(profile, around / (radius * outline(angle))) * gate
 
     return height
 
@@ -178,11 +175,11 @@ def scratch(surface: Surface, share: float, generator: np.random.Generator) -> C
         heading = np.repeat((best[min(3, len(best) - 1)] - best[0])[None], 12, axis=0)
         more = _walks(surface, start, heading, length - found, 0.012, 0.12, generator)
         strokes.append(_Stroke(max(more, key=len), 0.9 * depth, half_width))
-    return _carve(surface, strokes, sharp=False)
+    return _carve(surface, strokes, "parabola")
 
 
-def crak(surface: Surface, share: float, generator: np.random.Generator) -> ChangedRegion:
-    """A narrow deep crack with two or three branches (the data sets spell it so)."""
+def crack(surface: Surface, share: float, generator: np.random.Generator) -> ChangedRegion:
+    """A narrow deep crack with two or three branches."""
     length = generator.uniform(0.24, 0.32) * np.sqrt(surface.area)
     place = flat_place(surface, 0.08, generator)
     wall = thickness(surface, place)
@@ -200,11 +197,11 @@ def crak(surface: Surface, share: float, generator: np.random.Generator) -> Chan
     branches = _walks(surface, trunk[forks], heading, 0.18 * length, 0.01, 0.38, generator)
     strokes = [_Stroke(trunk, depth, half_width)]
     strokes += [_Stroke(b, 0.75 * depth, 0.8 * half_width) for b in branches if len(b) > 2]
-    return _carve(surface, strokes, sharp=True)
+    return _carve(surface, strokes, "linear")
 
 
-def _carve(surface: Surface, strokes: list[_Stroke], *, sharp: bool) -> ChangedRegion:
-    """Take the strokes' cross-sections (V-shaped when sharp, else round) out of the surface."""
+def _carve(surface: Surface, strokes: list[_Stroke], section: str) -> ChangedRegion:
+    """Take the strokes' cross-sections, "linear" or "parabola", out of the surface."""
     paths = [resampled(s.path, _SPACING) for s in strokes]
     taper = [1.0 - np.linspace(-1, 1, len(p)) ** 8 for p in paths]
     tree = cKDTree(np.vstack(paths))
@@ -222,8 +219,7 @@ def _carve(surface: Surface, strokes: list[_Stroke], *, sharp: bool) -> ChangedR
         at = index[hit]
         # Distance from the groove's middle measured in the surface, not towards its floor.
         aside = np.sqrt(np.maximum(distance[hit] ** 2 - value[hit] ** 2, 0.0)) / width[at]
-        shape = 1.0 - aside if sharp else 1.0 - aside**2
-        result[hit] = depth[at] * np.maximum(shape, 0.0)
+        result[hit] = depth[at] * falloff(section, aside)
         return result
 
     def solid(p: Array) -> Array:
@@ -236,7 +232,7 @@ def _carve(surface: Surface, strokes: list[_Stroke], *, sharp: bool) -> ChangedR
         points.min(axis=0) - reach,
         points.max(axis=0) + reach,
         label=lambda p: surface.field(p) < -MOVED,
-        steepness=8.0 if sharp else 4.0,
+        steepness=8.0 if section == "linear" else 4.0,
     )
 
 

@@ -12,7 +12,6 @@ from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.generation import scans
 from plane_anomalib.generation.defects.ano3d import Ano3D
 from plane_anomalib.generation.defects.corruption import (
-    Action,
     AnomalyTransform,
     Labelled,
     RotationMode,
@@ -23,11 +22,8 @@ from plane_anomalib.generation.defects.corruption import (
     corrupt,
     unlabelled,
 )
-from plane_anomalib.generation.defects.point_defects import PART_DEFECTS, SURFACE_DEFECTS
+from plane_anomalib.generation.defects.point_defects import POINT_DEFECTS
 from plane_anomalib.geometry.points import FloatArray
-
-POINT_DEFECTS: dict[str, Action] = {**SURFACE_DEFECTS, **PART_DEFECTS}
-"""Every extended defect by name; acts in the unit sphere."""
 
 EXTENDED_KINDS: tuple[str, ...] = (*POINT_DEFECTS, "normal")
 

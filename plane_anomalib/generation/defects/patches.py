@@ -1,6 +1,5 @@
 """A connected piece of surface around a point, and how to push it about."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,21 +20,6 @@ _DETOUR = 1.6
 _LONGEST_EDGE = 1.5
 """In units of the median distance of the last neighbour."""
 _GREATEST_STRETCH = 4.0
-
-KERNELS: dict[str, Callable[[Array], Array]] = {
-    "cosine": lambda r: 0.5 * (1 + np.cos(np.pi * r)),
-    "gaussian": lambda r: np.exp(-4.5 * r**2),
-    "poly": lambda r: (1 - r**2) ** 2,
-    "linear": lambda r: 1 - r,
-    "flat_top": lambda r: 0.5 * (1 + np.cos(np.pi * np.clip((r - 0.6) / 0.4, 0, 1))),
-    "hard": lambda r: np.ones_like(r),
-}
-"""Height over distance from the center; distances are 0..1, beyond is zero."""
-
-
-def kernel(name: str, r: Array) -> Array:
-    """Evaluate a kernel, zero beyond r = 1."""
-    return np.where(r < 1, KERNELS[name](np.minimum(r, 1.0)), 0.0)
 
 
 @dataclass(frozen=True)

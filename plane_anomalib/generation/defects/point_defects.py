@@ -10,7 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.generation.defects.corruption import Action, Labelled, unlabelled
-from plane_anomalib.generation.defects.patches import SurfacePatch, displace, grow_patch, kernel
+from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.defects.patches import SurfacePatch, displace, grow_patch
+from plane_anomalib.generation.defects.profiles import (
+    distance_to_path,
+    falloff,
+    flattened,
+    fracture,
+    groove,
+    ripple,
+    smoothstep,
+    uneven,
+    walk,
+)
 from plane_anomalib.geometry.points import FloatArray
 
 Array = NDArray[np.float64]
@@ -31,67 +43,66 @@ class Push:
     """A family of displacements.
 
     Attributes:
-        sign: 1 outward, -1 inward, 0 either.
         radius: Greater half axis of the ellipsoidal support, Beta(2, 5) over (low, high).
         aspect: Smaller half axis over greater, uniform.
         height: Greatest displacement, Beta(2, 5).
-        kernels: One of them is drawn.
+        falloffs: One of them is drawn.
         tilt: Degrees between the direction and the normal, uniform.
         waves: Crests from the center to the edge, uniform; 0 for none.
     """
 
-    sign: int
     radius: Range
     aspect: Range
     height: Range
-    kernels: tuple[str, ...]
+    falloffs: tuple[str, ...]
     tilt: Range = (0.0, 0.0)
     waves: Range = (0.0, 0.0)
 
 
-_SMOOTH = ("cosine", "gaussian", "poly")
+_SMOOTH = ("cosine", "gaussian", "quartic")
 
 PUSHES: dict[str, Push] = {
-    "bulge": Push(1, (0.14, 0.55), (0.6, 1.0), (0.03, 0.16), (*_SMOOTH, "flat_top")),
-    "concavity": Push(-1, (0.14, 0.55), (0.6, 1.0), (0.03, 0.16), (*_SMOOTH, "flat_top")),
-    "ridge": Push(1, (0.25, 0.8), (0.15, 0.4), (0.02, 0.1), _SMOOTH),
-    "trench": Push(-1, (0.25, 0.8), (0.15, 0.4), (0.02, 0.1), _SMOOTH),
-    "dent": Push(-1, (0.1, 0.4), (0.5, 1.0), (0.03, 0.12), ("linear", "flat_top"), (0, 45)),
-    "step": Push(0, (0.12, 0.4), (0.4, 1.0), (0.03, 0.08), ("hard",)),
-    "lump": Push(1, (0.1, 0.35), (0.7, 1.0), (0.08, 0.25), ("poly", "flat_top"), (0, 20)),
-    "ripple": Push(0, (0.2, 0.6), (0.5, 1.0), (0.02, 0.06), ("cosine",), waves=(1.5, 4.0)),
+    "bulge": Push((0.14, 0.55), (0.6, 1.0), (0.03, 0.16), (*_SMOOTH, "flat_top")),
+    "concavity": Push((0.14, 0.55), (0.6, 1.0), (0.03, 0.16), (*_SMOOTH, "flat_top")),
+    "ridge": Push((0.25, 0.8), (0.15, 0.4), (0.02, 0.1), _SMOOTH),
+    "trench": Push((0.25, 0.8), (0.15, 0.4), (0.02, 0.1), _SMOOTH),
+    "dent": Push((0.1, 0.4), (0.5, 1.0), (0.03, 0.12), ("linear", "flat_top"), (0, 45)),
+    "step": Push((0.12, 0.4), (0.4, 1.0), (0.03, 0.08), ("step",)),
+    "lump": Push((0.1, 0.35), (0.7, 1.0), (0.08, 0.25), ("quartic", "flat_top"), (0, 20)),
+    "ripple": Push((0.2, 0.6), (0.5, 1.0), (0.02, 0.06), ("cosine",), waves=(1.5, 4.0)),
 }
 """Ellipsoidal presets by name."""
 
 
-def push(cloud: FloatArray, generator: np.random.Generator, *, preset: Push) -> Labelled:
+def push(cloud: FloatArray, generator: np.random.Generator, *, kind: str) -> Labelled:
     """Displace an ellipsoidal support around a random center.
 
     Args:
         cloud: (N, 3) in the unit sphere.
         generator: The only source of randomness.
-        preset: What to draw from.
+        kind: A key of `PUSHES`.
     """
+    preset = PUSHES[kind]
     radius = skewed(preset.radius, generator)
     patch = grow_patch(cloud, int(generator.integers(len(cloud))), radius, generator)
     minor = radius * generator.uniform(*preset.aspect)
     r = np.hypot(patch.local[:, 0] / radius, patch.local[:, 1] / minor)
-    sign = preset.sign or int(generator.choice([-1, 1]))
-    name = preset.kernels[int(generator.integers(len(preset.kernels)))]
-    heights = sign * skewed(preset.height, generator) * kernel(name, r)
-    if preset.waves[1] > 0:
-        heights *= np.cos(2 * np.pi * generator.uniform(*preset.waves) * r)
+    sign = KINDS[kind].outward or int(generator.choice([-1, 1]))
+    name = preset.falloffs[int(generator.integers(len(preset.falloffs)))]
+    peak = sign * skewed(preset.height, generator)
+    waved = preset.waves[1] > 0
+    profile = ripple(r, generator.uniform(*preset.waves)) if waved else falloff(name, r)
     tilt = np.deg2rad(generator.uniform(*preset.tilt))
     direction = np.cos(tilt) * patch.frame[2] + np.sin(tilt) * patch.frame[0]
     return displace(
         cloud,
         patch,
-        heights,
+        peak * profile,
         direction,
         generator,
         label_threshold=LABEL_THRESHOLD,
         # A step has no slope a scanner could see: its wall is at right angles to the surface.
-        resample=name != "hard",
+        resample=name != "step",
     )
 
 
@@ -101,7 +112,7 @@ def flat_spot(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
     patch = grow_patch(cloud, int(generator.integers(len(cloud))), radius, generator)
     depth = skewed((0.02, 0.1), generator)
     inside = np.hypot(patch.local[:, 0], patch.local[:, 1]) < 0.95 * radius
-    heights = np.where(inside, np.minimum(0.0, -depth - patch.local[:, 2]), 0.0)
+    heights = np.where(inside, flattened(patch.local[:, 2], depth), 0.0)
     return displace(
         cloud,
         patch,
@@ -114,7 +125,7 @@ def flat_spot(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
 
 
 @dataclass(frozen=True)
-class Groove:
+class Carving:
     """A narrow groove along a random walk in the surface.
 
     Attributes:
@@ -124,7 +135,7 @@ class Groove:
         wander: Standard deviation of the change of heading per step, in degrees.
         gape: Share of the points in the middle that are lost (a crack returns no light).
         branch: Probability of a second arm.
-        kernel: Cross-section.
+        section: Of the groove, a key of `FALLOFFS`.
     """
 
     length: Range
@@ -133,19 +144,19 @@ class Groove:
     wander: float
     gape: float
     branch: float
-    kernel: str
+    section: str
 
 
-GROOVES: dict[str, Groove] = {
-    "scratch": Groove((0.4, 1.1), (0.015, 0.05), (0.015, 0.06), 4.0, 0.0, 0.0, "cosine"),
-    "crack": Groove((0.4, 1.0), (0.01, 0.03), (0.03, 0.12), 28.0, 0.5, 0.5, "linear"),
+CARVINGS: dict[str, Carving] = {
+    "scratch": Carving((0.4, 1.1), (0.015, 0.05), (0.015, 0.06), 4.0, 0.0, 0.0, "cosine"),
+    "crack": Carving((0.4, 1.0), (0.01, 0.03), (0.03, 0.12), 28.0, 0.5, 0.5, "linear"),
 }
 """Presets that follow a path."""
 
 _STEPS = 24
 
 
-def groove(cloud: FloatArray, generator: np.random.Generator, *, preset: Groove) -> Labelled:
+def carve(cloud: FloatArray, generator: np.random.Generator, *, preset: Carving) -> Labelled:
     """Carve a groove along a random walk, each point along its own normal.
 
     Args:
@@ -157,13 +168,11 @@ def groove(cloud: FloatArray, generator: np.random.Generator, *, preset: Groove)
     patch = grow_patch(cloud, int(generator.integers(len(cloud))), 0.55 * length, generator)
     distance, along = _distance_to_walk(patch, length, preset, generator)
     width = max(generator.uniform(*preset.width), 2.0 * patch.spacing)
-    # Shallower towards both ends, as what a tool leaves.
-    taper = np.sqrt(np.clip(1 - np.square(2 * along - 1), 0.1, 1))
-    heights = -skewed(preset.depth, generator) * taper * kernel(preset.kernel, distance / width)
+    depth = skewed(preset.depth, generator)
     carved = displace(
         cloud,
         patch,
-        heights,
+        -depth * groove(distance, along, width, preset.section),
         patch.normals(cloud),
         generator,
         label_threshold=LABEL_THRESHOLD,
@@ -179,50 +188,23 @@ def groove(cloud: FloatArray, generator: np.random.Generator, *, preset: Groove)
 
 
 def _distance_to_walk(
-    patch: SurfacePatch, length: float, preset: Groove, generator: np.random.Generator
+    patch: SurfacePatch, length: float, preset: Carving, generator: np.random.Generator
 ) -> tuple[Array, Array]:
     """Distance of each patch point to the walk and position along it (0..1)."""
     wander = np.deg2rad(preset.wander)
-    path = _walk(length, wander, generator)
-    path -= path[_STEPS // 2]
-    distance, along = _to_polyline(patch.local[:, :2], path)
+    u, v = patch.local[:, 0], patch.local[:, 1]
+    path = walk(generator.normal(0, wander, _STEPS), length)
+    path = path - path[_STEPS // 2]
+    distance, along = distance_to_path(u, v, path)
     if generator.random() < preset.branch:
-        arm = _walk(0.4 * length, wander, generator)
+        arm = walk(generator.normal(0, wander, _STEPS), 0.4 * length)
         turn = np.deg2rad(generator.uniform(25, 60)) * generator.choice([-1, 1])
         spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
         start = path[int(generator.integers(_STEPS // 3, 2 * _STEPS // 3))]
-        second, second_along = _to_polyline(patch.local[:, :2], arm @ spin.T + start)
+        second, second_along = distance_to_path(u, v, arm @ spin.T + start)
         along = np.where(second < distance, 0.5 + 0.5 * second_along, along)
         distance = np.minimum(distance, second)
     return distance, along
-
-
-def _walk(length: float, wander: float, generator: np.random.Generator) -> Array:
-    headings = np.cumsum(generator.normal(0, wander, _STEPS))
-    # Pulled back to its first direction: a walk, not a ball of wool.
-    headings -= np.linspace(0, 1, _STEPS) * headings[-1]
-    steps = np.stack([np.cos(headings), np.sin(headings)], 1) * length / _STEPS
-    return np.concatenate([np.zeros((1, 2)), np.cumsum(steps, 0)])
-
-
-def _to_polyline(places: Array, path: Array) -> tuple[Array, Array]:
-    starts, edges = path[:-1], np.diff(path, axis=0)
-    offsets = places[:, None] - starts
-    share = np.einsum("psi,si->ps", offsets, edges) / np.square(edges).sum(1)
-    share = np.clip(share, 0, 1)
-    distances = np.linalg.norm(offsets - share[:, :, None] * edges, axis=2)
-    nearest = distances.argmin(1)
-    rows = np.arange(len(places))
-    along = (nearest + share[rows, nearest]) / len(edges)
-    return distances[rows, nearest], along
-
-
-SURFACE_DEFECTS: dict[str, Action] = {
-    **{name: partial(push, preset=preset) for name, preset in PUSHES.items()},
-    **{name: partial(groove, preset=preset) for name, preset in GROOVES.items()},
-    "flat_spot": flat_spot,
-}
-"""Every defect of this module by name."""
 
 
 _LEAST_BEND = 0.01
@@ -236,8 +218,8 @@ def bend(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
     pivot = cloud[near].mean(0, dtype=np.float64)
     axis = np.cross(direction, _unit(generator))
     axis /= max(float(np.linalg.norm(axis)), 1e-9)
-    ramp = np.clip(beyond / generator.uniform(0.15, 0.4), 0, 1)
-    angles = np.deg2rad(generator.uniform(5, 20)) * ramp**2 * (3 - 2 * ramp)
+    ramp = smoothstep(beyond / generator.uniform(0.15, 0.4))
+    angles = np.deg2rad(generator.uniform(5, 20)) * ramp
     arms = cloud - pivot
     cosine, sine = np.cos(angles)[:, None], np.sin(angles)[:, None]
     # Rodrigues' formula, one angle per point.
@@ -252,10 +234,12 @@ def bend(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
 def broken(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
     """Break off what lies beyond a rough plane; the rim of the break is the label."""
     direction, beyond = _cut(cloud, (0.03, 0.15), generator)
-    for _ in range(4):
+    waves, phases = np.zeros((3, 4)), np.zeros((1, 4))
+    for wave in range(4):
         across = np.cross(direction, _unit(generator))
-        phase = generator.uniform(0, 2 * np.pi)
-        beyond = beyond + 0.015 * np.sin(generator.uniform(5, 20) * (cloud @ across) + phase)
+        phases[0, wave] = generator.uniform(0, 2 * np.pi)
+        waves[:, wave] = generator.uniform(5, 20) * across
+    beyond = beyond + fracture(cloud.astype(np.float64), waves, phases, 0.015)
     keep = beyond < 0
     if 2 * keep.sum() < len(cloud):
         return unlabelled(cloud)
@@ -270,10 +254,7 @@ def hole(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
     patch = grow_patch(cloud, int(generator.integers(len(cloud))), 1.6 * radius, generator)
     minor = radius * generator.uniform(0.5, 1.0)
     u, v = patch.local[:, 0] / radius, patch.local[:, 1] / minor
-    around = np.arctan2(v, u)
-    wobble = 1 + 0.15 * np.sin(2 * around + generator.uniform(0, 6.3))
-    wobble += 0.1 * np.sin(5 * around + generator.uniform(0, 6.3))
-    r = np.hypot(u, v) / wobble
+    r = np.hypot(u, v) / uneven(np.arctan2(v, u), generator.uniform(0, 6.3, 2))
     mask = np.zeros(len(cloud), dtype=np.bool_)
     # As wide as the rim of a round hole of the smaller axis, and never thinner than the sampling.
     mask[patch.indices] = r < max(margin, 1 + 2 * patch.spacing / minor)
@@ -298,5 +279,12 @@ def _unit(generator: np.random.Generator) -> Array:
     return vector / np.linalg.norm(vector)
 
 
-PART_DEFECTS: dict[str, Action] = {"bend": bend, "broken": broken, "hole": hole}
-"""Every defect of this module by name."""
+POINT_DEFECTS: dict[str, Action] = {
+    **{kind: partial(push, kind=kind) for kind in PUSHES},
+    **{kind: partial(carve, preset=preset) for kind, preset in CARVINGS.items()},
+    "flat_spot": flat_spot,
+    "bend": bend,
+    "broken": broken,
+    "hole": hole,
+}
+"""Kind to what makes it in a cloud in the unit sphere."""

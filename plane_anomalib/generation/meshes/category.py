@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.formats.io import write_points
 from plane_anomalib.generation.defects.field_defects import (
-    FIELD_DEFECTS,
     of_usual_share,
     plan_defect,
 )
 from plane_anomalib.generation.defects.field_placement import NoPlaceError
+from plane_anomalib.generation.defects.kinds import KINDS, SHAPENET_KINDS
 from plane_anomalib.generation.folders import MANIFEST
 from plane_anomalib.generation.meshes.closed_mesh import RESOLUTION, ClosedMesh, MeshSurface
 from plane_anomalib.generation.procedural_shapes import FEWEST_POINTS, stream
@@ -47,7 +47,7 @@ class Layout:
     """One of the public benchmarks' conventions.
 
     Attributes:
-        kinds: Kind of defect by the name that its files carry, to the key of `FIELD_DEFECTS`.
+        kinds: Kind of defect by the name that its files carry, to the key of `KINDS`.
         truth: Folder of the ground truth.
         one_sided: Tests show one side, in any pose; templates are complete.
         extent: Largest side of an object, in the units of the files.
@@ -70,9 +70,7 @@ class Layout:
 
 
 LAYOUTS = {
-    "anomaly-shapenet": Layout(
-        {kind: kind for kind in FIELD_DEFECTS}, "GT", False, 1.0, 15_000, 15_000, 8, 2, ","
-    ),
+    "anomaly-shapenet": Layout(SHAPENET_KINDS, "GT", False, 1.0, 15_000, 15_000, 8, 2, ","),
     "real3d-ad": Layout(
         {"bulge": "bulge", "sink": "concavity"}, "gt", True, 30.0, 20_000, 60_000, 8, 4, " "
     ),
@@ -283,7 +281,7 @@ class Category:
         defect = self.spec.conventions.kinds.get(kind)
         if defect is not None:
             shot = of_usual_share(
-                self.spec.defect_size * FIELD_DEFECTS[defect].median_share,
+                self.spec.defect_size * KINDS[defect].usual_share,
                 lambda: self._shot(density, defect, one_sided, generator),
                 lambda shot: shot.share,
             )

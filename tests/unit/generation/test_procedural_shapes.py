@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
-from plane_anomalib.generation.defects.field_defects import FIELD_DEFECTS
+from plane_anomalib.generation.defects.kinds import KINDS, SHAPENET_KINDS
 from plane_anomalib.generation.folders import MANIFEST
 from plane_anomalib.generation.procedural_shapes import ProceduralSpec, ensure_dataset
 
@@ -48,12 +48,12 @@ def test_the_layout_is_that_of_the_benchmark(root: Path) -> None:
     for name in NAMES:
         train = {p.name for p in (root / name / "train").iterdir()}
         test = {p.stem for p in (root / name / "test").iterdir()}
-        defective = {f"{name}_{kind}0" for kind in FIELD_DEFECTS}
+        defective = {f"{name}_{kind}0" for kind in SHAPENET_KINDS}
         assert train == {f"{name}_template{k}.pcd" for k in range(4)}
         assert test == {f"{name}_positive{k}" for k in range(4)} | defective
         assert {p.name for p in (root / name / "GT").iterdir()} == {f"{d}.txt" for d in defective}
     # The seven kinds by the names that the real files bear.
-    assert set(FIELD_DEFECTS) == {
+    assert set(SHAPENET_KINDS) == {
         "bulge",
         "concavity",
         "hole",
@@ -99,11 +99,12 @@ def test_anomalous_points_are_not_together_in_the_file(root: Path) -> None:
 
 
 def test_shares_lie_near_the_medians_of_the_real_data(root: Path) -> None:
-    for kind, defect in FIELD_DEFECTS.items():
+    for kind, defect in SHAPENET_KINDS.items():
+        usual = KINDS[defect].usual_share
         shares = [read_truth(p)[1].mean() for p in root.rglob(f"GT/*_{kind}0.txt")]
         assert len(shares) == len(NAMES)
-        assert defect.median_share / 2.5 < np.median(shares) < defect.median_share * 2.5, kind
-        assert all(defect.median_share / 4 < s < defect.median_share * 4 for s in shares), kind
+        assert usual / 2.5 < np.median(shares) < usual * 2.5, kind
+        assert all(usual / 4 < s < usual * 4 for s in shares), kind
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_else_is_made(
@@ -161,7 +162,7 @@ def test_two_at_once_make_one_complete_dataset(tmp_path: Path) -> None:
     assert homes == [tmp_path / "shapes"] * 2
     assert {p.name for p in tmp_path.iterdir()} == {"shapes"}
     assert {p.name for p in homes[0].iterdir()} == {"wrench0", MANIFEST}
-    assert len(list(homes[0].rglob("*.pcd"))) == 4 + 1 + len(FIELD_DEFECTS)
+    assert len(list(homes[0].rglob("*.pcd"))) == 4 + 1 + len(SHAPENET_KINDS)
 
 
 @pytest.mark.parametrize(

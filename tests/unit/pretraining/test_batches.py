@@ -6,7 +6,7 @@ import torch
 
 from plane_anomalib.backbones.encoders import BUILTIN_POINTS
 from plane_anomalib.backbones.point_transformer import PointTransformer
-from plane_anomalib.generation.defects.batched import KINDS
+from plane_anomalib.generation.defects.batched import BATCHED_KINDS
 from plane_anomalib.geometry.neighbours import knn_torch
 from plane_anomalib.geometry.sampling import farthest_point_sampling
 from plane_anomalib.pretraining.batches import farthest_points, group, make_batch, nearest_points
@@ -56,7 +56,7 @@ def test_views_and_densities_alone_are_never_labelled(pool: ShapePool) -> None:
 
 def test_clouds_fill_the_unit_sphere_whatever_happened_to_them(pool: ShapePool) -> None:
     generator = torch.Generator().manual_seed(0)
-    kinds = [(kind,) for kind in KINDS[:12]]
+    kinds = [(kind,) for kind in BATCHED_KINDS[:12]]
     configs = (ViewsConfig(), DefectsConfig())
     batch = make_batch(pool, torch.arange(12), kinds, (256, 32), 16, configs, generator)
     radius = batch.points.norm(dim=-1).amax(1)

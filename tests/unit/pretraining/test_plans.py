@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from plane_anomalib.generation.defects.batched import KINDS
+from plane_anomalib.generation.defects.batched import BATCHED_KINDS
 from plane_anomalib.pretraining.captions import anchors, caption
 from plane_anomalib.pretraining.config import PretrainConfig, TrainConfig
 from plane_anomalib.pretraining.plans import choose_kinds, choose_sizes, not_negatives, plan_step
 from plane_anomalib.pretraining.pool import ShapePool
 
-DENT, HOLE = 3 + KINDS.index("dent"), 3 + KINDS.index("hole")
+DENT, HOLE = 3 + BATCHED_KINDS.index("dent"), 3 + BATCHED_KINDS.index("hole")
 
 
 def _ignored(rows: list[tuple[str, str, int, bool]]) -> torch.Tensor:
@@ -89,6 +89,6 @@ def test_sizes_stay_within_the_cost() -> None:
 
 def test_every_kind_is_drawn_as_often_as_configured(config: PretrainConfig) -> None:
     kinds = choose_kinds(config.defects, 4000, np.random.default_rng(0))
-    assert {kind for row in kinds for kind in row} == set(KINDS)
+    assert {kind for row in kinds for kind in row} == set(BATCHED_KINDS)
     assert abs(np.mean([bool(row) for row in kinds]) - 0.65) < 0.03
     assert abs(np.mean([len(row) == 2 for row in kinds]) - 0.65 * 0.3) < 0.03

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from plane_anomalib.generation.defects.batched import KINDS, ScanBatch, damage
+from plane_anomalib.generation.defects.batched import BATCHED_KINDS, ScanBatch, damage
 
 Clouds = tuple[torch.Tensor, torch.Tensor]
 LOSSY = {"hole", "broken", "crack"}
@@ -23,7 +23,7 @@ def _damaged(sphere: Clouds, kind: str, seed: int = 0) -> ScanBatch:
     return damage(_scan(sphere), [(kind,)] * 3 + [()], generator, **sizes)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BATCHED_KINDS)
 def test_every_kind_labels_some_points_and_leaves_good_clouds_alone(
     sphere: Clouds, kind: str
 ) -> None:
@@ -38,7 +38,7 @@ def test_every_kind_labels_some_points_and_leaves_good_clouds_alone(
     assert not (after.label & ~after.alive).any()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"hole", "broken"}])
+@pytest.mark.parametrize("kind", [kind for kind in BATCHED_KINDS if kind not in {"hole", "broken"}])
 def test_labelled_points_are_those_that_moved(sphere: Clouds, kind: str) -> None:
     before, after = _scan(sphere), _damaged(sphere, kind)
     moved = (after.points - before.points).norm(dim=-1)
@@ -49,7 +49,7 @@ def test_labelled_points_are_those_that_moved(sphere: Clouds, kind: str) -> None
 
 @pytest.mark.parametrize(
     ("kind", "sign"),
-    [("bulge", 1), ("ridge", 1), ("dent", -1), ("trench", -1), ("scratch", -1), ("flat", -1)],
+    [("bulge", 1), ("ridge", 1), ("dent", -1), ("trench", -1), ("scratch", -1), ("flat_spot", -1)],
 )
 def test_direction_of_the_displacement(sphere: Clouds, kind: str, sign: int) -> None:
     before, after = _scan(sphere), _damaged(sphere, kind)
@@ -77,7 +77,7 @@ def test_lost_points_are_gone_and_their_border_is_the_label(sphere: Clouds, kind
         assert torch.cdist(labelled, gone).amin(1).median() < 0.25
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in LOSSY])
+@pytest.mark.parametrize("kind", [kind for kind in BATCHED_KINDS if kind not in LOSSY])
 def test_other_kinds_lose_nothing(sphere: Clouds, kind: str) -> None:
     assert _damaged(sphere, kind).alive.all()
 

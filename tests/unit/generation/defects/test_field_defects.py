@@ -39,13 +39,13 @@ def test_on_a_ball_exactly_the_labelled_points_moved_or_border_a_gap(
         face = cKDTree(points[off > MOVED])
         assert np.quantile(face.query(points[labels])[0], 0.99) < 0.05
         assert np.mean(moved[labels]) > 0.2
-    elif kind == "bending":
+    elif kind == "bend":
         assert np.mean(moved[labels]) > 0.4
     else:
         assert moved[labels].all()
 
 
-@pytest.mark.parametrize("kind", ["bulge", "concavity", "scratch", "crak"])
+@pytest.mark.parametrize("kind", ["bulge", "concavity", "scratch", "crack"])
 def test_displacements_go_the_way_the_name_says_and_can_be_seen(
     kind: str, sphere: Surface, generator: np.random.Generator
 ) -> None:
@@ -53,17 +53,17 @@ def test_displacements_go_the_way_the_name_says_and_can_be_seen(
     height = np.linalg.norm(points[labels], axis=1) - 0.5
 
     assert (height > 0).all() if kind == "bulge" else (height < 0).all()
-    least, most = {"scratch": (0.004, 0.03), "crak": (0.008, 0.05)}.get(kind, (0.015, 0.07))
+    least, most = {"scratch": (0.004, 0.03), "crack": (0.008, 0.05)}.get(kind, (0.015, 0.07))
     assert least < np.abs(height).max() < most
 
 
-@pytest.mark.parametrize("kind", ["bulge", "concavity", "bending"])
+@pytest.mark.parametrize("kind", ["bulge", "concavity", "bend"])
 def test_defects_are_as_dense_as_the_rest(
     kind: str, sphere: Surface, generator: np.random.Generator
 ) -> None:
     # Edges would change the spacing too; a rounded bar has an end to bend and none of them.
     bar = Surface(tube_along(np.linspace([-1.0, 0, 0], [1.0, 0, 0], 2000), 0.25), 1.3, generator)
-    surface = bar if kind == "bending" else sphere
+    surface = bar if kind == "bend" else sphere
     spacing: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(5):
         points, labels = surface.sample(8_000, generator, plan_defect(kind, surface, generator))
@@ -116,7 +116,7 @@ def test_bending_moves_one_piece_and_keeps_the_amount_of_surface(
 ) -> None:
     surface = Surface(NOMINAL_OBJECTS["stool0"](), REACH, generator)
 
-    points, labels = surface.sample(20_000, generator, plan_defect("bending", surface, generator))
+    points, labels = surface.sample(20_000, generator, plan_defect("bend", surface, generator))
 
     assert 0.005 < labels.mean() < 0.25  # of 80 objects 0.02 to 0.04, one 0.09
     assert len(points) == pytest.approx(20_000 * surface.area, rel=0.08)

@@ -1,16 +1,7 @@
 import numpy as np
 import pytest
 
-from plane_anomalib.generation.defects.patches import KERNELS, displace, grow_patch, kernel
-
-
-@pytest.mark.parametrize("name", sorted(KERNELS))
-def test_kernels_fall_from_one_to_zero_and_stay_there(name: str) -> None:
-    r = np.linspace(0, 1.5, 301)
-    values = kernel(name, r)
-    assert values[0] == pytest.approx(1)
-    assert (np.diff(values) <= 1e-12).all()
-    assert not values[r >= 1].any()
+from plane_anomalib.generation.defects.patches import displace, grow_patch
 
 
 def test_a_patch_is_a_disc_in_its_own_frame() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.formats.io import read_labelled_points, read_points
-from plane_anomalib.generation.defects.field_defects import FIELD_DEFECTS
+from plane_anomalib.generation.defects.kinds import KINDS, SHAPENET_KINDS
 from plane_anomalib.generation.meshes.benchmark import make_benchmark
 from plane_anomalib.generation.meshes.category import MeshSpec
 from plane_anomalib.generation.scans import Deviation
@@ -65,10 +65,10 @@ def in_object(points: NDArray[np.float64], facts: dict[str, object]) -> NDArray[
 
 def test_the_layouts_are_those_of_the_benchmarks(whole: Path, sides: Path) -> None:
     made = {str(p.relative_to(whole / "ring")) for p in (whole / "ring").rglob("*.*")}
-    tests = {f"test/ring_{kind}0.pcd" for kind in FIELD_DEFECTS} | {
+    tests = {f"test/ring_{kind}0.pcd" for kind in SHAPENET_KINDS} | {
         f"test/ring_positive{k}.pcd" for k in range(2)
     }
-    truth = {f"GT/ring_{kind}0.txt" for kind in FIELD_DEFECTS}
+    truth = {f"GT/ring_{kind}0.txt" for kind in SHAPENET_KINDS}
     train = {f"train/ring_template{k}.pcd" for k in range(4)}
     assert made == tests | truth | train | {"manifest.json"}
 
@@ -122,7 +122,9 @@ def test_defects_are_of_the_wanted_size(size: float, tmp_path: Path) -> None:
         if facts["defect"] != "good"
     }
     # Clouds of 1,500 points hold few of a scratch; half of the kinds have plenty.
-    ratios = [share / (size * FIELD_DEFECTS[kind].median_share) for kind, share in shares.items()]
+    ratios = [
+        share / (size * KINDS[SHAPENET_KINDS[kind]].usual_share) for kind, share in shares.items()
+    ]
     assert 0.4 < np.median(ratios) < 2.5
 
 

@@ -71,7 +71,7 @@ def test_only_labelled_points_differ_from_a_good_cloud(
     lonely = good[cKDTree(points).query(good)[0] > 0.06]
     if len(lonely):
         assert cKDTree(points[labels]).query(lonely)[0].max() < 0.3
-    if kind not in CUTS and kind != "bending":
+    if kind not in CUTS and kind != "bend":
         assert away[labels].min() > MOVED - rounding
 
 
