@@ -13,6 +13,7 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
+from plane_anomalib.data.settings import ProceduralShapesSettings
 from plane_anomalib.generation.defects.field_defects import FIELD_DEFECTS, plan_defect
 from plane_anomalib.generation.procedural_shapes import ProceduralSpec
 from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS, REACH
@@ -139,7 +140,7 @@ def from_solids(classes: str, num: int, seed: int) -> Iterator[Category]:
         num: Scans per class.
         seed: Of everything.
     """
-    spec = ProceduralSpec(seed)
+    spec = ProceduralShapesSettings(data_seed=seed).spec()
     names = NOMINAL_OBJECTS if classes == "all" else classes.split(",")
     kinds = list(FIELD_DEFECTS)
     for name in names:

@@ -56,7 +56,7 @@ def kiss_matcher(template: np.ndarray, voxel: float) -> Method:
     extent = target.surface.extent
 
     def register(points: np.ndarray) -> Registration:
-        # In units of the longest side, centerd: the package assumes metres near the origin.
+        # In units of the longest side, centered: the package assumes metres near the origin.
         middle = points.mean(0, dtype=np.float64)
         matcher = package.KISSMatcher(package.KISSMatcherConfig(voxel_size=voxel))
         found = matcher.estimate(

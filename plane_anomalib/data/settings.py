@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from plane_anomalib.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from plane_anomalib.generation.procedural_shapes import ProceduralSpec
 
 ValidationSplit = Literal["synthetic", "from_train", "from_test", "same_as_test", "none"]
 GeometrySource = Literal["pcd", "gt"]
@@ -193,6 +196,23 @@ class ProceduralShapesSettings:
 
     def __post_init__(self) -> None:
         _check_geometry_source(self.geometry_source)
+
+    def spec(self) -> ProceduralSpec:
+        """What decides the files' bytes.
+
+        Raises:
+            ConfigurationError: A value cannot work.
+        """
+        from plane_anomalib.generation.procedural_shapes import ProceduralSpec
+
+        return ProceduralSpec(
+            seed=self.data_seed,
+            num_points=self.num_points,
+            num_good=self.num_good,
+            num_per_defect=self.num_per_defect,
+            variation=self.variation,
+            noise=self.noise,
+        )
 
 
 def check_share(share: float) -> None:

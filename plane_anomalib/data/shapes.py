@@ -11,7 +11,6 @@ from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.categories import select_categories
 from plane_anomalib.data.settings import ProceduralShapesSettings
 from plane_anomalib.generation.procedural_shapes import (
-    ProceduralSpec,
     ensure_dataset,
     finished_categories,
 )
@@ -39,16 +38,8 @@ class ProceduralShapes(BenchmarkDataModule):
 
     def build(self) -> None:
         """Take what the settings say."""
-        chosen = self.config
-        self.geometry_source = chosen.geometry_source
-        self.spec = ProceduralSpec(
-            seed=chosen.data_seed,
-            num_points=chosen.num_points,
-            num_good=chosen.num_good,
-            num_per_defect=chosen.num_per_defect,
-            variation=chosen.variation,
-            noise=chosen.noise,
-        )
+        self.geometry_source = self.config.geometry_source
+        self.spec = self.config.spec()
 
     @property
     def official_categories(self) -> tuple[str, ...]:

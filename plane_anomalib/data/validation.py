@@ -15,36 +15,18 @@ import logging
 import math
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.settings import check_share
+from plane_anomalib.generation.defects.ano3d import Ano3D
+from plane_anomalib.generation.defects.corruption import AnomalyTransform
 
 logger = logging.getLogger(__name__)
 
-
-class CorruptedCloud(Protocol):
-    """What an anomaly transform gives back."""
-
-    @property
-    def points(self) -> NDArray[np.float32]:
-        """`(M, 3)`."""
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """`(M,)`, true on anomalous points."""
-
-    @property
-    def kind(self) -> str:
-        """The kind of defect."""
-
-
-AnomalyFunction = Callable[[NDArray[np.float32], np.random.Generator], CorruptedCloud]
-"""`(points (N, 3), generator)` to a corrupted cloud; see `plane_anomalib.generation.defects`."""
 
 MAX_POINTS = 200_000
 """Points of a validation cloud at most: full scans of millions would make each epoch crawl."""
@@ -127,7 +109,7 @@ def variant_generator(seed: int, name: str, variant: int, label: int) -> np.rand
 
 def draw_variant(
     points: NDArray[np.float32],
-    transform: AnomalyFunction | None,
+    transform: AnomalyTransform | None,
     generator: np.random.Generator,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], str]:
     """Draw a validation cloud from a held-out normal one.
@@ -160,13 +142,10 @@ def draw_variant(
     raise ConfigurationError(msg)
 
 
-def default_anomaly() -> AnomalyFunction:
-    """The paper's Ano3D, imported when a validation set is made.
+def default_anomaly() -> AnomalyTransform:
+    """The paper's Ano3D, in the cloud's own pose and size.
 
-    In the cloud's own pose and size: the normal clouds keep theirs, so anything else would tell
-    the two apart.
+    The normal clouds keep theirs, so anything else would tell the two apart.
     """
-    from plane_anomalib.generation.defects.ano3d import Ano3D
-
     mix = {"bulge": 0.4, "concavity": 0.4, "hole": 0.2}
     return Ano3D(mix, rotation="none", renormalise=False)

@@ -53,12 +53,12 @@ class ProceduralSpec:
         ConfigurationError: A value cannot work.
     """
 
-    seed: int = 0
-    num_points: int = 10_000
-    num_good: int = 4
-    num_per_defect: int = 1
-    variation: float = 0.002
-    noise: float = 0.0005
+    seed: int
+    num_points: int
+    num_good: int
+    num_per_defect: int
+    variation: float
+    noise: float
 
     def __post_init__(self) -> None:
         lowest = {"seed": 0, "num_points": FEWEST_POINTS, "num_good": 1, "num_per_defect": 1}

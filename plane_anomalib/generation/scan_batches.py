@@ -141,8 +141,8 @@ def random_rotations(batch: int, generator: torch.Generator) -> Tensor:
 
 def unit_sphere(points: Tensor) -> Tensor:
     """Clouds (B, N, 3) about their centroid and within the unit sphere."""
-    centerd = points - points.mean(1, keepdim=True)
-    return centerd / centerd.norm(dim=-1).amax(1).clamp_min(1e-6)[:, None, None]
+    centered = points - points.mean(1, keepdim=True)
+    return centered / centered.norm(dim=-1).amax(1).clamp_min(1e-6)[:, None, None]
 
 
 def visible(points: Tensor, normals: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class SurfaceSamples:
 
 
 class Surface:
-    """A nominal object: largest side one, box centerd on the origin.
+    """A nominal object: largest side one, box centered on the origin.
 
     Args:
         solid: Implicit function, gradient at most one, in any scale.

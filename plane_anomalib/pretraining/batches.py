@@ -24,7 +24,7 @@ class Batch:
     """Clouds as the encoder sees them.
 
     Args:
-        points: (B, P, 3) float32, centerd, in the unit sphere.
+        points: (B, P, 3) float32, centered, in the unit sphere.
         labels: (B, P) bool, anomalous points.
         centers: (B, G, 3), of the groups.
         index: (B, G, K) int64, points of each group.

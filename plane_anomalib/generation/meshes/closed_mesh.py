@@ -30,7 +30,7 @@ _WELD = 1e-6
 
 @dataclass(frozen=True)
 class ClosedMesh:
-    """A mesh that bounds a solid, its box centerd on the origin, its longest side one.
+    """A mesh that bounds a solid, its box centered on the origin, its longest side one.
 
     Attributes:
         mesh: The `trimesh.Trimesh`, faces outward.

@@ -62,7 +62,7 @@ def distance_grid(mesh: Any, resolution: int, generator: np.random.Generator) ->
     """Measure the distance to a mesh at every node.
 
     Args:
-        mesh: A closed `trimesh.Trimesh` with outward faces, centerd, largest side one.
+        mesh: A closed `trimesh.Trimesh` with outward faces, centered, largest side one.
         resolution: Steps along the largest side.
         generator: Generator of the samples that find the nearest triangle.
 

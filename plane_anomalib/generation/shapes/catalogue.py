@@ -78,7 +78,7 @@ class Specimen:
     """A specimen.
 
     Attributes:
-        points: `(N, 3) float32`, uniform by area, centerd on their mean, longest distance from
+        points: `(N, 3) float32`, uniform by area, centered on their mean, longest distance from
             the center 1; the z axis is up.
         normals: `(N, 3) float32`, outward unit normals of the exact surface.
         name: Everyday noun phrase of the family.

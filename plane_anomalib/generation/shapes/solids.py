@@ -120,7 +120,7 @@ def unit(vectors: ArrayLike) -> Array:
 
 
 class Box(Solid):
-    """A box centerd on the origin, its edges and corners rounded if wanted.
+    """A box centered on the origin, its edges and corners rounded if wanted.
 
     Args:
         size: Outer sides `(3,)`.
@@ -164,7 +164,7 @@ class Box(Solid):
 
 
 class Ellipsoid(Solid):
-    """An ellipsoid centerd on the origin.
+    """An ellipsoid centered on the origin.
 
     Args:
         axes: Half axes `(3,)`.

@@ -141,7 +141,7 @@ def degenerate_clouds(subject: ModelUnderTest, generator: np.random.Generator) -
 @check
 def extents(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """Clouds far from the origin, very small or of 50,000 points get finite scores."""
-    _expect_finite(subject, generator, EXTENTS, "compute on centerd clouds, in chunks of points")
+    _expect_finite(subject, generator, EXTENTS, "compute on centered clouds, in chunks of points")
 
 
 @check

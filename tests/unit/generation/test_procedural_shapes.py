@@ -3,6 +3,7 @@
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ import pytest
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
+from plane_anomalib.data.settings import ProceduralShapesSettings
 from plane_anomalib.generation.defects.kinds import KINDS, SHAPENET_KINDS
 from plane_anomalib.generation.folders import MANIFEST
-from plane_anomalib.generation.procedural_shapes import ProceduralSpec, ensure_dataset
+from plane_anomalib.generation.procedural_shapes import ensure_dataset
 
 NAMES = ["beam0", "wrench0", "propeller0"]
-SPEC = ProceduralSpec(seed=3, num_points=2000)
-SMALL = ProceduralSpec(num_points=1000, num_good=1)
+SPEC = ProceduralShapesSettings(data_seed=3, num_points=2000).spec()
+SMALL = ProceduralShapesSettings(num_points=1000, num_good=1).spec()
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_else_is_made(
 def test_another_specification_goes_beside_and_leaves_the_first_alone(tmp_path: Path) -> None:
     first = ensure_dataset(tmp_path / "shapes", SMALL, ["wrench0"])
     before = files_under(first)
-    other = ProceduralSpec(seed=1, num_points=1000, num_good=1)
+    other = replace(SMALL, seed=1)
 
     second = ensure_dataset(tmp_path / "shapes", other, ["wrench0"])
 
@@ -179,4 +181,4 @@ def test_two_at_once_make_one_complete_dataset(tmp_path: Path) -> None:
 )
 def test_a_specification_that_cannot_work_names_the_argument(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
-        ProceduralSpec(**wrong)  # type: ignore[arg-type]
+        replace(SPEC, **wrong)

@@ -16,7 +16,7 @@ def generator() -> np.random.Generator:
 
 
 @pytest.mark.parametrize("name", NOMINAL_OBJECTS)
-def test_every_family_is_finite_centerd_and_one_wide(
+def test_every_family_is_finite_centered_and_one_wide(
     name: str, generator: np.random.Generator
 ) -> None:
     points, labels = (surface := Surface(NOMINAL_OBJECTS[name](), REACH, generator)).sample(

@@ -56,7 +56,7 @@ def test_pose_and_scale_do_not_matter(seed: int, magnitude: float, large: int) -
     assert np.quantile(difference, 0.9) < 1e-4
 
 
-def test_a_sphere_is_convex_smooth_and_centerd() -> None:
+def test_a_sphere_is_convex_smooth_and_centered() -> None:
     points = sphere(6000, 0)
     features = local_shape_features(points, points[:300])
     assert features.shape == (300, len(local_shape_channels()))

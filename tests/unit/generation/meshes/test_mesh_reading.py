@@ -12,7 +12,7 @@ from tests.support.meshes import angle_bracket, ball, block, save
 
 
 @pytest.mark.parametrize("suffix", [".stl", ".obj", ".off", ".ply"])
-def test_every_format_gives_the_same_solid_centerd_and_one_long(
+def test_every_format_gives_the_same_solid_centered_and_one_long(
     suffix: str, tmp_path: Path
 ) -> None:
     mesh = angle_bracket()
