@@ -16,9 +16,6 @@ def main() -> None:
 
     plane_anomalib.register()
 
-    from anomalib.loggers import configure_logger
+    from plane_anomalib.cli.anomalib_cli import run
 
-    from plane_anomalib.cli.anomalib_cli import PointCloudCLI
-
-    configure_logger()
-    PointCloudCLI()
+    run()

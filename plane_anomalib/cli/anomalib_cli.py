@@ -19,6 +19,7 @@ from typing import Any
 from anomalib.cli.cli import AnomalibCLI
 from anomalib.data import AnomalibDataModule
 from anomalib.engine import Engine
+from anomalib.loggers import configure_logger
 from anomalib.models import AnomalibModule
 from anomalib.utils.path import create_versioned_dir
 from jsonargparse import ArgumentParser, Namespace
@@ -124,6 +125,12 @@ class PointCloudCLI(AnomalibCLI):
         if sentence:
             raise ConfigurationError(sentence)
         stock_error(message, ex)
+
+
+def run() -> None:
+    """Run anomalib's command line with this package's models and datasets."""
+    configure_logger()
+    PointCloudCLI()
 
 
 def _instantiate(class_type: type, *args: Any, **kwargs: Any) -> Any:
