@@ -63,6 +63,12 @@ class RegistryEntry:
         parameters = inspect.signature(self.load()).parameters.values()
         return {each.name: each.default for each in parameters if each.kind not in loose}
 
+    @property
+    def being_imported(self) -> bool:
+        """Whether the import of its module has begun and not ended: it has no class yet."""
+        module = sys.modules.get(self.target.partition(":")[0])
+        return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
     def load(self) -> type:
         """Import the class.
 
@@ -196,9 +202,15 @@ class Registry:
         return [by_spelling[spelling] for spelling in close]
 
     def load_all(self) -> dict[str, type]:
-        """Import every class; those that cannot be are reported by name and left out."""
+        """Import every class; those that cannot be are reported by name and left out.
+
+        A class whose module is being imported is left out as well: importing anomalib half-way
+        through it has led here, and it will be there when that is done.
+        """
         loaded = {}
         for name, entry in self.entries.items():
+            if entry.being_imported:
+                continue
             try:
                 loaded[name] = entry.load()
             except PlaneAnomalibError as error:
@@ -244,17 +256,29 @@ MODELS = Registry(
     "model",
     "plane_anomalib.models",
     {
-        "Plane": "plane_anomalib.models.plane:Plane",
-        "BTF": "plane_anomalib.models.btf:BTF",
-        "PatchCore3D": "plane_anomalib.models.patchcore3d:PatchCore3D",
-        "M3DM": "plane_anomalib.models.m3dm:M3DM",
-        "Reg3DAD": "plane_anomalib.models.reg3dad:Reg3DAD",
-        "TemplateResidual": "plane_anomalib.models.template_residual:TemplateResidual",
+        "Plane": "plane_anomalib.models.plane.lightning_model:Plane",
+        "BTF": "plane_anomalib.models.btf.lightning_model:BTF",
+        "PatchCore3D": "plane_anomalib.models.patchcore3d.lightning_model:PatchCore3D",
+        "M3DM": "plane_anomalib.models.m3dm.lightning_model:M3DM",
+        "Reg3DAD": "plane_anomalib.models.reg3dad.lightning_model:Reg3DAD",
+        "TemplateResidual": "plane_anomalib.models.template_residual.lightning_model:TemplateResidual",
     },
 )
 
-# What `plane-anomalib` fits and judges with, without anomalib: plain numpy and torch.
-METHODS = Registry("method", "plane_anomalib.methods", {})
+# What `plane-anomalib` fits and judges with, without anomalib: the configs of plain methods, from
+# which the classes above have their arguments.
+METHODS = Registry(
+    "method",
+    "plane_anomalib.methods",
+    {
+        "Plane": "plane_anomalib.models.plane.config:PlaneConfig",
+        "BTF": "plane_anomalib.models.btf.config:BTFConfig",
+        "PatchCore3D": "plane_anomalib.models.patchcore3d.config:PatchCore3DConfig",
+        "M3DM": "plane_anomalib.models.m3dm.config:M3DMConfig",
+        "Reg3DAD": "plane_anomalib.models.reg3dad.config:Reg3DADConfig",
+        "TemplateResidual": "plane_anomalib.models.template_residual.config:TemplateResidualConfig",
+    },
+)
 
 DATASETS = Registry(
     "dataset",

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
+from plane_anomalib.models.btf.config import BTFConfig
 from plane_anomalib.models.components.alignment import Centerd
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch
+from plane_anomalib.models.components.config import Preset
 from plane_anomalib.models.components.descriptors import Coordinates, Descriptor, Fpfh, Sampling
-from plane_anomalib.models.components.fitted_model import FittedModel, Scope
-
-DescriptorName = Literal["fpfh", "raw"]
-Preset = Literal["fixed", "faithful"]
+from plane_anomalib.models.components.fitted_model import FittedModel
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,11 @@ PRESETS: dict[Preset, _Values] = {
 }
 
 
-def create_btf(
-    descriptor: DescriptorName, preset: Preset, *, scope: Scope = "category", seed: int = 0
-) -> FittedModel:
-    """Compose the model.
-
-    Args:
-        descriptor: `"fpfh"` or `"raw"` coordinates.
-        preset: A row of `PRESETS`.
-        scope: As for `FittedModel`.
-        seed: Of nothing random in this model.
-    """
-    values = PRESETS[preset]
+def create_btf(config: BTFConfig) -> FittedModel:
+    """Compose the model."""
+    values = PRESETS[config.preset]
     describe: Descriptor
-    if descriptor == "raw":
+    if config.descriptor == "raw":
         describe = Coordinates(values.fit, values.query)
     else:
         describe = Fpfh(
@@ -78,5 +67,5 @@ def create_btf(
             oriented=values.oriented,
         )
     branch = Branch(describe, neighbours=values.neighbours)
-    make = partial(BankDetector, [branch], object_score="reweighted", seed=seed)
-    return FittedModel(make, partial(Centerd, unit=values.unit), scope=scope)
+    make = partial(BankDetector, [branch], object_score="reweighted", seed=config.seed)
+    return FittedModel(make, partial(Centerd, unit=values.unit), scope=config.scope)

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from plane_anomalib.geometry.neighbours import interpolate_to_points
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.components.descriptors import Described, Descriptor
-from plane_anomalib.models.components.detector import CloudDetector, CloudScores
+from plane_anomalib.models.components.fitted_model import CloudDetector
 from plane_anomalib.models.components.memory_bank import Coreset, MemoryBank
+from plane_anomalib.models.components.method import CloudScores
 
 ObjectScore = Literal["max", "reweighted"]
 Fusion = Literal["training", "test"]

@@ -1,33 +1,106 @@
-"""Detectors by category behind the one interface of a torch model."""
+"""Methods without gradient training: one detector per category behind the interface of a method."""
 
 from __future__ import annotations
 
 import json
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
-from anomalib.data import InferenceBatch
 from torch import Tensor, nn
 
 from plane_anomalib.backbones.tensor_file import write_tensors
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
-from plane_anomalib.geometry.points import FloatArray, as_points
-from plane_anomalib.models.components.detector import (
-    CloudAligner,
-    CloudDetector,
-    CloudScores,
-    Unaligned,
-)
+from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.models.components.config import Scope, different_arguments, refuse_different
+from plane_anomalib.models.components.method import CloudScores, Method
 
 logger = logging.getLogger(__name__)
 
-Scope = Literal["category", "all"]
+
+class ResizableBuffers(nn.Module):
+    """A module whose buffers take over the shapes of a state that is loaded into them."""
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        for name, buffer in self.named_buffers(recurse=False):
+            given = state_dict.get(prefix + name)
+            if given is not None and given.shape != buffer.shape:
+                setattr(self, name, buffer.new_empty(given.shape, dtype=given.dtype))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
-class FittedModel(nn.Module):
+class CloudDetector(ResizableBuffers, ABC):
+    """Fitted on the normal clouds of one category, scores clouds of it.
+
+    What is learnt lies in buffers, registered in the constructor; `fit` may change their shapes.
+    """
+
+    @abstractmethod
+    def fit(self, clouds: Sequence[FloatArray]) -> None:
+        """Learn from normal clouds.
+
+        Args:
+            clouds: At least one, `(N_i, 3) float32`, in the object's own units.
+        """
+
+    @property
+    def transductive(self) -> bool:
+        """Whether scores depend on the test set as a whole, which `observe` then has to see."""
+        return False
+
+    def observe(self, clouds: Iterable[FloatArray]) -> None:
+        """Look at the clouds that will be tested, without their labels.
+
+        Args:
+            clouds: `(N_i, 3) float32`, aligned.
+        """
+
+    @abstractmethod
+    def forward(self, cloud: FloatArray) -> CloudScores:
+        """Score every point of a cloud.
+
+        Args:
+            cloud: `(N, 3) float32`, N >= 1, in the object's own units.
+        """
+
+
+class CloudAligner(ResizableBuffers, ABC):
+    """Brings the clouds of one category into one pose."""
+
+    @abstractmethod
+    def fit(self, clouds: Sequence[FloatArray]) -> list[FloatArray]:
+        """Choose the pose.
+
+        Args:
+            clouds: At least one normal cloud, `(N_i, 3) float32`.
+
+        Returns:
+            The clouds in that pose, their points in the same order.
+        """
+
+    @abstractmethod
+    def forward(self, cloud: FloatArray) -> FloatArray:
+        """Bring a cloud `(N, 3) float32` into the pose, its points in the same order."""
+
+
+class Unaligned(CloudAligner):
+    """Leaves the clouds as they are."""
+
+    def fit(self, clouds: Sequence[FloatArray]) -> list[FloatArray]:
+        """Return the clouds."""
+        return list(clouds)
+
+    def forward(self, cloud: FloatArray) -> FloatArray:
+        """Return the cloud."""
+        return cloud
+
+
+class FittedModel(Method):
     """One detector per category, or one for all, each cloud aligned to its category first.
 
     Args:
@@ -35,6 +108,8 @@ class FittedModel(nn.Module):
         make_aligner: Makes what brings the clouds of a category into one pose.
         scope: `"category"` fits a detector for each category; `"all"` fits one on the clouds of
             all categories.
+        encoder: A frozen network that the detectors describe clouds by, to be moved and saved with
+            the model.
     """
 
     def __init__(
@@ -43,12 +118,13 @@ class FittedModel(nn.Module):
         make_aligner: Callable[[], CloudAligner] = Unaligned,
         *,
         scope: Scope = "category",
+        encoder: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.make = make
         self.make_aligner = make_aligner
         self.scope = scope
-        self.categories: tuple[str, ...] = ()
+        self.encoder = encoder
         self.aligners = nn.ModuleList()
         self.detectors = nn.ModuleList()
         self._warned: set[str] = set()
@@ -94,37 +170,22 @@ class FittedModel(nn.Module):
         return detector
 
     @torch.no_grad()
-    def forward(self, points: Tensor, lengths: Tensor, categories: Sequence[str]) -> InferenceBatch:
-        """Score every point of a packed batch.
+    def forward(self, cloud: FloatArray, category: str = "") -> CloudScores:
+        """Score every point of a cloud.
 
         Args:
-            points: `(sum N, 3) float32` in the object's own units.
-            lengths: `(B,)`.
-            categories: One per cloud. A cloud of a category that was not fitted, or of an empty
+            cloud: `(N, 3) float32` in the object's own units.
+            category: What the object is. A cloud of a category that was not fitted, or of an empty
                 one, is scored as the category to which it looks most normal.
 
-        Returns:
-            `anomaly_map (sum N,)` in input order and `pred_score (B,)`.
-
         Raises:
-            ConfigurationError: The model is not fitted, or a cloud is empty.
+            ConfigurationError: The model is not fitted, or the cloud is empty.
         """
         if not self.categories:
             raise ConfigurationError(
                 "The model is not fitted: train it first, or give a checkpoint."
             )
-        clouds = torch.split(points.detach().float().cpu(), lengths.tolist())
-        scored = [
-            self._score(as_points(cloud.numpy()), category)
-            for cloud, category in zip(clouds, categories, strict=True)
-        ]
-        maps = [torch.from_numpy(scores.anomaly_map) for scores in scored]
-        return InferenceBatch(
-            anomaly_map=torch.cat(maps).to(points.device, torch.float32),
-            pred_score=torch.tensor([scores.pred_score for scores in scored], device=points.device),
-        )
-
-    def _score(self, cloud: FloatArray, category: str) -> CloudScores:
+        points = as_points(cloud)
         known = range(len(self.categories))
         if category in self.categories:
             known = range(index := self.categories.index(category), index + 1)
@@ -136,7 +197,7 @@ class FittedModel(nn.Module):
                 category,
                 ", ".join(self.categories),
             )
-        return min((self._score_as(cloud, i) for i in known), key=lambda scores: scores.pred_score)
+        return min((self._score_as(points, i) for i in known), key=lambda scores: scores.pred_score)
 
     def _score_as(self, cloud: FloatArray, index: int) -> CloudScores:
         scores: CloudScores = self._detector(index)(self.aligners[index](cloud))
@@ -168,6 +229,15 @@ class FittedModel(nn.Module):
         for category, given in clouds:
             index = self.categories.index(category)
             self._detector(index).observe(self.aligners[index](as_points(c)) for c in given)
+
+    def check_checkpoint(
+        self, checkpoint: Mapping[str, Any], given: Mapping[str, Any], *, resumed: bool = False
+    ) -> None:
+        """Compare the arguments; the state itself says how many detectors there are."""
+        del resumed
+        trained = checkpoint.get("hyper_parameters", {})
+        names = [name for name in trained if name in given]
+        refuse_different(different_arguments(trained, given, names))
 
     def save(self, path: str | Path) -> None:
         """Write what was learnt as one safetensors file, whole or not at all."""

@@ -16,12 +16,11 @@ from plane_anomalib.core.registry import DATASETS
 from plane_anomalib.data.datamodule import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
+from plane_anomalib.models.components.checkpoints import CHECKPOINT_MODEL
+from plane_anomalib.models.components.config import MethodConfig
 from plane_anomalib.models.lightning.evaluator import PointCloudEvaluator
 from plane_anomalib.models.lightning.post_processing import PointCloudPostProcessor
 from plane_anomalib.models.lightning.visualizer import PointCloudVisualizer
-
-CHECKPOINT_MODEL = "plane_anomalib_model"
-"""Key of a checkpoint under which the registered name of its model stands."""
 
 
 class PointCloudMixin(LightningModule):
@@ -36,6 +35,13 @@ class PointCloudMixin(LightningModule):
     """
 
     contract_arguments: ClassVar[Mapping[str, Any]] = {}
+
+    config: MethodConfig
+    """All choices, for a class that `core.configured` made the constructor of."""
+
+    def build(self) -> None:
+        """Make the method; called by a constructor that `core.configured` made."""
+        self.model = self.config.create()
 
     def score_batch(self, batch: PointCloudBatch) -> InferenceBatch:
         """Score a packed batch.

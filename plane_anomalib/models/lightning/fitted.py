@@ -14,14 +14,12 @@ from torch import Tensor
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.models.components.arguments import different_arguments, refuse_different
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.models.components.checkpoints import upgraded
 from plane_anomalib.models.components.fitted_model import FittedModel
 from plane_anomalib.models.lightning.base import PointCloudMixin
 
 logger = logging.getLogger(__name__)
-
-_COMPONENTS = ("pre_processor", "post_processor", "evaluator", "visualizer")
 
 
 class FittedMixin(PointCloudMixin):
@@ -74,8 +72,9 @@ class FittedMixin(PointCloudMixin):
         """None: there is nothing to optimise."""
 
     def score_batch(self, batch: PointCloudBatch) -> InferenceBatch:
-        """Scores of all points; see `FittedModel.forward`."""
-        return self.model(batch.points, batch.lengths, batch.category)
+        """Scores of all points; see `Method.score_packed`."""
+        scores = self.model.score_packed(batch.points, batch.lengths, batch.category)
+        return InferenceBatch(**scores._asdict())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Compare the arguments; the state itself says how many detectors there are.
@@ -84,9 +83,9 @@ class FittedMixin(PointCloudMixin):
             ConfigurationError: The checkpoint was fitted with other arguments.
         """
         super().on_load_checkpoint(checkpoint)
-        trained = checkpoint.get("hyper_parameters", {})
-        names = [name for name in trained if name in self.hparams and name not in _COMPONENTS]
-        refuse_different(different_arguments(trained, self.hparams, names))
+        self.model.check_checkpoint(checkpoint, self.hparams)
+        if "encoder" not in self._modules:
+            checkpoint["state_dict"] = upgraded(checkpoint["state_dict"])
 
     @property
     def trainer_arguments(self) -> dict[str, Any]:

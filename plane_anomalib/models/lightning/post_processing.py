@@ -7,28 +7,25 @@ decides: it sets `pred_label` and `pred_mask`; `pred_score` and `anomaly_map` st
 
 from __future__ import annotations
 
-import logging
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 from anomalib.data import InferenceBatch
 from anomalib.post_processing import PostProcessor
 from lightning.pytorch import LightningModule, Trainer
-from numpy.typing import NDArray
 from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.metrics.collection import ScoreCollection
-from plane_anomalib.metrics.functional import RankCounts, rank_counts
-from plane_anomalib.metrics.summary import object_scores, point_counts
+from plane_anomalib.metrics.thresholds import (
+    OBJECT_QUANTILE,
+    POINT_QUANTILE,
+    ThresholdSource,
+    object_threshold,
+    point_threshold,
+)
+from plane_anomalib.models.components.checkpoints import shifted
 from plane_anomalib.models.lightning.evaluator import collect_batch, gather
-
-logger = logging.getLogger(__name__)
-
-_EMPTY = np.empty(0, dtype=np.float32)
-
-ThresholdSource = Literal["none", "f1", "normal_quantile"]
 
 
 class PointCloudPostProcessor(PostProcessor):
@@ -56,8 +53,8 @@ class PointCloudPostProcessor(PostProcessor):
 
     def __init__(
         self,
-        object_quantile: float = 0.95,
-        point_quantile: float = 0.99,
+        object_quantile: float = OBJECT_QUANTILE,
+        point_quantile: float = POINT_QUANTILE,
         image_sensitivity: float = 0.5,
         pixel_sensitivity: float = 0.5,
         normalize_predictions: bool = False,
@@ -98,14 +95,14 @@ class PointCloudPostProcessor(PostProcessor):
     @property
     def object_threshold(self) -> Tensor:
         """Raw object score from which on a cloud is anomalous; nan before any validation."""
-        return _shifted(
+        return shifted(
             self._image_threshold, self.image_sensitivity, self.image_max - self.image_min
         )
 
     @property
     def point_threshold(self) -> Tensor:
         """Raw point score from which on a point is anomalous; nan before any validation."""
-        return _shifted(
+        return shifted(
             self._pixel_threshold, self.pixel_sensitivity, self.pixel_max - self.pixel_min
         )
 
@@ -148,9 +145,18 @@ class PointCloudPostProcessor(PostProcessor):
                 objects near the normal ones instead of in the middle: synthetic anomalies can be
                 much plainer than real ones.
         """
-        if len(collection):
-            self._learn_from_objects(collection, near_normal)
-            self._learn_from_points(collection)
+        found = object_threshold(collection, self.object_quantile, near_normal=near_normal)
+        if found is not None:
+            self._image_threshold.fill_(found.value)
+            self.image_min.fill_(found.low)
+            self.image_max.fill_(found.high)
+            self.object_threshold_source = found.source
+        found = point_threshold(collection, self.point_quantile)
+        if found is not None:
+            self._pixel_threshold.fill_(found.value)
+            self.pixel_min.fill_(found.low)
+            self.pixel_max.fill_(found.high)
+            self.point_threshold_source = found.source
 
     def on_predict_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *args: Any, **kwargs: Any
@@ -211,78 +217,6 @@ class PointCloudPostProcessor(PostProcessor):
         if preds is None or bool(torch.isnan(threshold)):
             return None
         return preds >= threshold.to(preds.device)
-
-    def _learn_from_objects(self, collection: ScoreCollection, near_normal: bool) -> None:
-        scores, labels = object_scores(collection.clouds)
-        if not len(scores):
-            return
-        counts = rank_counts(scores[labels], [scores[~labels]])
-        threshold, source = _threshold(counts, scores[~labels], self.object_quantile)
-        if source == "f1":
-            middle = _halfway_down(threshold, scores)
-            threshold = _just_above(scores[~labels], middle) if near_normal else middle
-        self._image_threshold.fill_(threshold)
-        self.object_threshold_source = source
-        self.image_min.fill_(float(scores.min()))
-        self.image_max.fill_(float(scores.max()))
-        logger.info("Object threshold %.6g (%s).", threshold, source)
-
-    def _learn_from_points(self, collection: ScoreCollection) -> None:
-        known = [cloud for cloud in collection.clouds if cloud.point_truth and cloud.num_points]
-        if not known:
-            return
-        counts = point_counts(collection, known)
-        normal = _EMPTY
-        if counts.degenerate:
-            normal = np.concatenate([collection.normal(cloud) for cloud in known])
-        threshold, source = _threshold(counts, normal, self.point_quantile)
-        self._pixel_threshold.fill_(threshold)
-        self.point_threshold_source = source
-        pieces = [piece for cloud in known for piece in (cloud.anomalous, collection.normal(cloud))]
-        self.pixel_min.fill_(float(min(piece.min() for piece in pieces if len(piece))))
-        self.pixel_max.fill_(float(max(piece.max() for piece in pieces if len(piece))))
-        logger.info("Point threshold %.6g (%s).", threshold, source)
-
-
-def _threshold(
-    counts: RankCounts, normal: NDArray[Any], quantile: float
-) -> tuple[float, ThresholdSource]:
-    """Best F1 where both classes are present, else just above a quantile of the normal scores."""
-    if not counts.degenerate:
-        return counts.f1_max()[1], "f1"
-    if not len(normal):
-        return float("nan"), "none"
-    # An order statistic, not an interpolation, and a float32 above it: ties with it stay normal.
-    value = np.quantile(normal, quantile, method="higher").astype(np.float32)
-    return float(np.nextafter(value, np.float32(np.inf))), "normal_quantile"
-
-
-def _halfway_down(threshold: float, scores: NDArray[np.float64]) -> float:
-    """Between the threshold and the next lower score: the same decisions, and room to err."""
-    below = scores[scores < threshold]
-    middle = np.float32((threshold + below.max()) / 2) if len(below) else np.float32(threshold)
-    return (
-        float(middle) if np.isfinite(middle) and middle > below.max(initial=-np.inf) else threshold
-    )
-
-
-def _just_above(normal: NDArray[np.float64], threshold: float) -> float:
-    """As far above the highest normal score below a threshold as that is above their median.
-
-    Never above the threshold, so that the decisions are the same.
-    """
-    below = normal[normal < threshold]
-    if not len(below):
-        return threshold
-    highest = float(below.max())
-    spread = highest - float(np.median(below))
-    near = float(np.float32(highest + spread))
-    return min(threshold, near) if near > highest else threshold
-
-
-def _shifted(threshold: Tensor, sensitivity: float, span: Tensor) -> Tensor:
-    # An infinite score makes the span infinite, and 0 x infinity is nan: leave 0.5 alone.
-    return threshold if sensitivity == 0.5 else threshold + (0.5 - sensitivity) * span
 
 
 def _normalised(scores: Tensor, threshold: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
-from plane_anomalib.backbones.point_transformer import PointTransformer
+from plane_anomalib.backbones.create import create_point_encoder
 from plane_anomalib.models.components.alignment import Centerd
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch
+from plane_anomalib.models.components.config import Preset
 from plane_anomalib.models.components.descriptors import TransformerFeatures
-from plane_anomalib.models.components.fitted_model import FittedModel, Scope
+from plane_anomalib.models.components.fitted_model import FittedModel
 from plane_anomalib.models.components.memory_bank import Coreset
+from plane_anomalib.models.m3dm.config import M3DMConfig
 
-Preset = Literal["fixed", "faithful"]
 LAYERS = (3, 7, 11)
 
 
@@ -56,32 +56,22 @@ PRESETS: dict[Preset, _Values] = {
 }
 
 
-def create_m3dm(
-    encoder: PointTransformer,
-    preset: Preset,
-    *,
-    num_groups: int | None = None,
-    scope: Scope = "category",
-    seed: int = 0,
-) -> FittedModel:
+def create_m3dm(config: M3DMConfig) -> FittedModel:
     """Compose the model.
 
-    Args:
-        encoder: The frozen point transformer.
-        preset: A row of `PRESETS`.
-        num_groups: Groups per cloud; by default the preset's.
-        scope: As for `FittedModel`.
-        seed: Of the coreset.
+    Raises:
+        WeightsError: The encoder's weights are missing or damaged.
     """
-    values = PRESETS[preset]
+    values, encoder = PRESETS[config.preset], create_point_encoder(config.backbone)
     describe = TransformerFeatures(
         encoder,
-        num_groups=num_groups or values.num_groups,
+        num_groups=config.num_groups or values.num_groups,
         group_size=values.group_size,
         layers=LAYERS,
         most_points=values.most_points,
         training_mode=values.training_mode,
     )
     branch = Branch(describe, values.coreset, values.neighbours)
-    make = partial(BankDetector, [branch], object_score="reweighted", seed=seed)
-    return FittedModel(make, partial(Centerd, unit=values.unit), scope=scope)
+    make = partial(BankDetector, [branch], object_score="reweighted", seed=config.seed)
+    align = partial(Centerd, unit=values.unit)
+    return FittedModel(make, align, scope=config.scope, encoder=encoder)

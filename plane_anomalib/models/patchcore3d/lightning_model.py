@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from anomalib.metrics import Evaluator
 from anomalib.models.components import AnomalibModule
-from anomalib.visualization import Visualizer
-from torch import nn
 
-from plane_anomalib.backbones.encoders import create_point_encoder
-from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.models.components.arguments import check_choices, check_numbers
+from plane_anomalib.core.configured import configured
 from plane_anomalib.models.lightning.fitted import FittedMixin
-from plane_anomalib.models.patchcore3d.torch_model import create_patchcore3d
+from plane_anomalib.models.patchcore3d.config import PatchCore3DConfig
 
 
+@configured(PatchCore3DConfig)
 class PatchCore3D(FittedMixin, AnomalibModule):
     """PatchCore on point clouds: registration, descriptor, coreset, nearest row.
-
-    Args:
-        descriptor: `"fpfh"`, `"fpfh+raw"` with a second bank of registered coordinates, or
-            `"builtin"`, `"point-mae"`, `"point-bert"`: short for that backbone.
-        backbone: Takes the place of `descriptor` by features of a point transformer: `"builtin"`,
-            the name of published weights (`plane-anomalib weights list`), or a file of them.
-        preset: `"fixed"`, or `"faithful"` to the public reference code with its constants and
-            quirks.
-        coreset_size: Rows kept per bank; by default 10,000.
-        scope: `"category"`: a bank for each category; `"all"`: one for all.
-        seed: Of what is drawn at random.
-        pre_processor: As in anomalib; the default is none.
-        post_processor: As in anomalib.
-        evaluator: As in anomalib.
-        visualizer: As in anomalib.
 
     Raises:
         ConfigurationError: An argument has a value that cannot work.
@@ -41,31 +22,3 @@ class PatchCore3D(FittedMixin, AnomalibModule):
     """
 
     contract_arguments: ClassVar[Mapping[str, Any]] = {"coreset_size": 200}
-
-    def __init__(
-        self,
-        descriptor: Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"] = "fpfh",
-        backbone: str | None = None,
-        preset: Literal["fixed", "faithful"] = "fixed",
-        coreset_size: int | None = None,
-        scope: Literal["category", "all"] = "category",
-        seed: int = 0,
-        pre_processor: nn.Module | bool = True,
-        post_processor: nn.Module | bool = True,
-        evaluator: Evaluator | bool = True,
-        visualizer: Visualizer | bool = True,
-    ) -> None:
-        given = dict(locals())
-        check_choices(type(self).__init__, given)
-        check_numbers(given, above={"coreset_size": 0}, least={"seed": 0})
-        if backbone and descriptor != "fpfh":
-            raise ConfigurationError(
-                f"backbone takes the place of descriptor, so {backbone!r} and {descriptor!r} "
-                "exclude each other: leave one out."
-            )
-        super().__init__(pre_processor, post_processor, evaluator, visualizer)
-        learned = backbone or (None if descriptor.startswith("fpfh") else descriptor)
-        self.encoder = create_point_encoder(learned) if learned else None
-        self.model = create_patchcore3d(
-            descriptor, preset, self.encoder, coreset_size=coreset_size, scope=scope, seed=seed
-        )

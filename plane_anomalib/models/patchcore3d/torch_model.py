@@ -6,13 +6,15 @@ Real3D-AD ran it on clouds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
+from plane_anomalib.backbones.create import create_point_encoder
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.models.components.alignment import Registered, RegistrationMethod
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch, Fusion
+from plane_anomalib.models.components.config import BankConfig, Preset
 from plane_anomalib.models.components.descriptors import (
     Coordinates,
     Descriptor,
@@ -20,11 +22,10 @@ from plane_anomalib.models.components.descriptors import (
     Sampling,
     TransformerFeatures,
 )
-from plane_anomalib.models.components.fitted_model import FittedModel, Scope
+from plane_anomalib.models.components.fitted_model import FittedModel
 from plane_anomalib.models.components.memory_bank import Coreset
+from plane_anomalib.models.patchcore3d.config import PatchCore3DConfig
 
-DescriptorName = Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"]
-Preset = Literal["fixed", "faithful"]
 LAYERS = (3, 7, 11)
 
 
@@ -81,36 +82,43 @@ PRESETS: dict[Preset, Values] = {
 }
 
 
-def create_patchcore3d(
-    descriptor: DescriptorName,
-    preset: Preset,
-    encoder: PointTransformer | None = None,
-    *,
-    coreset_size: int | None = None,
-    scope: Scope = "category",
-    seed: int = 0,
-) -> FittedModel:
+def create_patchcore3d(config: PatchCore3DConfig) -> FittedModel:
     """Compose the model.
 
-    Args:
-        descriptor: What fills the bank without an encoder; `"fpfh+raw"` has a second one of
-            registered coordinates.
-        preset: A row of `PRESETS`.
-        encoder: A point transformer, whose features fill the bank instead.
-        coreset_size: Rows kept per bank; by default the preset's.
-        scope: As for `FittedModel`.
-        seed: Of the registration and the coreset.
+    Raises:
+        WeightsError: The encoder's weights are missing or damaged.
     """
-    values = PRESETS[preset]
+    values = PRESETS[config.preset]
+    encoder = create_point_encoder(config.encoder) if config.encoder else None
+    describe = [fpfh_of(values) if encoder is None else transformer_features(encoder, values)]
+    if config.descriptor == "fpfh+raw":
+        describe.append(Coordinates(values.sampling, values.sampling))
+    return compose(values, describe, encoder, config.coreset_size, config)
+
+
+def compose(
+    values: Values,
+    descriptors: Sequence[Descriptor],
+    encoder: PointTransformer | None,
+    coreset_size: int | None,
+    config: BankConfig,
+) -> FittedModel:
+    """Registration, a bank for each descriptor, and their fusion.
+
+    Args:
+        values: What the preset sets.
+        descriptors: What fills the banks.
+        encoder: The frozen network behind one of them.
+        coreset_size: Rows kept per bank; by default the preset's.
+        config: Says the scope and the seed.
+    """
     coreset = Coreset(size=coreset_size) if coreset_size else values.coreset
-    describe = [
-        transformer_features(encoder, values) if encoder is not None else fpfh_of(values),
-        *([Coordinates(values.sampling, values.sampling)] if descriptor == "fpfh+raw" else []),
-    ]
-    branches = [Branch(each, coreset, values.neighbours) for each in describe]
-    make = partial(BankDetector, branches, object_score="max", fusion=values.fusion, seed=seed)
-    align = partial(Registered, values.registration, unit=values.unit, seed=seed)
-    return FittedModel(make, align, scope=scope)
+    branches = [Branch(each, coreset, values.neighbours) for each in descriptors]
+    make = partial(
+        BankDetector, branches, object_score="max", fusion=values.fusion, seed=config.seed
+    )
+    align = partial(Registered, values.registration, unit=values.unit, seed=config.seed)
+    return FittedModel(make, align, scope=config.scope, encoder=encoder)
 
 
 def fpfh_of(values: Values) -> Descriptor:

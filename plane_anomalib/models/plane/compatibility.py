@@ -8,21 +8,26 @@ from dataclasses import fields
 from typing import Any
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.models.components.arguments import (
+from plane_anomalib.models.components.config import (
     as_typed,
     different_arguments,
     refuse_different,
 )
-from plane_anomalib.models.plane.arguments import resolved
-from plane_anomalib.models.plane.inputs import InputSettings
-from plane_anomalib.models.plane.settings import PlaneSettings
+from plane_anomalib.models.plane.config import PlaneConfig
 
 logger = logging.getLogger(__name__)
 
 #: May differ at test time, but thresholds come from validation with the trained ones.
 _SCORING = ("backbone_precision", "num_views", "object_score", "object_score_share")
-#: May differ without a word; the pose is compared as the data resolved it.
-_FREE = ("inputs", "pose", "text_prompt_std", "unknown_category")
+#: May differ without a word; the pose is compared as the data resolved it, the backbone by shapes.
+_FREE = ("backbone", "pose", "text_prompt_std", "unknown_category", "seed")
+#: What only training goes by.
+_TRAINING = (
+    *("focal_weight", "focal_gamma", "dice_weight", "dice_smooth", "synthesis", "rotation"),
+    *("one_sided", "views_per_cloud", "extra_points", "learning_rate", "prompt_learning_rate"),
+    *("place_learning_rate", "gradient_clip", "weight_decay", "schedule", "max_steps"),
+    *("max_epochs", "precision"),
+)
 _SCHEDULED = ("schedule", "max_steps", "max_epochs")
 
 
@@ -45,10 +50,9 @@ def check_arguments(
         ConfigurationError: An argument must be repeated.
     """
     # Checkpoints from before these arguments were trained so.
-    trained = {"point_tokens": True, "views_per_cloud": 1, **checkpoint["hyper_parameters"]}
-    given, trained = resolved(given), resolved(trained)
-    names = [f.name for f in (*fields(InputSettings), *fields(PlaneSettings))]
-    names = [name for name in names if name not in (*_SCORING, *_FREE)]
+    trained = _resolved({"point_tokens": True, "views_per_cloud": 1} | _known(checkpoint))
+    given = _resolved(given)
+    names = [name for name in given if name not in (*_TRAINING, *_SCORING, *_FREE)]
     if resumed and "one-cycle" in (trained.get("schedule"), given["schedule"]):
         names += _SCHEDULED
     different = different_arguments(trained, given, names)
@@ -98,3 +102,19 @@ def _shapes(tensors: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         for name, value in tensors.items()
         if name.startswith(prefix)
     }
+
+
+def _known(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(PlaneConfig)}
+    return {n: value for n, value in checkpoint["hyper_parameters"].items() if n in names}
+
+
+def _resolved(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by name with what null stands for; those that are not given are left out."""
+    known = {
+        field.name: arguments[field.name]
+        for field in fields(PlaneConfig)
+        if field.name in arguments
+    }
+    resolved = PlaneConfig(**known).resolved()
+    return {name: getattr(resolved, name) for name in known}

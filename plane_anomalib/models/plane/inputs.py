@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.geometry.local_shape import local_shape_channels, local_shape_features
-from plane_anomalib.geometry.points import UnitSphere, principal_frame, unit_sphere
-from plane_anomalib.geometry.sampling import shuffled_order
+from plane_anomalib.geometry.normalise import UnitSphere, unit_sphere
+from plane_anomalib.geometry.pose import principal_frame
+from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS
 
 Array = NDArray[np.float32]
@@ -27,6 +29,15 @@ class Frame(NamedTuple):
 
     center: Array
     scale: float
+
+    @classmethod
+    def around(cls, clouds: Iterable[Array]) -> Frame:
+        """The frame of a category: the mean over its training clouds `(N_i, 3)`."""
+        spheres = [unit_sphere(cloud) for cloud in clouds]
+        return cls(
+            np.mean([sphere.center for sphere in spheres], 0).astype(np.float32),
+            float(np.mean([sphere.scale for sphere in spheres])),
+        )
 
 
 class View(NamedTuple):
@@ -57,12 +68,24 @@ class InputSettings:
         num_views: Views per cloud at test time; each sees other points, until all are seen.
     """
 
-    num_points: int = 2048
-    local_geometry: bool = True
-    local_scales: tuple[int, ...] = (16, 48, 128, 320)
-    template_context: bool = False
-    pose: Pose = "principal"
-    num_views: int = 4
+    num_points: int
+    local_geometry: bool
+    local_scales: Sequence[int]
+    template_context: bool
+    pose: Pose
+    num_views: int
+
+    @classmethod
+    def of(cls, config: PlaneConfig, pose: Pose) -> InputSettings:
+        """What a config says of them, its pose as the data resolved it."""
+        return cls(
+            num_points=config.num_points,
+            local_geometry=config.local_geometry,
+            local_scales=config.local_scales,
+            template_context=config.template_context,
+            pose=pose,
+            num_views=config.num_views,
+        )
 
     @property
     def channels(self) -> int:

@@ -5,19 +5,19 @@ With this, PLANE is no longer template-free at test time; tables have to say so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import Progress
 from torch import nn
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.data.dataset import PointCloudDataset
-from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.geometry.sampling import shuffled_order
+from plane_anomalib.core.progress import Progress
+from plane_anomalib.geometry.canonical import shuffled_order
+from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.models.template_residual.config import TemplateResidualConfig
 from plane_anomalib.models.template_residual.context import num_context_channels
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 
@@ -54,35 +54,42 @@ class TemplateContext(nn.Module):
         self.categories: tuple[str, ...] = ()
         self.detectors = nn.ModuleList()
 
-    def fit(self, data: PointCloudDataset) -> dict[str, Rehearsal]:
-        """Learn the training clouds of each category, with a progress bar.
+    def fit(
+        self,
+        clouds: Iterable[tuple[str, Mapping[str, FloatArray]]],
+        progress: Progress,
+        total: int = 0,
+    ) -> dict[str, Rehearsal]:
+        """Learn the training clouds of each category.
 
         A training cloud measured against itself would deviate nowhere, and training is to see what
         a new specimen shows: each has a detector of its own that knows only the others, or half of
         the cloud where there are none.
 
+        Args:
+            clouds: Each category with its training clouds by name, no name twice.
+            progress: Is told after each cloud.
+            total: How many clouds there are; 0 where it is not known.
+
         Returns:
-            For each training cloud, by its path, its rehearsal. They are for training alone and
+            For each training cloud, by its name, its rehearsal. They are for training alone and
             not kept.
         """
-        names: list[str] = []
-        rehearsals = {}
+        names, rehearsals = [], {}
         self.detectors = nn.ModuleList()
-        with Progress(transient=True) as bar:
-            task = bar.add_task("Comparing specimens", total=len(data))
-            for category, items in data.by_category():
-                clouds = {item.path: item.points.numpy() for item in items}
-                names.append(category)
-                self.detectors.append(self._fitted([*clouds.values()]))
-                for path in clouds:
-                    rehearsals[path] = self._rehearsal(path, clouds)
-                    bar.advance(task)
+        progress.start("Comparing specimens", total)
+        for category, named in clouds:
+            names.append(category)
+            self.detectors.append(self._fitted([*named.values()]))
+            for name in named:
+                rehearsals[name] = self._rehearsal(name, named)
+                progress.advance()
         self.categories = tuple(names)
         return rehearsals
 
-    def _rehearsal(self, path: str, clouds: Mapping[str, FloatArray]) -> Rehearsal:
-        own = clouds[path]
-        others = [cloud for other, cloud in clouds.items() if other != path]
+    def _rehearsal(self, name: str, clouds: Mapping[str, FloatArray]) -> Rehearsal:
+        own = clouds[name]
+        others = [cloud for other, cloud in clouds.items() if other != name]
         if not others:
             others = [own[shuffled_order(own, self.seed, first=-(-len(own) // 2))]]
         detector = self._fitted(others)
@@ -116,7 +123,9 @@ class TemplateContext(nn.Module):
         return detector
 
     def _empty(self) -> TemplateResidualDetector:
-        return TemplateResidualDetector(scales=_SCALES, max_points=self.max_points, seed=self.seed)
+        return TemplateResidualDetector(
+            TemplateResidualConfig(scales=_SCALES, max_points=self.max_points, seed=self.seed)
+        )
 
     def get_extra_state(self) -> dict[str, Any]:
         """The categories, as plain data."""

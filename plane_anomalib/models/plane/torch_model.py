@@ -1,298 +1,156 @@
-"""PLANE as a plain module: a frozen point-language model with learnable prompts on both sides."""
+"""PLANE as a method: trains its network on synthetic defects, and scores clouds in views."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from anomalib.data import InferenceBatch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from plane_anomalib.backbones.layers import precision_of
-from plane_anomalib.backbones.point_language_model import PointLanguageModel
+from plane_anomalib.backbones.precision import precision_of
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.neighbours import interpolate_to_points
-from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
-from plane_anomalib.models.plane.dynamic_prompts import DynamicPrompts
-from plane_anomalib.models.plane.inputs import Frame, InputSettings, Pose, View
-from plane_anomalib.models.plane.maps import anomaly_probability
-from plane_anomalib.models.plane.place_prompts import PlacePrompts
-from plane_anomalib.models.plane.propagation import propagate
-from plane_anomalib.models.plane.settings import PlaneSettings
-from plane_anomalib.models.plane.template_context import TemplateContext
-from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
-from plane_anomalib.models.plane.visual_prompts import VisualPrompts
+from plane_anomalib.core.progress import Progress
+from plane_anomalib.geometry.interpolation import interpolate_to_points
+from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.models.components.checkpoints import (
+    read_checkpoint,
+    save_checkpoint,
+    training_state,
+)
+from plane_anomalib.models.components.method import (
+    CloudScores,
+    EmbeddedPrompts,
+    NormalClouds,
+    TrainedMethod,
+    TrainingRun,
+)
+from plane_anomalib.models.plane.compatibility import check_arguments, check_resumed_data
+from plane_anomalib.models.plane.inputs import Frame, View
+from plane_anomalib.models.plane.network import PlaneNetwork
+from plane_anomalib.models.plane.template_context import Rehearsal
+from plane_anomalib.models.plane.text_prompts import object_name
+from plane_anomalib.models.plane.training import TrainingState, calibrate, train, training_view
 from plane_anomalib.models.template_residual.context import total_deviation
 
 _DEVIATING_POINTS = 10
 """Fewer than TemplateResidual takes: the probabilities are smooth already."""
 
-logger = logging.getLogger(__name__)
+NamedClouds = Iterable[tuple[str, Mapping[str, FloatArray]]]
+"""Each category with its normal clouds by name, no name twice."""
 
 
-class PlaneModel(nn.Module):
-    """The network of PLANE: DPCM, text prompts, PCFA and maps over a frozen backbone.
+class PlaneModel(PlaneNetwork, TrainedMethod):
+    """PLANE without anomalib; see `PlaneConfig` for its choices."""
 
-    Args:
-        backbone: The frozen point-language model.
-        settings: All choices.
-        categories: What it is trained on; more than one makes it one model for all.
-        seed: Of the initial prompts and weights and of the points chosen at test time.
-    """
-
-    def __init__(
-        self,
-        backbone: PointLanguageModel,
-        settings: PlaneSettings,
-        categories: Sequence[str] = (),
-        *,
-        seed: int = 0,
-    ) -> None:
-        super().__init__()
-        _check_layers(settings.layers, backbone.num_blocks)
-        self.backbone = backbone
-        self.settings = settings
-        self.pose: Pose = settings.inputs.pose
-        self.seed = seed
-        self._warned: set[str] = set()
-        draw = torch.Generator().manual_seed(seed)
-        s = settings
-        self.text_prompts = TextPrompts(
-            backbone.text_width, s.text_prompt_length, std=s.text_prompt_std, generator=draw
-        )
-        self.dynamic = (
-            DynamicPrompts(
-                2 * backbone.point_width,
-                backbone.text_width,
-                backbone.point_width,
-                num_text=s.dynamic_text_length,
-                num_points=s.dynamic_point_length,
-                hidden=s.dynamic_hidden,
-                generator=draw,
-            )
-            if s.dynamic_prompts
-            else None
-        )
-        self.visual_prompts = VisualPrompts.create(
-            s.feature_adapter, s.point_prompt_length, backbone, generator=draw
-        )
-        self.token_norm = nn.LayerNorm(backbone.point_width, elementwise_affine=False)
-        maps = len(s.layers) if s.point_tokens else 1
-        self.adapters = nn.ModuleList(self._adapter(draw) for _ in range(maps))
-        log_scale = torch.tensor(1 / s.temperature).log()
-        self.log_scale = nn.Parameter(log_scale, requires_grad=s.learnable_temperature)
-        self.template_context = TemplateContext(seed=seed) if s.inputs.template_context else None
-        self.feature_mean: Tensor
-        self.feature_std: Tensor
-        self.frame_center: Tensor
-        self.frame_scale: Tensor
-        self.register_buffer("feature_mean", torch.zeros(s.inputs.channels))
-        self.register_buffer("feature_std", torch.ones(s.inputs.channels))
-        self.set_categories(categories)
-
-    def _adapter(self, draw: torch.Generator) -> FeatureAdapter:
-        s = self.settings
-        full = s.feature_adapter == "pcfa"
-        vectors = 2 * s.point_prompt_length
-        vectors += s.dynamic_point_length if s.dynamic_prompts else 0
-        places = (
-            PlacePrompts.width(s.place_octaves, s.place_resolutions, s.place_channels)
-            if s.inputs.places
-            else 0
-        )
-        tokens = self.backbone.point_width if s.point_tokens else 0
-        return FeatureAdapter(
-            tokens + s.inputs.channels + places,
-            vectors * self.backbone.point_width if full else 0,
-            self.backbone.joint_dim,
-            hidden=s.adapter_hidden,
-            depth=s.adapter_depth if full else 0,
-            damped=tokens if self.backbone.weights == "random" else 0,
-            generator=draw,
-        )
-
-    def set_categories(self, categories: Sequence[str]) -> None:
-        """Start with fresh static prompts for these categories."""
-        self.categories = tuple(categories)
-        s, draw = self.settings, torch.Generator().manual_seed(self.seed)
-        shared = s.point_prompts == "shared" or not categories
-        sets = 1 if shared else len(categories)
-        device = self.log_scale.device
-        self.point_prompts = PointPrompts(
-            sets, s.point_prompt_length, self.backbone.point_width, generator=draw
-        ).to(device)
-        self.place_prompts = (
-            PlacePrompts(
-                sets,
-                octaves=s.place_octaves,
-                resolutions=s.place_resolutions,
-                channels=s.place_channels,
-                generator=draw,
-            ).to(device)
-            if s.inputs.places
-            else None
-        )
-        self.register_buffer("frame_center", torch.zeros(len(categories), 3, device=device))
-        self.register_buffer("frame_scale", torch.ones(len(categories), device=device))
-
-    def inputs(self) -> InputSettings:
-        """What the model sees of a cloud, its pose resolved."""
-        return replace(self.settings.inputs, pose=self.pose)
-
-    def set_frames(self, frames: Mapping[str, Frame]) -> None:
-        """Say where the clouds of each category lie."""
-        for index, category in enumerate(self.categories):
-            self.frame_center[index] = torch.as_tensor(frames[category].center)
-            self.frame_scale[index] = frames[category].scale
-
-    def frames(self) -> dict[str, Frame]:
-        """Where the clouds of each category lie."""
-        centers = self.frame_center.cpu().numpy().copy()
-        scales = self.frame_scale.tolist()
-        return {
-            category: Frame(center, scale)
-            for category, center, scale in zip(self.categories, centers, scales, strict=True)
+    def fit(self, clouds: NormalClouds, run: TrainingRun | None = None) -> None:
+        """Train; see `TrainedMethod.fit`."""
+        run = run or TrainingRun()
+        named = {
+            category: {f"{category}/{i}": as_points(cloud) for i, cloud in enumerate(given)}
+            for category, given in clouds
         }
-
-    @torch.no_grad()
-    def calibrate(self, features: Tensor) -> None:
-        """Standardise the geometry channels by the statistics of training views.
-
-        Args:
-            features: `(N, C)` of many points.
-        """
-        features = features[:, : self.settings.inputs.channels]
-        self.feature_mean.copy_(features.mean(0))
-        self.feature_std.copy_(features.std(0).clamp_min(1e-4))
-
-    def maps(self, points: Tensor, features: Tensor, categories: Sequence[str]) -> Tensor:
-        """Anomaly maps of views of equally many points (eq. 1 to 6).
-
-        Args:
-            points: `(B, P + E, 3)`, in the unit sphere: what the encoder sees and E further points
-                that only get scores.
-            features: `(B, P + E, C)` geometry channels of the same points.
-            categories: One per cloud.
-
-        Returns:
-            `(B, P + E) float32`, mean over the layers of the probability of an anomaly.
-        """
-        s = self.settings
-        indices = [self._index(category) for category in categories]
-        geometry = self._geometry(features, indices)
-        if not s.point_tokens:
-            text, prompts = self._prompts(categories, indices, None)
-            return self._map(self.adapters[0], geometry, text, prompts)
-        seen = points[:, : s.inputs.num_points]
-        encoded = self.backbone.encode_points(
-            seen, layers=s.layers, num_groups=s.num_groups, token_prompts=self.visual_prompts
+        if not named or not all(named.values()):
+            raise ConfigurationError("There is no normal cloud to train on: give training clouds.")
+        rehearsals = self.learn_specimens(
+            named.items, list(named), common_pose=run.common_pose, progress=run.progress
         )
-        text, prompts = self._prompts(categories, indices, encoded.pooled)
-        at_points = s.resolution == "points"
-        spread = propagate(encoded.centers, points)
-        if not at_points:
-            # A center is the first point of its group.
-            first = encoded.group_index[:, :, :1].expand(-1, -1, geometry.shape[-1])
-            geometry = geometry.gather(1, first)
-        total = torch.zeros((), device=points.device)
-        for layer, adapter in zip(s.layers, self.adapters, strict=True):
-            tokens = encoded.tokens[layer]
-            if s.token_norm:
-                tokens = self.token_norm(tokens)
-            if at_points:
-                tokens = spread(tokens)
-            tokens = torch.cat([tokens, geometry.to(tokens.dtype)], -1)
-            total = total + self._map(adapter, tokens, text, prompts)
-        mean = total / len(s.layers)
-        return mean if at_points else spread(mean[..., None])[..., 0]
-
-    def _map(
-        self, adapter: nn.Module, tokens: Tensor, text: tuple[Tensor, Tensor], prompts: Tensor
-    ) -> Tensor:
-        return anomaly_probability(adapter(tokens, prompts), *text, 1 / self.log_scale.exp())
-
-    def _geometry(self, features: Tensor, indices: Sequence[int | None]) -> Tensor:
-        """Standardised local shape and what is known of the place, `(B, P, C)`."""
-        channels = self.settings.inputs.channels
-        local = (features[..., :channels] - self.feature_mean) / self.feature_std
-        local = local.clamp(-5, 5)
-        if self.place_prompts is None:
-            return local
-        places = self.place_prompts(features[..., channels:], self._sets(indices))
-        return torch.cat([local, places], -1)
-
-    def _sets(self, indices: Sequence[int | None]) -> Sequence[int | None]:
-        """Which set of static prompts each cloud takes: a single set serves every category."""
-        return [0] * len(indices) if len(self.point_prompts.vectors) == 1 else indices
-
-    def _prompts(
-        self, categories: Sequence[str], indices: Sequence[int | None], pooled: Tensor | None
-    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        """Text features of both polarities, and the point prompts `(B, n, W)`."""
-        names = [
-            "object" if index is None else object_name(category)
-            for index, category in zip(indices, categories, strict=True)
+        view = training_view(self, rehearsals, one_sided=run.one_sided)
+        flat = [
+            (name, category, cloud) for category, of in named.items() for name, cloud in of.items()
         ]
-        vectors = self.point_prompts(self._sets(indices))
-        text = vectors.new_zeros(len(names), 0, self.backbone.text_width)
-        if self.dynamic is not None and pooled is not None:
-            text, dynamic = self.dynamic(pooled)
-            vectors = torch.cat([vectors.to(dynamic.dtype), dynamic], 1)
-        return self.text_prompts(self.backbone, names, text), vectors
+        calibrate(self, view, flat)
+        state = self._training_to_go_on(run) if run.resume else None
+        for state in train(self, view, flat, run.progress, state):
+            if run.checkpoint is not None:
+                save_checkpoint(run.checkpoint, self, training=state)
+        self.eval()
 
-    def _meant(self, category: str) -> str:
-        """A file by itself names no category, and a model of one leaves no choice."""
-        return self.categories[0] if not category and len(self.categories) == 1 else category
-
-    def _index(self, category: str) -> int | None:
-        if category in self.categories:
-            return self.categories.index(category)
-        if self.settings.unknown_category == "error":
-            raise ConfigurationError(
-                f"The model was not trained on the category {category!r}, only on "
-                f"{', '.join(self.categories) or 'none'}: train it on that one too, or set "
-                "unknown_category to mean."
-            )
-        if category not in self._warned:
-            self._warned.add(category)
-            logger.warning(
-                "The model was not trained on the category %r: mean prompts and the word "
-                '"object" serve.',
-                category,
-            )
-        return None
-
-    @torch.no_grad()
-    def forward(self, points: Tensor, lengths: Tensor, categories: Sequence[str]) -> InferenceBatch:
-        """Score every point of a packed batch.
+    def learn_specimens(
+        self,
+        clouds: Callable[[], NamedClouds],
+        categories: Sequence[str],
+        *,
+        common_pose: bool,
+        progress: Progress,
+        total: int = 0,
+    ) -> dict[str, Rehearsal]:
+        """Learn categories, how their clouds lie, and their normal specimens.
 
         Args:
-            points: `(sum N, 3) float32` in the object's own units.
-            lengths: `(B,)`.
-            categories: One per cloud; an empty one means the only category of a model of one.
+            clouds: Gives the training clouds, each time from the start.
+            categories: Those that will be judged.
+            common_pose: Whether all clouds of a category lie the same way.
+            progress: Is told after each specimen.
+            total: How many clouds there are; 0 where it is not known.
 
         Returns:
-            `anomaly_map (sum N,)` in input order and `pred_score (B,)`.
+            What measures each training cloud as a new specimen; nothing without
+            `template_context`.
         """
-        clouds = torch.split(points.detach().float().cpu(), lengths.tolist())
-        inputs, frames = self.inputs(), self.frames()
-        scored = []
-        for cloud, given in zip(clouds, categories, strict=True):
-            category = self._meant(given)
-            context = None
-            if self.template_context is not None:
-                context = self.template_context.channels(cloud.numpy(), category)
-            unit, views = inputs.views(cloud.numpy(), self.seed, frames.get(category), context)
-            scored.append(self._score(unit, views, category, context))
-        device = points.device
-        return InferenceBatch(
-            anomaly_map=torch.from_numpy(np.concatenate([full for full, _ in scored])).to(device),
-            pred_score=torch.tensor([score for _, score in scored], device=device),
-        )
+        self.set_categories(categories)
+        if self.config.pose == "auto":
+            self.pose = "common" if common_pose else "principal"
+        if self.pose == "common":
+            self.set_frames({name: Frame.around(named.values()) for name, named in clouds()})
+        if self.template_context is None:
+            return {}
+        return self.template_context.fit(clouds(), progress, total)
+
+    def _training_to_go_on(self, run: TrainingRun) -> TrainingState | None:
+        if run.checkpoint is None:
+            raise ConfigurationError("A training goes on from a checkpoint: say where it is.")
+        content = read_checkpoint(run.checkpoint)
+        self.check_checkpoint(content, self.arguments, resumed=True)
+        check_resumed_data(content, self.categories, self.pose)
+        state = training_state(content)
+        if state is None:
+            raise ConfigurationError(
+                f"{run.checkpoint}: holds no training that could go on: train again."
+            )
+        weights = content["state_dict"].items()
+        self.load_state_dict({k.removeprefix("model."): v for k, v in weights if k[:6] == "model."})
+        return state
+
+    def checkpoint_entries(self) -> dict[str, Any]:
+        """What was learnt of the data: the categories, and how their clouds lie."""
+        return {"plane_categories": list(self.categories), "plane_pose": self.pose}
+
+    def check_checkpoint(
+        self, checkpoint: Mapping[str, Any], given: Mapping[str, Any], *, resumed: bool = False
+    ) -> None:
+        """Compare the arguments that shape the network and its inputs; see `Method`."""
+        if "plane_categories" not in checkpoint:
+            raise ConfigurationError(
+                "The checkpoint is not one of Plane: give --ckpt_path of a run of Plane."
+            )
+        check_arguments(checkpoint, given, self.backbone.state_dict(), resumed=resumed)
+
+    def make_room(self, checkpoint: Mapping[str, Any]) -> None:
+        """Make room for the prompts of the categories that were trained on."""
+        self.set_categories(checkpoint["plane_categories"])
+        self.pose = checkpoint["plane_pose"]
+
+    @torch.no_grad()
+    def forward(self, cloud: FloatArray, category: str = "") -> CloudScores:
+        """Score every point of a cloud.
+
+        Args:
+            cloud: `(N, 3) float32` in the object's own units.
+            category: What the object is; an empty one means the only category of a model of one.
+
+        Raises:
+            ConfigurationError: The category is not known and `unknown_category` is "error".
+        """
+        category = self._meant(category)
+        context = None
+        if self.template_context is not None:
+            context = self.template_context.channels(cloud, category)
+        frame = self.frames().get(category)
+        unit, views = self.inputs().views(cloud, self.config.seed, frame, context)
+        return CloudScores(*self._score(unit, views, category, context))
 
     def _score(
         self,
@@ -306,7 +164,7 @@ class PlaneModel(nn.Module):
         seen = np.concatenate([self._view_scores(view, category) for view in views])
         places = np.concatenate([view.points for view in views])
         full = interpolate_to_points(places, seen, unit).astype(np.float32)
-        if self.settings.object_score == "deviation" and context is not None:
+        if self.config.object_score == "deviation" and context is not None:
             return full, _mean_of_highest(full * total_deviation(context), _DEVIATING_POINTS)
         return full, self._object_score(seen)
 
@@ -319,20 +177,57 @@ class PlaneModel(nn.Module):
             return self.maps(points, features, [category])[0].float().cpu().numpy()
 
     def _object_score(self, seen: NDArray[np.float32]) -> float:
-        if self.settings.object_score == "max":
+        if self.config.object_score == "max":
             return float(seen.max())
-        return _mean_of_highest(seen, round(self.settings.object_score_share * len(seen)))
+        return _mean_of_highest(seen, round(self.config.object_score_share * len(seen)))
+
+    def _meant(self, category: str) -> str:
+        """A file by itself names no category, and a model of one leaves no choice."""
+        return self.categories[0] if not category and len(self.categories) == 1 else category
+
+    @torch.no_grad()
+    def embedded_prompts(self, clouds: Mapping[str, FloatArray] | None = None) -> EmbeddedPrompts:
+        """Encode the normal and the anomalous prompt of every category: the paper's Figure 6.
+
+        Args:
+            clouds: A cloud `(N, 3)` of each category, in its own units, to take the dynamic prompt
+                from; categories without one, and all of them if left out, are encoded with the
+                static prompt and the name alone.
+
+        Returns:
+            The embeddings, not normalised, `(C, joint_dim)` each.
+        """
+        dynamic = [self._dynamic_prompt(name, (clouds or {}).get(name)) for name in self.categories]
+        rows = []
+        with precision_of(self.backbone.points.blocks):
+            for name, vectors in zip(self.categories, dynamic, strict=True):
+                pair = self.text_prompts(self.backbone, [object_name(name)], vectors)
+                rows.append(torch.cat(pair))
+        width = self.backbone.joint_dim
+        stacked = torch.stack(rows) if rows else torch.empty(0, 2, width)
+        normal, anomalous = stacked.float().cpu().numpy().transpose(1, 0, 2)
+        return EmbeddedPrompts(list(self.categories), normal, anomalous)
+
+    def _dynamic_prompt(self, category: str, cloud: FloatArray | None) -> Tensor:
+        """The cloud's own vectors `(1, D, width)`, the mean over its views; D is 0 without them."""
+        device = self.log_scale.device
+        if cloud is None or self.dynamic is None:
+            return torch.zeros(1, 0, self.backbone.text_width, device=device)
+        views = self.inputs().views(cloud, self.config.seed, self.frames().get(category))[1]
+        found = []
+        with precision_of(self.backbone.points.blocks):
+            for view in views:
+                seen = torch.from_numpy(view.points)[None, : self.config.num_points]
+                encoded = self.backbone.encode_points(
+                    seen.to(device),
+                    layers=self.config.layers,
+                    num_groups=self.config.num_groups,
+                    token_prompts=self.visual_prompts,
+                )
+                found.append(self.dynamic(encoded.pooled)[0])
+        return torch.stack(found).mean(0)
 
 
 def _mean_of_highest(scores: NDArray[np.float32], count: int) -> float:
     count = min(max(count, 1), len(scores))
     return float(np.partition(scores, -count)[-count:].mean())
-
-
-def _check_layers(layers: Sequence[int], num_blocks: int) -> None:
-    wrong = [layer for layer in layers if not 0 <= layer < num_blocks]
-    if wrong or not layers:
-        raise ConfigurationError(
-            f"layers={list(layers)} cannot be read: the backbone has blocks 0 to "
-            f"{num_blocks - 1}, name some of them."
-        )

@@ -1,6 +1,19 @@
 """TemplateResidual: signed distance to the aligned normal specimens, no training."""
 
-from plane_anomalib.models.template_residual.lightning_model import TemplateResidual
-from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
+from __future__ import annotations
 
-__all__ = ["TemplateResidual", "TemplateResidualDetector"]
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from plane_anomalib.models.template_residual.lightning_model import (
+        TemplateResidual as TemplateResidual,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    """The Lightning class, imported when it is asked for: the method itself needs no anomalib."""
+    if name == "TemplateResidual":
+        from plane_anomalib.models.template_residual.lightning_model import TemplateResidual
+
+        return TemplateResidual
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

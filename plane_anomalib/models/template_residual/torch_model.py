@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ from torch import Tensor
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.geometry.registration import RegistrationTarget
-from plane_anomalib.models.components.detector import CloudDetector, CloudScores
+from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
+from plane_anomalib.models.components.method import CloudScores
 from plane_anomalib.models.components.threads import one_blas_thread
 from plane_anomalib.models.template_residual.cloud_order import WorkingCloud
+from plane_anomalib.models.template_residual.config import TemplateResidualConfig
 from plane_anomalib.models.template_residual.context import context_channels
 from plane_anomalib.models.template_residual.deviation import SmoothField
 from plane_anomalib.models.template_residual.deviations import Deviations, measure_deviations
@@ -67,21 +71,7 @@ class TemplateResidualDetector(CloudDetector):
     """Scores a point by its distance from normal specimens, in standard deviations.
 
     Args:
-        registration: Search for the pose of clouds that do not lie on the templates; off, every
-            cloud is taken as it lies.
-        calibrate: Divide residuals by the spread of normal specimens at that place; off, by their
-            spread over the whole object.
-        remove_deviation: Measure also after the specimen's low-frequency deviation was removed.
-        coverage: Add what is missing from complete scans.
-        smoothing: Average residuals over neighbours; off, each point stands alone.
-        scales: Numbers of neighbours to average over; the largest deviation counts.
-        wavelength: Width of the smooth deviations, as a share of the longest side.
-        object_points: The score of a cloud is the mean over so many highest points.
-        max_points: Larger clouds are scored at so many points and interpolated.
-        seed: Of every draw; the same seed gives the same bits.
-
-    Raises:
-        ConfigurationError: An argument has a value that cannot work.
+        config: All choices; by default the defaults.
     """
 
     center: Tensor
@@ -91,32 +81,10 @@ class TemplateResidualDetector(CloudDetector):
     specimens: Tensor
     sheet_points: Tensor
 
-    def __init__(
-        self,
-        registration: bool = True,
-        calibrate: bool = True,
-        remove_deviation: bool = True,
-        coverage: bool = True,
-        smoothing: bool = True,
-        scales: Sequence[int] = (6, 16, 48),
-        wavelength: float = 0.2,
-        object_points: int = 50,
-        max_points: int = 40_000,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, config: TemplateResidualConfig = TemplateResidualConfig()) -> None:
         super().__init__()
-        if not scales or min(scales) < 1:
-            raise ConfigurationError(f"scales must be neighbour counts from 1 up, not {scales}.")
-        if not wavelength > 0 or object_points < 1 or max_points < 1:
-            raise ConfigurationError(
-                "wavelength, object_points and max_points must be positive, not "
-                f"{wavelength}, {object_points} and {max_points}."
-            )
-        self.registration, self.calibrate = registration, calibrate
-        self.remove_deviation, self.coverage = remove_deviation, coverage
-        self.scales = tuple(sorted(scales)) if smoothing else (1,)
-        self.wavelength, self.object_points = wavelength, object_points
-        self.max_points, self.seed = max_points, seed
+        self.config = config
+        self.scales = tuple(sorted(config.scales)) if config.smoothing else (1,)
         for name, dtype in _BUFFERS.items():
             self.register_buffer(name, torch.zeros(0, dtype=dtype))
         self._ready: tuple[Learnt, RegistrationTarget] | None = None
@@ -139,22 +107,23 @@ class TemplateResidualDetector(CloudDetector):
 
     def _fit(self, clouds: Sequence[FloatArray]) -> None:
         most = max(_TEMPLATE_POINTS // len(clouds), 1)
-        given = [WorkingCloud.of(cloud, most, self.seed).points for cloud in clouds]
+        given = [WorkingCloud.of(cloud, most, self.config.seed).points for cloud in clouds]
         center = given[0].mean(0, dtype=np.float64)
         extent = float(np.ptp(given[0].astype(np.float64), 0).max()) or 1.0
         units = [np.asarray((cloud - center) / extent, np.float32) for cloud in given]
-        target = RegistrationTarget(units[0], seed=self.seed)
+        target = RegistrationTarget(units[0], seed=self.config.seed)
         placed = [
-            place(unit, target, search=self.registration, in_place=True) for unit in units[1:]
+            place(unit, target, search=self.config.registration, in_place=True)
+            for unit in units[1:]
         ]
         posed = not any(placement.moved for placement in placed)
         lying = [p.transform.apply(unit) for p, unit in zip(placed, units[1:], strict=True)]
         learnt = learn(
             [units[0], *lying],
             self.scales,
-            self.wavelength,
+            self.config.wavelength,
             0.0 if posed else _POSE_ERROR,
-            remove_deviation=self.remove_deviation,
+            remove_deviation=self.config.remove_deviation,
         )
         self._store(learnt, units[0], center, extent, posed, len(clouds))
 
@@ -170,11 +139,11 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        working = WorkingCloud.of(cloud, self.max_points, self.seed)
+        working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
         with one_blas_thread():
             deviations, _ = self._measured(working)
         scores = deviations.total
-        highest = np.sort(scores)[-self.object_points :]
+        highest = np.sort(scores)[-self.config.object_points :]
         return CloudScores(working.to_given(scores), float(highest.mean(dtype=np.float64)))
 
     def residuals(self, cloud: FloatArray) -> ResidualParts:
@@ -189,7 +158,7 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        working = WorkingCloud.of(cloud, self.max_points, self.seed)
+        working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
         deviations, placement = self._measured(working)
         extent = np.float32(self.extent.item())
         return ResidualParts(
@@ -212,7 +181,7 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        working = WorkingCloud.of(cloud, self.max_points, self.seed)
+        working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
         with one_blas_thread():
             deviations, _ = self._measured(working, in_place=in_place)
             channels = context_channels(deviations)
@@ -230,9 +199,9 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        working = WorkingCloud.of(cloud, self.max_points, self.seed)
+        working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
         with one_blas_thread():
-            placement = self._placed(self._in_unit(working.points), search=self.registration)
+            placement = self._placed(self._in_unit(working.points), search=self.config.registration)
         moved = placement.transform.apply(self._in_unit(working.cloud))
         return np.asarray(moved * self.extent.item() + self.center.numpy(), np.float32)
 
@@ -247,10 +216,10 @@ class TemplateResidualDetector(CloudDetector):
     ) -> tuple[Deviations, Placement]:
         learnt, _ = self._prepared()
         unit = self._in_unit(working.points)
-        placement = self._placed(unit, search=self.registration and not in_place)
+        placement = self._placed(unit, search=self.config.registration and not in_place)
         points = placement.transform.apply(unit)
         deviations = measure_deviations(
-            learnt, points, int(self.specimens), gaps=self.coverage and placement.complete
+            learnt, points, int(self.specimens), gaps=self.config.coverage and placement.complete
         )
         return deviations, placement
 
@@ -264,7 +233,7 @@ class TemplateResidualDetector(CloudDetector):
         specimens: int,
     ) -> None:
         template, spread = learnt.template, learnt.spread
-        if not self.calibrate:
+        if not self.config.calibrate:
             overall = np.sqrt(np.square(spread, dtype=np.float64).mean(0, keepdims=True))
             spread = np.broadcast_to(overall, spread.shape)
         field = template.field
@@ -295,7 +264,7 @@ class TemplateResidualDetector(CloudDetector):
         if not self.sheet_points.numel():
             raise ConfigurationError("TemplateResidual knows no template yet: call fit first.")
         arrays = {name: getattr(self, name).cpu().numpy() for name in _BUFFERS}
-        field = SmoothField(arrays["field_centers"], self.wavelength)
+        field = SmoothField(arrays["field_centers"], self.config.wavelength)
         sheets = Sheets(
             arrays["sheet_points"], arrays["sheet_normals"], float(arrays["sheet_noise"])
         )
@@ -309,7 +278,7 @@ class TemplateResidualDetector(CloudDetector):
         learnt = Learnt(
             template, arrays["spread"], as_points(arrays["gap_places"]), arrays["usual_gaps"]
         )
-        self._ready = (learnt, RegistrationTarget(arrays["reference"], seed=self.seed))
+        self._ready = (learnt, RegistrationTarget(arrays["reference"], seed=self.config.seed))
         return self._ready
 
     def __getstate__(self) -> dict[str, Any]:
@@ -322,3 +291,8 @@ class TemplateResidualDetector(CloudDetector):
         """Build the trees anew when next needed."""
         self._ready = None
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def create_template_residual(config: TemplateResidualConfig) -> FittedModel:
+    """A detector for each category; each brings a cloud onto its templates itself."""
+    return FittedModel(partial(TemplateResidualDetector, config))

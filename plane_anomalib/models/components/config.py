@@ -1,14 +1,84 @@
-"""Arguments checked where they are given, whoever gives them."""
+"""What a method can be told, declared once and checked where it is given, whoever gives it.
+
+Nothing here, nor in the modules of the methods' configs, imports numpy or torch.
+"""
 
 from __future__ import annotations
 
 import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from importlib import import_module
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from plane_anomalib.core.errors import ConfigurationError
+
+Preset = Literal["fixed", "faithful"]
+Scope = Literal["category", "all"]
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """Every choice of a method, with its default; a base for the configs of methods.
+
+    A subclass is a frozen dataclass whose fields have defaults and a line under `Args:` each; the
+    signature of the Lightning class, YAML and documentation come from it (`core.configured`).
+
+    Attributes:
+        method: `"module:callable"` that makes the method of its config.
+
+    Raises:
+        ConfigurationError: A value cannot work.
+    """
+
+    method: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
+        check_choices(type(self), vars(self))
+        self.check()
+
+    def check(self) -> None:
+        """Refuse what cannot work; words outside a `Literal` have been refused already.
+
+        Raises:
+            ConfigurationError: A value cannot work, alone or beside another.
+        """
+
+    def create(self) -> Any:
+        """Make the method, neither fitted nor trained (a `Method` of `components.method`).
+
+        Raises:
+            ConfigurationError: A value cannot work.
+            WeightsError: A backbone's weights are missing or damaged.
+        """
+        module, _, name = self.method.partition(":")
+        return getattr(import_module(module), name)(self)
+
+
+@dataclass(frozen=True)
+class BankConfig(MethodConfig):
+    """What every method of memory banks can be told.
+
+    Args:
+        preset: `"fixed"`, or `"faithful"` to the public reference code with its constants and
+            quirks.
+        scope: `"category"`: a bank for each category; `"all"`: one for all.
+        seed: Of what is drawn at random.
+    """
+
+    preset: Preset = "fixed"
+    scope: Scope = "category"
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse a negative seed."""
+        check_numbers(vars(self), above={}, least={"seed": 0})
 
 
 def check_choices(function: Callable[..., Any], values: Mapping[str, Any]) -> None:

@@ -1,0 +1,43 @@
+"""What PatchCore on point clouds can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.models.components.config import BankConfig, check_numbers
+
+
+@dataclass(frozen=True)
+class PatchCore3DConfig(BankConfig):
+    """What PatchCore on point clouds can be told.
+
+    Args:
+        descriptor: `"fpfh"`, `"fpfh+raw"` with a second bank of registered coordinates, or
+            `"builtin"`, `"point-mae"`, `"point-bert"`: short for that backbone.
+        backbone: Takes the place of `descriptor` by features of a point transformer: `"builtin"`,
+            the name of published weights (`plane-anomalib weights list`), or a file of them.
+        coreset_size: Rows kept per bank; by default 10,000.
+    """
+
+    method: ClassVar[str] = "plane_anomalib.models.patchcore3d.torch_model:create_patchcore3d"
+
+    descriptor: Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"] = "fpfh"
+    backbone: str | None = None
+    coreset_size: int | None = None
+
+    def check(self) -> None:
+        """Refuse numbers that are too small, and a descriptor beside a backbone."""
+        super().check()
+        check_numbers(vars(self), above={"coreset_size": 0}, least={})
+        if self.backbone and self.descriptor != "fpfh":
+            raise ConfigurationError(
+                f"backbone takes the place of descriptor, so {self.backbone!r} and "
+                f"{self.descriptor!r} exclude each other: leave one out."
+            )
+
+    @property
+    def encoder(self) -> str | None:
+        """The point transformer whose features fill the bank; None for FPFH."""
+        return self.backbone or (None if self.descriptor.startswith("fpfh") else self.descriptor)
