@@ -35,8 +35,8 @@ from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.benchmark.cost import count_cost
 from plane_anomalib.formats.io import read_points, write_points
 from plane_anomalib.models.plane import torch_model
+from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.inputs import InputSettings
-from plane_anomalib.models.plane.settings import PlaneSettings
 from plane_anomalib.models.plane.torch_model import PlaneModel
 
 #: The paper's speed, "Ours" in its Fig. 5, on an RTX 3090.
@@ -50,7 +50,7 @@ def create_model(dtype: torch.dtype = torch.float32) -> PlaneModel:
         PointTransformerConfig(), TextEncoderConfig(), torch.Generator().manual_seed(0)
     )
     hold(backbone, dtype)
-    settings = PlaneSettings(
+    settings = PlaneConfig(
         inputs=InputSettings(local_geometry=False, pose="none", num_views=1),
         adapter_hidden=512,
         adapter_depth=1,

@@ -1,1 +1,1 @@
-"""Methods of anomaly detection: plain torch in `components` and a folder each, anomalib in `lightning`."""
+"""Methods of anomaly detection: a folder each, made of `components`; `lightning` is anomalib."""

@@ -13,8 +13,8 @@ from plane_anomalib.backbones.encoders import create_random
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import ByteTokenizer, TextEncoderConfig
+from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.inputs import InputSettings
-from plane_anomalib.models.plane.settings import PlaneSettings
 from plane_anomalib.models.plane.torch_model import PlaneModel
 from tests.support.trees import surface
 
@@ -66,8 +66,8 @@ def small_model(
     inputs: InputSettings | None = None,
     **changes: Any,
 ) -> PlaneModel:
-    """An untrained model; `changes` are of `PlaneSettings`."""
-    settings = PlaneSettings(
+    """An untrained model; `changes` are of `PlaneConfig`."""
+    settings = PlaneConfig(
         **{
             "inputs": inputs or small_inputs(),
             "layers": (1, 3),

@@ -11,10 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.geometry.canonical import shuffled_order
-from plane_anomalib.geometry.feature_matching import match_features
-from plane_anomalib.geometry.registration import RegistrationTarget, RigidTransform
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.geometry.registration import RegistrationTarget, RigidTransform, match_features
+from plane_anomalib.geometry.sampling import shuffled_order
 from plane_anomalib.models.components.fitted_model import CloudAligner
 
 RegistrationMethod = Literal["robust", "reference"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from plane_anomalib.backbones.tensor_file import write_tensors
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
-from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.models.components.config import Scope, different_arguments, refuse_different
 from plane_anomalib.models.components.method import CloudScores, Method
 

@@ -17,7 +17,7 @@ from plane_anomalib.core.configured import from_arguments, to_arguments
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.core.registry import METHODS, MODELS
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 
 NormalClouds = Iterable[tuple[str, Iterable[FloatArray]]]
 """Each category with its normal clouds `(N_i, 3) float32`, in the objects' own units."""
@@ -210,7 +210,7 @@ def create_method(name: str, arguments: Mapping[str, Any] | None = None) -> Meth
     if MODELS.entry(name).name not in METHODS.names:
         return _of_lightning(MODELS.get(name)(visualizer=False, evaluator=False, **given))
     entry = METHODS.entry(name)
-    config = from_arguments(entry.load(), given, owner=entry.name)
+    config: Any = from_arguments(entry.load(), given, owner=entry.name)
     method: Method = config.create()
     method.name, method.arguments = entry.name, to_arguments(config)
     return method

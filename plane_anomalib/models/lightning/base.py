@@ -18,6 +18,7 @@ from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.models.components.checkpoints import CHECKPOINT_MODEL
 from plane_anomalib.models.components.config import MethodConfig
+from plane_anomalib.models.components.method import EmbeddedPrompts, Method
 from plane_anomalib.models.lightning.evaluator import PointCloudEvaluator
 from plane_anomalib.models.lightning.post_processing import PointCloudPostProcessor
 from plane_anomalib.models.lightning.visualizer import PointCloudVisualizer
@@ -53,6 +54,11 @@ class PointCloudMixin(LightningModule):
             `anomaly_map (sum N,)`, one score per input point in input order, and `pred_score (B,)`.
         """
         raise NotImplementedError
+
+    def embedded_prompts(self) -> EmbeddedPrompts | None:
+        """What the model's text prompts mean, for a report's map of them; None without any."""
+        method = getattr(self, "model", None)
+        return method.embedded_prompts() if isinstance(method, Method) else None
 
     def train_transform(self, datamodule: PointCloudDataModule) -> ItemTransform | None:
         """What turns a training cloud into what `training_step` gets; runs in the workers."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.data.point_cloud import PointCloudBatch
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.components.checkpoints import upgraded
 from plane_anomalib.models.components.fitted_model import FittedModel
 from plane_anomalib.models.lightning.base import PointCloudMixin

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from plane_anomalib.backbones.create import create_point_encoder
+from plane_anomalib.backbones.encoders import create_point_encoder
 from plane_anomalib.models.components.alignment import Centerd
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch
 from plane_anomalib.models.components.config import Preset

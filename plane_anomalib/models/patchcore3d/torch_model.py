@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from plane_anomalib.backbones.create import create_point_encoder
+from plane_anomalib.backbones.encoders import create_point_encoder
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.models.components.alignment import Registered, RegistrationMethod
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch, Fusion

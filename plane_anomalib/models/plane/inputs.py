@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.geometry.local_shape import local_shape_channels, local_shape_features
-from plane_anomalib.geometry.normalise import UnitSphere, unit_sphere
-from plane_anomalib.geometry.pose import principal_frame
+from plane_anomalib.geometry.points import UnitSphere, principal_frame, unit_sphere
+from plane_anomalib.geometry.sampling import shuffled_order
 from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS
 

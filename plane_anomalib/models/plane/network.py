@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from plane_anomalib.backbones.create import create_backbone
-from plane_anomalib.backbones.point_language import PointLanguageModel
+from plane_anomalib.backbones.encoders import create_backbone
+from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
 from plane_anomalib.models.plane.config import PlaneConfig

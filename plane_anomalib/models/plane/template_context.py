@@ -15,8 +15,8 @@ from torch import nn
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.progress import Progress
-from plane_anomalib.geometry.canonical import shuffled_order
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.geometry.sampling import shuffled_order
 from plane_anomalib.models.template_residual.config import TemplateResidualConfig
 from plane_anomalib.models.template_residual.context import num_context_channels
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.backbones.precision import precision_of
+from plane_anomalib.backbones.layers import precision_of
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.progress import Progress
-from plane_anomalib.geometry.interpolation import interpolate_to_points
-from plane_anomalib.geometry.validation import FloatArray, as_points
+from plane_anomalib.geometry.neighbours import interpolate_to_points
+from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.models.components.checkpoints import (
     read_checkpoint,
     save_checkpoint,
@@ -55,15 +55,19 @@ class PlaneModel(PlaneNetwork, TrainedMethod):
         if not named or not all(named.values()):
             raise ConfigurationError("There is no normal cloud to train on: give training clouds.")
         rehearsals = self.learn_specimens(
-            named.items, list(named), common_pose=run.common_pose, progress=run.progress
+            named.items,
+            list(named),
+            common_pose=run.common_pose,
+            progress=run.progress,
+            total=sum(len(of) for of in named.values()),
         )
         view = training_view(self, rehearsals, one_sided=run.one_sided)
         flat = [
             (name, category, cloud) for category, of in named.items() for name, cloud in of.items()
         ]
         calibrate(self, view, flat)
-        state = self._training_to_go_on(run) if run.resume else None
-        for state in train(self, view, flat, run.progress, state):
+        before = self._training_to_go_on(run) if run.resume else None
+        for state in train(self, view, flat, run.progress, before):
             if run.checkpoint is not None:
                 save_checkpoint(run.checkpoint, self, training=state)
         self.eval()

@@ -1,4 +1,4 @@
-"""PLANE's training: from normal clouds to views with synthetic defects, their loss, and the loop."""
+"""PLANE's training: views of normal clouds with synthetic defects, their loss, and the loop."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.data.sampler import Draw, EpochSampler
-from plane_anomalib.generation.defects.augmentation import another_specimen, nearly_registered
-from plane_anomalib.generation.defects.base import AnomalyTransform, RotationMode, random_rotation
-from plane_anomalib.generation.defects.create import create_synthesis
-from plane_anomalib.geometry.validation import FloatArray
+from plane_anomalib.generation.defects.corruption import (
+    AnomalyTransform,
+    RotationMode,
+    random_rotation,
+)
+from plane_anomalib.generation.defects.mixture import create_synthesis
+from plane_anomalib.generation.scans import another_specimen, nearly_registered
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.plane.inputs import Frame, InputSettings
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.network import PlaneNetwork

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from plane_anomalib.backbones.create import create_point_encoder
-from plane_anomalib.models.components.descriptors import Coordinates
+from plane_anomalib.backbones.encoders import create_point_encoder
+from plane_anomalib.models.components.descriptors import Coordinates, Descriptor
 from plane_anomalib.models.components.fitted_model import FittedModel
 from plane_anomalib.models.patchcore3d.torch_model import PRESETS, compose, transformer_features
 from plane_anomalib.models.reg3dad.config import Reg3DADConfig
@@ -19,7 +19,7 @@ def create_reg3dad(config: Reg3DADConfig) -> FittedModel:
         WeightsError: The encoder's weights are missing or damaged.
     """
     values, encoder = PRESETS[config.preset], create_point_encoder(config.backbone)
-    describe = [
+    describe: list[Descriptor] = [
         transformer_features(encoder, values),
         Coordinates(values.sampling, values.sampling),
     ]

@@ -15,7 +15,6 @@ from torch import Tensor
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.geometry.registration import RegistrationTarget
-from plane_anomalib.geometry.validation import FloatArray, as_points
 from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
 from plane_anomalib.models.components.method import CloudScores
 from plane_anomalib.models.components.threads import one_blas_thread
@@ -71,7 +70,7 @@ class TemplateResidualDetector(CloudDetector):
     """Scores a point by its distance from normal specimens, in standard deviations.
 
     Args:
-        config: All choices; by default the defaults.
+        config: All choices; by default the config's own defaults.
     """
 
     center: Tensor
@@ -81,9 +80,9 @@ class TemplateResidualDetector(CloudDetector):
     specimens: Tensor
     sheet_points: Tensor
 
-    def __init__(self, config: TemplateResidualConfig = TemplateResidualConfig()) -> None:
+    def __init__(self, config: TemplateResidualConfig | None = None) -> None:
         super().__init__()
-        self.config = config
+        self.config = config = config or TemplateResidualConfig()
         self.scales = tuple(sorted(config.scales)) if config.smoothing else (1,)
         for name, dtype in _BUFFERS.items():
             self.register_buffer(name, torch.zeros(0, dtype=dtype))

@@ -12,7 +12,7 @@ from anomalib.visualization import Visualizer
 from torch import nn
 
 from model_name.torch_model import ModelNameDetector
-from plane_anomalib.models.components.arguments import check_numbers
+from plane_anomalib.models.components.config import check_numbers
 from plane_anomalib.models.components.fitted_model import FittedModel
 from plane_anomalib.models.lightning.fitted import FittedMixin
 

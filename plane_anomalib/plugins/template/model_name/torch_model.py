@@ -11,7 +11,8 @@ from torch import Tensor
 
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.sampling import random_subsample
-from plane_anomalib.models.components.detector import CloudDetector, CloudScores
+from plane_anomalib.models.components.fitted_model import CloudDetector
+from plane_anomalib.models.components.method import CloudScores
 
 Points = NDArray[np.float32]
 

@@ -14,8 +14,8 @@ import torch
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.components.alignment import Centerd
-from plane_anomalib.models.components.detector import CloudDetector, CloudScores
-from plane_anomalib.models.components.fitted_model import FittedModel, Scope
+from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel, Scope
+from plane_anomalib.models.components.method import CloudScores
 
 
 class Radii(CloudDetector):

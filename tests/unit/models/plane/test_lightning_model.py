@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
+from plane_anomalib.models.plane.arguments import resolved
 
 from plane_anomalib.benchmark.sweep_run import USUAL_STEPS
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
-from plane_anomalib.models.plane.arguments import resolved
 from plane_anomalib.models.plane.lightning_model import Plane as Direct
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.training import TrainingView

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-
 from plane_anomalib.models.plane.prompt_embeddings import prompt_embeddings
+
 from plane_anomalib.models.plane.text_prompts import object_name
 from tests.support.small_plane import small_model
 from tests.support.trees import surface
