@@ -246,11 +246,15 @@ class Registry:
             logger.warning(sentence)
 
 
+<<<<<<< HEAD
 @lru_cache(maxsize=64)
 def _defaults(entry: RegistryEntry) -> dict[str, Any]:
     found = None if entry.config else default_arguments(entry.target)
     return entry.arguments() if found is None else found
 
+=======
+_TEMPLATE_RESIDUAL = "plane_anomalib.models.template_residual"
+>>>>>>> 35404a9 (Tests of methods follow)
 
 MODELS = Registry(
     "model",
@@ -261,7 +265,7 @@ MODELS = Registry(
         "PatchCore3D": "plane_anomalib.models.patchcore3d.lightning_model:PatchCore3D",
         "M3DM": "plane_anomalib.models.m3dm.lightning_model:M3DM",
         "Reg3DAD": "plane_anomalib.models.reg3dad.lightning_model:Reg3DAD",
-        "TemplateResidual": "plane_anomalib.models.template_residual.lightning_model:TemplateResidual",
+        "TemplateResidual": f"{_TEMPLATE_RESIDUAL}.lightning_model:TemplateResidual",
     },
 )
 
@@ -276,7 +280,7 @@ METHODS = Registry(
         "PatchCore3D": "plane_anomalib.models.patchcore3d.config:PatchCore3DConfig",
         "M3DM": "plane_anomalib.models.m3dm.config:M3DMConfig",
         "Reg3DAD": "plane_anomalib.models.reg3dad.config:Reg3DADConfig",
-        "TemplateResidual": "plane_anomalib.models.template_residual.config:TemplateResidualConfig",
+        "TemplateResidual": f"{_TEMPLATE_RESIDUAL}.config:TemplateResidualConfig",
     },
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,15 @@ def save_small_backbone(path: Path) -> Path:
 def small_inputs(**changes: Any) -> InputSettings:
     """Views of 64 points."""
     return InputSettings(
-        **{"num_points": 64, "num_views": 2, "local_geometry": False, "pose": "none", **changes}
+        **{
+            "num_points": 64,
+            "num_views": 2,
+            "local_geometry": False,
+            "local_scales": (16, 48, 128, 320),
+            "template_context": False,
+            "pose": "none",
+            **changes,
+        }
     )
 
 
@@ -67,21 +76,27 @@ def small_model(
     **changes: Any,
 ) -> PlaneModel:
     """An untrained model; `changes` are of `PlaneConfig`."""
-    settings = PlaneConfig(
+    config = PlaneConfig(
         **{
-            "inputs": inputs or small_inputs(),
+            **asdict(inputs or small_inputs()),
+            "num_groups": None,
+            "point_tokens": True,
+            "dynamic_prompts": True,
+            "learnable_temperature": False,
+            "object_score": "max",
+            "seed": seed,
             "layers": (1, 3),
             "adapter_hidden": 16,
             "dynamic_hidden": 8,
             **changes,
         }
     )
-    return PlaneModel(small_backbone(), settings, categories, seed=seed)
+    return PlaneModel(config, small_backbone(), categories)
 
 
 def random_views(model: PlaneModel, batch: int = 2, seed: int = 0) -> tuple[torch.Tensor, ...]:
     """Points `(B, P, 3)` and features of their shape and place, for `PlaneModel.maps`."""
-    inputs, generator = model.settings.inputs, np.random.default_rng(seed)
+    inputs, generator = model.inputs(), np.random.default_rng(seed)
     clouds = np.stack([surface(generator, inputs.num_points) for _ in range(batch)])
     features = generator.normal(size=(*clouds.shape[:2], inputs.channels)).astype(np.float32)
     if inputs.places:

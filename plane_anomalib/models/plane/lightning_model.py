@@ -19,7 +19,7 @@ from torch import distributed as dist
 from plane_anomalib.core.configured import configured
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.progress import Progress
-from plane_anomalib.data.base import PointCloudDataModule
+from plane_anomalib.data.datamodule import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.geometry.points import FloatArray

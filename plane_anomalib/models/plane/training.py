@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from plane_anomalib.core.progress import Progress
-from plane_anomalib.data.sampler import Draw, EpochSampler
+from plane_anomalib.data.clouds import Draw, EpochSampler
 from plane_anomalib.generation.defects.corruption import (
     AnomalyTransform,
     RotationMode,

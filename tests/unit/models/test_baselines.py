@@ -81,7 +81,9 @@ def test_banks_are_loaded_without_the_training_data(tree: Path, tmp_path: Path) 
     fresh.model.load(tmp_path / "banks.safetensors")
     points = torch.from_numpy(surface(np.random.default_rng(), 200))
     args = points, torch.tensor([200]), ["cup1"]
-    assert torch.equal(fresh.model(*args).anomaly_map, model.model(*args).anomaly_map)
+    assert torch.equal(
+        fresh.model.score_packed(*args).anomaly_map, model.model.score_packed(*args).anomaly_map
+    )
 
 
 def test_a_checkpoint_of_other_arguments_names_what_to_repeat(tree: Path, tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_checkpoint_of_other_arguments_names_what_to_repeat(tree: Path, tmp_pa
 def test_an_encoder_stays_as_it_is_in_training() -> None:
     model = Reg3DAD(visualizer=False).train()
     assert not any(module.training for module in model.modules())
-    assert not any(parameter.requires_grad for parameter in model.encoder.parameters())
+    assert not any(parameter.requires_grad for parameter in model.model.encoder.parameters())
 
 
 @pytest.mark.parametrize("descriptor", ["point-mae", "point-bert"])
@@ -125,20 +127,24 @@ def test_any_weights_are_taken_by_name_or_file(model: Any, way: str, official_fi
     backbone = {"name": "ulip2-xyz", "converted": named, "published": official_file}[way]
     made = model(backbone=str(backbone), visualizer=False)
     expected = load_point_transformer(official_file).state_dict()
-    assert {name: t.shape for name, t in made.encoder.state_dict().items()} == {
+    assert {name: t.shape for name, t in made.model.encoder.state_dict().items()} == {
         name: t.shape for name, t in expected.items()
     }
-    assert all(torch.equal(t, expected[n]) for n, t in made.encoder.state_dict().items())
+    assert all(torch.equal(t, expected[n]) for n, t in made.model.encoder.state_dict().items())
     made.model.fit([("cup0", iter([surface(np.random.default_rng(0), 200)]))])
     cloud = torch.from_numpy(surface(np.random.default_rng(1), 150))
-    assert made.model(cloud, torch.tensor([150]), ["cup0"]).anomaly_map.isfinite().all()
+    assert (
+        made.model.score_packed(cloud, torch.tensor([150]), ["cup0"]).anomaly_map.isfinite().all()
+    )
 
 
 def test_descriptors_named_after_a_backbone_are_that_backbone() -> None:
     by_descriptor, by_backbone = PatchCore3D(descriptor="builtin"), PatchCore3D(backbone="builtin")
-    weights = by_backbone.encoder.state_dict()
-    assert all(torch.equal(t, weights[n]) for n, t in by_descriptor.encoder.state_dict().items())
-    assert PatchCore3D().encoder is None
+    weights = by_backbone.model.encoder.state_dict()
+    assert all(
+        torch.equal(t, weights[n]) for n, t in by_descriptor.model.encoder.state_dict().items()
+    )
+    assert PatchCore3D().model.encoder is None
 
 
 @pytest.mark.parametrize(

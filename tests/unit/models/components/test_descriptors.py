@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from plane_anomalib.backbones.encoders import create_point_encoder
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.models.btf.torch_model import create_btf
+from plane_anomalib.models.btf.config import BTFConfig
 from plane_anomalib.models.components.descriptors import (
     Coordinates,
     Fpfh,
@@ -68,12 +68,9 @@ def test_turning_a_cloud_changes_neither_its_descriptors_nor_its_score() -> None
     match = knn(after.places, places, 1)[1][:, 0]
     change = (after.values[match] - before.values).norm(dim=1) / before.values.norm(dim=1)
     assert change.median() < 1e-3
-    model = create_btf("fpfh", "fixed")
+    model = BTFConfig().create()
     model.fit([("lump", [lump(9000), lump(9000)])])
-    scores = [
-        float(model(torch.from_numpy(c), torch.tensor([len(c)]), ["lump"]).pred_score)
-        for c in (cloud, turned)
-    ]
+    scores = [float(model(c, "lump").pred_score) for c in (cloud, turned)]
     assert scores[1] == pytest.approx(scores[0], rel=0.01)
 
 

@@ -53,8 +53,7 @@ def fitted(scope: Scope = "category", unit: bool | None = None) -> FittedModel:
 
 
 def score(model: FittedModel, cloud: FloatArray, category: str) -> float:
-    points = torch.from_numpy(cloud)
-    return float(model(points, torch.tensor([len(points)]), [category]).pred_score)
+    return float(model(cloud, category).pred_score)
 
 
 def test_each_category_has_a_detector_of_its_own() -> None:
@@ -85,7 +84,7 @@ def test_an_unknown_category_is_scored_as_the_one_that_fits_best(
 def test_maps_are_packed_in_input_order() -> None:
     clouds = [shell(1.3, 7), shell(4.5, 5)]
     points = torch.from_numpy(np.concatenate(clouds))
-    found = fitted()(points, torch.tensor([7, 5]), ["ball", "bowl.big"])
+    found = fitted().score_packed(points, torch.tensor([7, 5]), ["ball", "bowl.big"])
     expected = torch.tensor([0.2] * 7 + [0.5] * 5)
     torch.testing.assert_close(found.anomaly_map, expected, rtol=0, atol=1e-5)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Callback
-from plane_anomalib.models.plane.arguments import resolved
 
 from plane_anomalib.benchmark.sweep_run import USUAL_STEPS
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
+from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.lightning_model import Plane as Direct
 from plane_anomalib.models.plane.loss import dice_loss, focal_loss
 from plane_anomalib.models.plane.training import TrainingView
@@ -280,7 +280,7 @@ def test_one_sided_scans_follow_the_dataset_unless_told(
     for told in (True, False):
         data = AnomalyShapeNet(root=small_tree)
         data.one_sided_tests = told
-        view = make_plane(one_sided=one_sided, synthesis="extended").train_transform(data)
+        view = make_plane(one_sided=one_sided, synthesis="extended").train_transform(data).view
         expected = told if one_sided == "auto" else one_sided
         assert isinstance(view, TrainingView)
         assert vars(view.synthesis) == vars(create_synthesis("extended", one_sided=expected))
@@ -296,11 +296,11 @@ def test_arguments_reach_the_network_and_the_views(
         object_score="top", object_score_share=0.2, temperature=0.5, num_views=3, rotation="z",
         synthesis="ano3d", extra_points=5, unknown_category="error",
     )  # fmt: skip
-    settings = model.model.settings
-    assert (settings.object_score, settings.object_score_share) == ("top", 0.2)
-    assert (settings.inputs.num_views, settings.unknown_category) == (3, "error")
+    config = model.model.config
+    assert (config.object_score, config.object_score_share) == ("top", 0.2)
+    assert (config.num_views, config.unknown_category) == (3, "error")
     assert 1 / model.model.log_scale.exp().item() == pytest.approx(0.5)
-    view = model.train_transform(AnomalyShapeNet(root=small_tree))
+    view = model.train_transform(AnomalyShapeNet(root=small_tree)).view
     assert (view.synthesis.rotation, view.extra_points) == ("z", 5)
 
 
@@ -364,7 +364,7 @@ def test_pose_follows_the_dataset_and_is_kept_in_the_checkpoint(
     monkeypatch.setattr(AnomalyShapeNet, "common_pose", common)
     model = fit(make_plane(pose="auto", rotation="auto"))
     assert model.model.pose == ("common" if common else "principal")
-    view = model.train_transform(model.trainer.datamodule)
+    view = model.train_transform(model.trainer.datamodule).view
     assert view.synthesis.rotation == ("none" if common else "so3")
     checkpoint = tmp_path / "plane.ckpt"
     model.trainer.save_checkpoint(checkpoint)
@@ -409,13 +409,11 @@ def test_what_is_left_open_goes_by_what_plane_is_given(
     given: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
     names = ("point_tokens", "dynamic_prompts", "object_score", "max_steps", "views_per_cloud")
-    found = resolved(given)
-    assert tuple(found[name] for name in names) == expected
+    found = PlaneConfig(**given).resolved()
+    assert tuple(getattr(found, name) for name in names) == expected
     # Plans estimate hours without importing the model.
-    assert (
-        USUAL_STEPS[given["template_context"]]
-        == resolved({**given, "max_steps": None})["max_steps"]
-    )
+    open_steps = PlaneConfig(**{**given, "max_steps": None}).resolved().max_steps
+    assert USUAL_STEPS[given["template_context"]] == open_steps
 
 
 @pytest.mark.parametrize(("point_tokens", "warned"), [(None, False), (True, True)])

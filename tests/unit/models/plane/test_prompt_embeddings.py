@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from plane_anomalib.models.plane.prompt_embeddings import prompt_embeddings
 
 from plane_anomalib.models.plane.text_prompts import object_name
 from tests.support.small_plane import small_model
@@ -13,7 +12,7 @@ from tests.support.trees import surface
 
 def test_static_prompts_are_encoded_with_each_categorys_name() -> None:
     model = small_model(("bowl0", "cup1", "tap0"))
-    found = prompt_embeddings(model)
+    found = model.embedded_prompts()
     assert found.categories == ["bowl0", "cup1", "tap0"]
     assert found.normal.shape == found.anomalous.shape == (3, 20)
     with torch.no_grad():
@@ -26,10 +25,10 @@ def test_static_prompts_are_encoded_with_each_categorys_name() -> None:
 
 def test_trained_prompts_move_their_own_polarity_only() -> None:
     model = small_model()
-    before = prompt_embeddings(model)
+    before = model.embedded_prompts()
     with torch.no_grad():
         model.text_prompts.vectors[1] += torch.linspace(-1, 1, 16)
-    after = prompt_embeddings(model)
+    after = model.embedded_prompts()
     np.testing.assert_array_equal(after.normal, before.normal)
     assert np.abs(after.anomalous - before.anomalous).max() > 1e-3
 
@@ -45,19 +44,19 @@ def test_a_cloud_adds_the_dynamic_prompt_the_model_makes_of_it() -> None:
         return original(backbone, names, dynamic)  # type: ignore[arg-type]
 
     model.text_prompts.forward = watched  # type: ignore[method-assign]
-    model(torch.from_numpy(cloud), torch.tensor([len(cloud)]), ["cup1"])
+    model(cloud, "cup1")
     in_scoring = torch.stack(used).mean(0)
     used.clear()
-    found = prompt_embeddings(model, {"cup1": cloud})
+    found = model.embedded_prompts({"cup1": cloud})
     assert [dynamic.shape[1] for dynamic in used] == [0, 1]
     torch.testing.assert_close(used[1], in_scoring)
-    assert np.abs(found.normal[1] - prompt_embeddings(model).normal[1]).max() > 0
-    np.testing.assert_array_equal(found.normal[0], prompt_embeddings(model).normal[0])
+    assert np.abs(found.normal[1] - model.embedded_prompts().normal[1]).max() > 0
+    np.testing.assert_array_equal(found.normal[0], model.embedded_prompts().normal[0])
 
 
 def test_models_without_dynamic_prompts_or_categories_have_embeddings_too() -> None:
     cloud = surface(np.random.default_rng(0), 200)
     plain = small_model(("bowl0",), dynamic_prompts=False)
-    static = prompt_embeddings(plain)
-    np.testing.assert_array_equal(prompt_embeddings(plain, {"bowl0": cloud}).normal, static.normal)
-    assert prompt_embeddings(small_model(())).normal.shape == (0, 20)
+    static = plain.embedded_prompts()
+    np.testing.assert_array_equal(plain.embedded_prompts({"bowl0": cloud}).normal, static.normal)
+    assert small_model(()).embedded_prompts().normal.shape == (0, 20)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from scipy.spatial.transform import Rotation
 from sklearn.metrics import roc_auc_score
 
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.progress import Progress
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.data.real3d_ad import Real3DAD
 from plane_anomalib.formats.io import write_points
 from plane_anomalib.generation.defects.mixture import create_synthesis
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.models.plane.lightning_model import ItemView
 from plane_anomalib.models.plane.template_context import CONTEXT_CHANNELS, TemplateContext
 from plane_anomalib.models.plane.training import TrainingView
 from plane_anomalib.plugins.contract.model_under_test import packed
@@ -47,10 +51,16 @@ def training_data(root: Path) -> PointCloudDataset:
     return data.train_data
 
 
+def named(data: PointCloudDataset) -> Iterator[tuple[str, dict[str, FloatArray]]]:
+    """Each category with its training clouds by path."""
+    for category, items in data.by_category():
+        yield category, {item.path: item.points.numpy() for item in items}
+
+
 def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
     data = training_data(tree(tmp_path, bumped=1))
     context = TemplateContext()
-    rehearsals = context.fit(data)
+    rehearsals = context.fit(named(data), Progress())
     assert sorted(rehearsals) == sorted(data.samples["image_path"])
     bumped = next(path for path in rehearsals if path.endswith("cup0_template1.pcd"))
     index = data.samples["image_path"].tolist().index(bumped)
@@ -70,7 +80,7 @@ def test_specimens_in_any_pose_are_laid_on_the_others_before_they_are_measured(
     write_points(tmp_path / "duck" / "test" / "9_good.pcd", cloud)
     data = Real3DAD(root=tmp_path, val_split_mode="none")
     data.setup()
-    for rehearsal in TemplateContext().fit(data.train_data).values():
+    for rehearsal in TemplateContext().fit(named(data.train_data), Progress()).values():
         assert not bool(rehearsal.detector.posed)
         measured = rehearsal.detector.context(rehearsal.cloud, in_place=True)
         assert np.sinh(np.median(measured[:, 0])) < 3
@@ -78,7 +88,7 @@ def test_specimens_in_any_pose_are_laid_on_the_others_before_they_are_measured(
 
 def test_a_single_specimen_is_measured_against_half_of_itself(tmp_path: Path) -> None:
     data = training_data(tree(tmp_path, templates=1))
-    rehearsals = TemplateContext().fit(data)
+    rehearsals = TemplateContext().fit(named(data), Progress())
     cloud = data.untransformed(0).points.numpy()
     found = rehearsals[data.samples["image_path"][0]].detector.context(cloud)
     assert np.sinh(np.median(found[:, 0])) < 3
@@ -89,7 +99,7 @@ def test_a_single_specimen_is_measured_against_half_of_itself(tmp_path: Path) ->
 
 def test_channels_survive_saving(tmp_path: Path) -> None:
     context = TemplateContext()
-    context.fit(training_data(tree(tmp_path)))
+    context.fit(named(training_data(tree(tmp_path))), Progress())
     file = io.BytesIO()
     torch.save(context.state_dict(), file)
     file.seek(0)
@@ -109,7 +119,7 @@ def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_pat
         sphere = generator.normal(size=(900, 3))
         sphere /= np.linalg.norm(sphere, axis=1, keepdims=True)
         write_points(root / "vase0" / "train" / f"vase0_template{k}.pcd", sphere)
-    context.fit(training_data(root))
+    context.fit(named(training_data(root)), Progress())
     cloud = lump(generator, 500)
     np.testing.assert_array_equal(context.channels(cloud, ""), context.channels(cloud, "cup0"))
 
@@ -118,11 +128,13 @@ def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_pat
 def test_a_training_view_measures_before_it_turns(tmp_path: Path, rotation: str) -> None:
     data = training_data(tree(tmp_path))
     inputs = small_inputs(template_context=True, num_points=256, pose="none")
-    transform = TrainingView(
-        inputs,
-        create_synthesis("none", rotation="none"),
-        rehearsals=TemplateContext().fit(data),
-        rotation=rotation,  # type: ignore[arg-type]
+    transform = ItemView(
+        TrainingView(
+            inputs,
+            create_synthesis("none", rotation="none"),
+            rehearsals=TemplateContext().fit(named(data), Progress()),
+            rotation=rotation,  # type: ignore[arg-type]
+        )
     )
     view = transform(data.untransformed(0), np.random.default_rng(3))
     assert view.features is not None

@@ -20,7 +20,7 @@ NAMES = ["bowl0", "cup1"]
 
 def score(model: PlaneModel, *clouds: np.ndarray, category: str = "bowl0"):  # type: ignore[no-untyped-def]
     batch = packed(*clouds, category=category)
-    return model(batch.points, batch.lengths, batch.category)
+    return model.score_packed(batch.points, batch.lengths, batch.category)
 
 
 def test_map_at_group_centers_is_the_mean_over_the_layers() -> None:
@@ -200,7 +200,7 @@ def test_new_categories_start_from_the_seed() -> None:
 def test_every_point_gets_the_value_of_the_view_that_saw_it() -> None:
     model, generator = small_model(), np.random.default_rng()
     cloud = surface(generator, 128)
-    unit, views = model.settings.inputs.views(cloud, model.seed)
+    unit, views = model.inputs().views(cloud, model.config.seed)
     found = score(model, cloud).anomaly_map
     for view in views:
         with torch.no_grad():
@@ -240,6 +240,6 @@ def test_scoring_leaves_no_graph_and_the_points_alone() -> None:
     model = small_model()
     batch = packed(surface(np.random.default_rng(), 90))
     points = batch.points.clone()
-    found = model(batch.points, batch.lengths, batch.category)
+    found = model.score_packed(batch.points, batch.lengths, batch.category)
     assert not found.anomaly_map.requires_grad
     assert torch.equal(points, batch.points)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from plane_anomalib.data.point_cloud import PointCloudItem
 from plane_anomalib.generation.defects.corruption import SyntheticCloud
 from plane_anomalib.generation.defects.mixture import create_synthesis
+from plane_anomalib.models.plane.lightning_model import ItemView
 from plane_anomalib.models.plane.training import TrainingView
 from tests.support.small_plane import small_inputs
 from tests.support.trees import surface
@@ -19,6 +21,11 @@ def item(size: int = 400, seed: int = 0) -> PointCloudItem:
     return PointCloudItem(
         points=torch.from_numpy(cloud), category="bowl0", path="a/bowl0.pcd", defect="good"
     )
+
+
+def item_view(*arguments: Any, **keywords: Any) -> ItemView:
+    """The view as the transform of a dataset's items."""
+    return ItemView(TrainingView(*arguments, **keywords))
 
 
 class Lower:
@@ -34,7 +41,7 @@ class Lower:
 
 
 def test_labels_stay_with_their_points() -> None:
-    view = TrainingView(small_inputs(), Lower(0.3))(item(), np.random.default_rng())
+    view = item_view(small_inputs(), Lower(0.3))(item(), np.random.default_rng())
     far = view.points[:, 0] > 0
     assert torch.equal(far, view.gt_mask)
     assert 0 < far.sum() < 64
@@ -42,7 +49,7 @@ def test_labels_stay_with_their_points() -> None:
 
 def test_view_is_cut_from_the_unit_sphere_of_the_corrupted_cloud() -> None:
     inputs = small_inputs(num_points=400)
-    view = TrainingView(inputs, Lower(0.1))(item(), np.random.default_rng())
+    view = item_view(inputs, Lower(0.1))(item(), np.random.default_rng())
     assert view.points.norm(dim=1).max().item() == pytest.approx(1, abs=1e-5)
     torch.testing.assert_close(view.points.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
     assert len(torch.unique(view.points, dim=0)) == 400
@@ -52,7 +59,7 @@ def test_view_is_cut_from_the_unit_sphere_of_the_corrupted_cloud() -> None:
 def test_every_view_has_the_same_number_of_points(size: int) -> None:
     inputs = small_inputs(local_geometry=True)
     synthesis = create_synthesis("ano3d")
-    view = TrainingView(inputs, synthesis, extra_points=10)(item(size), np.random.default_rng())
+    view = item_view(inputs, synthesis, extra_points=10)(item(size), np.random.default_rng())
     assert view.points.shape == (74, 3)
     assert view.features.shape == (74, inputs.channels)
     assert view.gt_mask.shape == (74,)
@@ -62,7 +69,7 @@ def test_every_view_has_the_same_number_of_points(size: int) -> None:
 
 def test_what_the_encoder_sees_is_a_uniform_sample_without_repeats() -> None:
     generator, shares = np.random.default_rng(), []
-    transform = TrainingView(small_inputs(), Lower(0.2), extra_points=30)
+    transform = item_view(small_inputs(), Lower(0.2), extra_points=30)
     for _ in range(60):
         view = transform(item(), generator)
         assert len(torch.unique(view.points[:64], dim=0)) == 64
@@ -72,7 +79,7 @@ def test_what_the_encoder_sees_is_a_uniform_sample_without_repeats() -> None:
 
 def test_extra_points_come_last_and_lie_on_the_defect() -> None:
     for extra in (0, 1, 200):
-        view = TrainingView(small_inputs(), Lower(0.1), extra_points=extra)(
+        view = item_view(small_inputs(), Lower(0.1), extra_points=extra)(
             item(), np.random.default_rng()
         )
         assert len(view.points) == 64 + extra
@@ -80,7 +87,7 @@ def test_extra_points_come_last_and_lie_on_the_defect() -> None:
 
 
 def test_extra_points_of_a_normal_cloud_lie_anywhere() -> None:
-    transform = TrainingView(small_inputs(), create_synthesis("none"), extra_points=50)
+    transform = item_view(small_inputs(), create_synthesis("none"), extra_points=50)
     view = transform(item(), np.random.default_rng())
     assert len(torch.unique(view.points[64:], dim=0)) > 25
     assert not view.gt_mask.any()
@@ -89,7 +96,7 @@ def test_extra_points_of_a_normal_cloud_lie_anywhere() -> None:
 
 def test_label_of_the_cloud_says_whether_it_has_a_defect() -> None:
     generator, labels = np.random.default_rng(0), set()
-    transform = TrainingView(small_inputs(), create_synthesis("ano3d"), extra_points=9)
+    transform = item_view(small_inputs(), create_synthesis("ano3d"), extra_points=9)
     for _ in range(20):
         view = transform(item(), generator)
         assert bool(view.gt_label) == bool(view.gt_mask.any())
@@ -100,14 +107,14 @@ def test_label_of_the_cloud_says_whether_it_has_a_defect() -> None:
 def test_what_the_cloud_is_stays_and_the_item_is_not_changed() -> None:
     cloud = item()
     before = cloud.points.clone()
-    view = TrainingView(small_inputs(), Lower(0.1))(cloud, np.random.default_rng())
+    view = item_view(small_inputs(), Lower(0.1))(cloud, np.random.default_rng())
     assert (view.category, view.path, view.defect) == ("bowl0", "a/bowl0.pcd", "good")
     assert torch.equal(cloud.points, before)
 
 
 @pytest.mark.parametrize("name", ["ano3d", "extended", "none"])
 def test_generator_alone_decides_in_this_process_and_in_a_worker(name: str) -> None:
-    transform = TrainingView(
+    transform = item_view(
         small_inputs(local_geometry=True), create_synthesis(name, one_sided=True), extra_points=9
     )
     copied = pickle.loads(pickle.dumps(transform))  # noqa: S301
@@ -122,9 +129,7 @@ def test_generator_alone_decides_in_this_process_and_in_a_worker(name: str) -> N
 
 def test_views_of_one_damaged_cloud_share_the_defect_and_not_the_points() -> None:
     size = 64 + 10
-    transform = TrainingView(
-        small_inputs(local_geometry=True), Lower(0.2), views=3, extra_points=10
-    )
+    transform = item_view(small_inputs(local_geometry=True), Lower(0.2), views=3, extra_points=10)
     shown = transform(item(), np.random.default_rng())
     assert shown.points.shape == (3 * size, 3)
     assert shown.features.shape == (3 * size, small_inputs(local_geometry=True).channels)

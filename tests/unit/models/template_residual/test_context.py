@@ -5,8 +5,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 from sklearn.metrics import roc_auc_score
 
-from plane_anomalib.models.template_residual import TemplateResidualDetector
+from plane_anomalib.models.template_residual.config import TemplateResidualConfig
 from plane_anomalib.models.template_residual.context import num_context_channels
+from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 from tests.unit.models.template_residual.shapes import lump, with_bump
 
 
@@ -31,7 +32,7 @@ def test_first_channel_is_the_score_that_the_detector_gives(
 @pytest.mark.parametrize("scales", [(1,), (6, 16), (4, 8, 16, 32)])
 def test_the_number_of_channels_follows_the_scales(scales: tuple[int, ...]) -> None:
     generator = np.random.default_rng(2)
-    detector = TemplateResidualDetector(scales=scales)
+    detector = TemplateResidualDetector(TemplateResidualConfig(scales=scales))
     detector.fit([lump(generator, 400) for _ in range(2)])
     assert detector.context(lump(generator, 300)).shape == (300, num_context_channels(len(scales)))
 

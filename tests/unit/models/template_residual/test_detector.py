@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 from sklearn.metrics import roc_auc_score
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.models.template_residual import TemplateResidualDetector
+from plane_anomalib.models.template_residual.config import TemplateResidualConfig
+from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 from tests.unit.models.template_residual.shapes import lump, with_bump
 
 
@@ -20,7 +21,7 @@ def turned(points: np.ndarray, seed: int) -> np.ndarray:
 
 def fitted(num: int = 2500, **arguments: object) -> TemplateResidualDetector:
     generator = np.random.default_rng(0)
-    detector = TemplateResidualDetector(**arguments)  # type: ignore[arg-type]
+    detector = TemplateResidualDetector(TemplateResidualConfig(**arguments))  # type: ignore[arg-type]
     detector.fit([lump(generator, num) for _ in range(3)])
     return detector
 
@@ -196,4 +197,4 @@ def test_asking_before_fitting_says_what_to_do() -> None:
 @pytest.mark.parametrize("arguments", [{"scales": ()}, {"wavelength": 0.0}, {"max_points": 0}])
 def test_impossible_arguments_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):
-        TemplateResidualDetector(**arguments)  # type: ignore[arg-type]
+        TemplateResidualDetector(TemplateResidualConfig(**arguments))  # type: ignore[arg-type]
