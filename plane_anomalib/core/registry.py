@@ -246,15 +246,13 @@ class Registry:
             logger.warning(sentence)
 
 
-<<<<<<< HEAD
 @lru_cache(maxsize=64)
 def _defaults(entry: RegistryEntry) -> dict[str, Any]:
     found = None if entry.config else default_arguments(entry.target)
     return entry.arguments() if found is None else found
 
-=======
+
 _TEMPLATE_RESIDUAL = "plane_anomalib.models.template_residual"
->>>>>>> 35404a9 (Tests of methods follow)
 
 MODELS = Registry(
     "model",
