@@ -301,15 +301,12 @@ def _run(order: JobOrder, home: Path, started: float) -> JobResult:
 
 
 def _save_prompts(model: Any, home: Path) -> None:
-    """Keep what PLANE's text prompts mean, for the report's map of them."""
-    from plane_anomalib.models.plane.torch_model import PlaneModel
-
-    network = getattr(model, "model", None)
-    if isinstance(network, PlaneModel):
+    """Keep what a model's text prompts mean, for the report's map of them."""
+    prompts = model.embedded_prompts()
+    if prompts is not None:
         from plane_anomalib.benchmark.report.prompt_map import write_prompts
-        from plane_anomalib.models.plane.prompt_embeddings import prompt_embeddings
 
-        write_prompts(home, *prompt_embeddings(network))
+        write_prompts(home, *prompts)
 
 
 def _status_of(error: Exception) -> str:

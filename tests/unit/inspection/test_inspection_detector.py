@@ -69,7 +69,7 @@ def test_a_checkpoint_gives_the_scores_of_its_model(
 ) -> None:
     model = BTF.load_from_checkpoint(checkpoint, descriptor="raw", weights_only=True)
     points, lengths = torch.from_numpy(cloud), torch.tensor([len(cloud)])
-    expected = model.model(points, lengths, ["bracket"])
+    expected = model.model.score_packed(points, lengths, ["bracket"])
     result = detector(cloud)
     assert detector.model_name == "BTF"
     assert detector.categories == ("bracket",)
@@ -118,7 +118,9 @@ def test_plane_is_loaded_with_the_arguments_it_was_trained_with(
     result = plane_anomalib.load(file)(cloud)
     model.eval()
     with torch.no_grad():
-        expected = model.model(torch.from_numpy(cloud), torch.tensor([len(cloud)]), ["bracket"])
+        expected = model.model.score_packed(
+            torch.from_numpy(cloud), torch.tensor([len(cloud)]), ["bracket"]
+        )
     np.testing.assert_allclose(result.point_scores, expected.anomaly_map.numpy(), atol=1e-6)
 
 
