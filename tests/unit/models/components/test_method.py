@@ -105,7 +105,7 @@ def test_a_file_of_another_build_says_to_train_again(tmp_path: Path) -> None:
     torch.save(content, file)
     with pytest.raises(CheckpointError, match="train again"):
         open_checkpoint(file)
-    with pytest.raises(ConfigurationError, match="repeat --model.descriptor=fpfh"):
+    with pytest.raises(ConfigurationError, match=r"repeat --model\.descriptor=fpfh"):
         open_checkpoint(file, arguments={"descriptor": "raw"})
 
 
