@@ -1,0 +1,153 @@
+"""Which files of plane_anomalib one meets on three ways through it.
+
+    python benchmarks/journeys.py [CHECKOUT ...]
+
+prints, for each checkout (this one by default), the files of the package that run
+
+1. from a scan to its score: `plane-anomalib predict` on one cloud, by TemplateResidual,
+2. from `anomalib train --model Plane` to the first loss,
+
+and 3. those that a new method in the tree is made of or stands on: its own (BTF's, the shortest)
+and what they import. A file runs if one of its functions is called, not when it is imported. The
+first two are run in processes of their own, in an empty folder, with a profiler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+RUN = "from plane_anomalib.cli import main; main()"
+METHOD = "models/btf"
+LOSS = "models/plane/loss.py"
+TRAIN = (
+    "train --model Plane --data ProceduralShapes --data.category vase0 --data.num_points 1000 "
+    "--model.num_points 256 --model.num_views 1 --model.max_steps 1 --model.visualizer false"
+)
+
+
+def main() -> None:
+    """Print a list of files a journey."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("checkouts", nargs="*", type=Path, default=[Path(__file__).parents[1]])
+    parser.add_argument("--trace", metavar="COMMAND", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.trace is not None:
+        trace(arguments.trace, arguments.checkouts[0].resolve() / "plane_anomalib")
+        return
+    for checkout in arguments.checkouts:
+        journeys = {
+            "a scan to its score": predicting(checkout.resolve()),
+            "`anomalib train --model Plane` to the loss": training(checkout.resolve()),
+            "a new method in the tree": method_files(checkout.resolve() / "plane_anomalib"),
+        }
+        for name, files in journeys.items():
+            print(f"\n{checkout}: {name}: {len(files)} files\n")
+            print("\n".join(f"    {file}" for file in files))
+
+
+def predicting(checkout: Path) -> list[str]:
+    """Files that run when one cloud is judged."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "good").mkdir()
+        generator = np.random.default_rng(0)
+        for number in range(4):
+            np.save(Path(folder) / f"good/{number}.npy", lumpy(generator))
+        np.save(Path(folder) / "one.npy", lumpy(generator))
+        call(checkout, folder, "-c", RUN, "train", "good", "--out", "part")
+        return traced(checkout, folder, "predict part one.npy --out answers")
+
+
+def training(checkout: Path) -> list[str]:
+    """Files that run until PLANE has its first loss."""
+    with tempfile.TemporaryDirectory() as folder:
+        return traced(checkout, folder, TRAIN)
+
+
+def method_files(package: Path) -> list[str]:
+    """Files of the shortest method, those that they import, and the one with its name in it."""
+    own = sorted((package / METHOD).glob("*.py"))
+    found = {*own, *(file for file in (package / "core/registry.py", package / "registry.py"))}
+    for file in own:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package.name):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                for name in (*names, str(node.module)):
+                    found.add(package.parent / f"{name.replace('.', '/')}.py")
+    return sorted(f.relative_to(package).as_posix() for f in found if f.is_file())
+
+
+def lumpy(generator: np.random.Generator) -> np.ndarray:
+    """A scan of a lumpy ball, (4000, 3) float32: other points and another pose each time."""
+    points = generator.normal(size=(4_000, 3))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    points *= 1 + 0.2 * np.sin(points @ np.array([[3.0], [5.0], [2.0]]))
+    turn, _ = np.linalg.qr(generator.normal(size=(3, 3)))
+    return (10 * points @ turn).astype(np.float32)
+
+
+def call(checkout: Path, folder: str, *words: str) -> str:
+    """Run Python on a checkout in a folder; what it printed on stdout."""
+    variables = os.environ | {"PYTHONPATH": str(checkout)}
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=variables,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def traced(checkout: Path, folder: str, command: str) -> list[str]:
+    """The files that run when `plane-anomalib` is called with these words."""
+    printed = call(checkout, folder, __file__, str(checkout), "--trace", command)
+    return list(json.loads(printed.rpartition("FILES ")[2]))
+
+
+def trace(command: str, package: Path) -> None:
+    """Run a command of the package in this process, and print the files whose functions ran."""
+    prefix, ran, importing = f"{package}{os.sep}", set(), Counter[int]()
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        code, thread = frame.f_code, threading.get_ident()
+        if not code.co_filename.startswith(prefix) or event not in ("call", "return"):
+            return
+        if code.co_name == "<module>":
+            importing[thread] += 1 if event == "call" else -1
+        elif event == "call" and not importing[thread]:
+            ran.add(code.co_filename.removeprefix(prefix))
+        elif event == "return" and code.co_name == "forward" and code.co_filename.endswith(LOSS):
+            finish()
+
+    def finish() -> None:
+        sys.setprofile(None)
+        os.write(1, f"FILES {json.dumps(sorted(ran))}\n".encode())
+        os._exit(0)
+
+    sys.argv = ["plane-anomalib", *command.split()]
+    from plane_anomalib.cli import main as run
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    with contextlib.suppress(SystemExit):
+        run()
+    finish()
+
+
+if __name__ == "__main__":
+    main()
