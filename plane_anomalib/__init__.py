@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from plane_anomalib.core.registry import DATASETS, MODELS, register_when_imported
+from plane_anomalib.core.registry import DATASETS, MODELS, register, register_when_imported
 from plane_anomalib.core.version import __version__
-from plane_anomalib.geometry.registration import register
 
 if TYPE_CHECKING:
     from plane_anomalib.inspection.detector import Detector, load
