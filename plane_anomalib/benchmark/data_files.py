@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from plane_anomalib.core.configured import from_arguments
 from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.core.files import replaced
 from plane_anomalib.core.registry import DATASETS
@@ -114,14 +115,26 @@ def _stamp(path: str | Path) -> list[int] | None:
 
 
 def _scan(name: str, arguments: dict[str, Any], *, make: bool) -> Listing:
+    if not make and (wanted := _to_make(name, arguments)):
+        return Listing(dict.fromkeys(wanted, ""))
     datamodule: Any = DATASETS.get(name)(**arguments)
     if not (make or datamodule.is_on_disk):
         official = datamodule.official_categories
-        wanted = select_categories(datamodule.requested, official, where=name, official=official)
-        return Listing(dict.fromkeys(wanted, ""))
+        chosen = select_categories(datamodule.requested, official, where=name, official=official)
+        return Listing(dict.fromkeys(chosen, ""))
     datamodule.prepare_data()
     datamodule.setup()
     return _listing(datamodule)
+
+
+def _to_make(name: str, arguments: dict[str, Any]) -> list[str]:
+    """The categories asked for of a dataset that makes its own files, if some are yet to be made.
+
+    Its settings tell, so that a plan need not import it.
+    """
+    config = DATASETS.entry(name).load_config()
+    settings: Any = None if config is None else from_arguments(config, arguments, name)
+    return [] if getattr(settings, "is_on_disk", True) else list(settings.wanted)
 
 
 def _listing(datamodule: Any) -> Listing:

@@ -53,12 +53,11 @@ class RegistryEntry:
         """
         import inspect
 
-        if self.config:
+        config = self.load_config()
+        if config is not None:
             from plane_anomalib.core.configured import flat_arguments
 
-            module_name, _, class_name = self.config.partition(":")
-            declared = flat_arguments(getattr(import_module(module_name), class_name))
-            return {name: argument.default for name, argument in declared.items()}
+            return {name: argument.default for name, argument in flat_arguments(config).items()}
         loose = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         parameters = inspect.signature(self.load()).parameters.values()
         return {each.name: each.default for each in parameters if each.kind not in loose}
@@ -68,6 +67,14 @@ class RegistryEntry:
         """Whether the import of its module has begun and not ended: it has no class yet."""
         module = sys.modules.get(self.target.partition(":")[0])
         return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+    def load_config(self) -> type | None:
+        """The frozen dataclass that declares its arguments; None where only the class tells."""
+        if not self.config:
+            return None
+        module_name, _, class_name = self.config.partition(":")
+        found: type = getattr(import_module(module_name), class_name)
+        return found
 
     def load(self) -> type:
         """Import the class.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from plane_anomalib.core.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from plane_anomalib.generation.procedural_shapes import ProceduralSpec
+from plane_anomalib.data.categories import parse_categories, select_categories
+from plane_anomalib.generation.procedural_spec import (
+    PROCEDURAL_CATEGORIES,
+    ProceduralSpec,
+    finished_categories,
+)
 
 ValidationSplit = Literal["synthetic", "from_train", "from_test", "same_as_test", "none"]
 GeometrySource = Literal["pcd", "gt"]
@@ -203,8 +206,6 @@ class ProceduralShapesSettings:
         Raises:
             ConfigurationError: A value cannot work.
         """
-        from plane_anomalib.generation.procedural_shapes import ProceduralSpec
-
         return ProceduralSpec(
             seed=self.data_seed,
             num_points=self.num_points,
@@ -212,6 +213,27 @@ class ProceduralShapesSettings:
             num_per_defect=self.num_per_defect,
             variation=self.variation,
             noise=self.noise,
+        )
+
+    @property
+    def wanted(self) -> list[str]:
+        """The categories that are asked for.
+
+        Raises:
+            ConfigurationError: There is none of that name.
+        """
+        return select_categories(
+            parse_categories(self.category),
+            PROCEDURAL_CATEGORIES,
+            where="the procedural shapes",
+            official=PROCEDURAL_CATEGORIES,
+        )
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether every category that is asked for has been made."""
+        return set(self.wanted) <= set(
+            finished_categories(Path(self.root).expanduser(), self.spec())
         )
 
 

@@ -8,13 +8,9 @@ from typing import ClassVar
 
 from plane_anomalib.core.configured import configured
 from plane_anomalib.data.benchmark import BenchmarkDataModule
-from plane_anomalib.data.categories import select_categories
 from plane_anomalib.data.settings import ProceduralShapesSettings
-from plane_anomalib.generation.procedural_shapes import (
-    ensure_dataset,
-    finished_categories,
-)
-from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS
+from plane_anomalib.generation.procedural_shapes import ensure_dataset
+from plane_anomalib.generation.procedural_spec import PROCEDURAL_CATEGORIES
 
 
 @configured(ProceduralShapesSettings)
@@ -44,24 +40,16 @@ class ProceduralShapes(BenchmarkDataModule):
     @property
     def official_categories(self) -> tuple[str, ...]:
         """Every category there is."""
-        return tuple(NOMINAL_OBJECTS)
+        return PROCEDURAL_CATEGORIES
 
     @property
     def is_on_disk(self) -> bool:
         """Whether every requested category has been made."""
-        return set(self._wanted()) <= set(finished_categories(self.root, self.spec))
+        return self.config.is_on_disk
 
     def prepare_data(self) -> None:
         """Make the files that are missing."""
-        self.root = ensure_dataset(self.root, self.spec, self._wanted())
-
-    def _wanted(self) -> list[str]:
-        return select_categories(
-            self.requested,
-            self.official_categories,
-            where="the procedural shapes",
-            official=self.official_categories,
-        )
+        self.root = ensure_dataset(self.root, self.spec, self.config.wanted)
 
     def _category_folders(self) -> tuple[dict[str, Path], str | None]:
         self.prepare_data()

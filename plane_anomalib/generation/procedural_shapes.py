@@ -6,80 +6,30 @@ the data go to a folder beside it that carries the specification's hash.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.core.errors import ConfigurationError, DatasetError
+from plane_anomalib.core.errors import DatasetError
 from plane_anomalib.formats.io import write_points
 from plane_anomalib.generation.defects.field_defects import (
     of_usual_share,
     plan_defect,
 )
 from plane_anomalib.generation.defects.kinds import KINDS, SHAPENET_KINDS
-from plane_anomalib.generation.folders import claim, in_place, manifest_in
+from plane_anomalib.generation.folders import claim, in_place
+from plane_anomalib.generation.procedural_spec import ProceduralSpec
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS, REACH
 from plane_anomalib.generation.surfaces import Surface
 
 logger = logging.getLogger(__name__)
 
-GENERATOR_VERSION = 1
-"""Raised whenever the same specification would give other files."""
 NUM_TEMPLATES = 4
-FEWEST_POINTS = 1000
-
-
-@dataclass(frozen=True)
-class ProceduralSpec:
-    """Everything that decides the files' bytes.
-
-    Attributes:
-        seed: Of the shapes' variation, the samples and the defects.
-        num_points: Mean number of points of a cloud; each cloud has 0.8 to 1.2 times as many.
-        num_good: Good test clouds per category.
-        num_per_defect: Test clouds per category and kind of defect.
-        variation: Standard deviation of each cloud's scale along each axis (0.002: 0.2 %).
-        noise: Standard deviation of the sensor noise, in extents.
-
-    Raises:
-        ConfigurationError: A value cannot work.
-    """
-
-    seed: int
-    num_points: int
-    num_good: int
-    num_per_defect: int
-    variation: float
-    noise: float
-
-    def __post_init__(self) -> None:
-        lowest = {"seed": 0, "num_points": FEWEST_POINTS, "num_good": 1, "num_per_defect": 1}
-        for name, low in lowest.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < low:
-                msg = f"{name} must be a whole number of at least {low}, not {value!r}."
-                raise ConfigurationError(msg)
-        for name in ("variation", "noise"):
-            if not 0 <= getattr(self, name) <= 0.02:
-                msg = f"{name} must be between 0 and 0.02, not {getattr(self, name)!r}."
-                raise ConfigurationError(msg)
-
-    def manifest(self) -> dict[str, object]:
-        """What the root's manifest says."""
-        return {"generator": "procedural_shapes", "version": GENERATOR_VERSION, **asdict(self)}
-
-    def digest(self) -> str:
-        """Ten hexadecimal digits of the manifest's hash."""
-        text = json.dumps(self.manifest(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def ensure_dataset(root: Path, spec: ProceduralSpec, categories: Iterable[str]) -> Path:
@@ -107,26 +57,9 @@ def ensure_dataset(root: Path, spec: ProceduralSpec, categories: Iterable[str]) 
     return home
 
 
-def finished_categories(root: Path, spec: ProceduralSpec) -> list[str]:
-    """The categories that are there already, with this specification; nothing is made.
-
-    Args:
-        root: As in `ensure_dataset`.
-        spec: How the dataset should be made.
-    """
-    for home in (root, _beside(root, spec)):
-        if manifest_in(home) == spec.manifest():
-            return [name for name in NOMINAL_OBJECTS if (home / name).is_dir()]
-    return []
-
-
-def _beside(root: Path, spec: ProceduralSpec) -> Path:
-    return root.with_name(f"{root.name}-{spec.digest()}")
-
-
 def _claim(root: Path, spec: ProceduralSpec) -> Path:
     """The folder for a specification, with its manifest in place."""
-    beside = _beside(root, spec)
+    beside = spec.beside(root)
     for home in (root, beside):
         if claim(home, spec.manifest()):
             return home

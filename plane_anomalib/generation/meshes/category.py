@@ -23,7 +23,8 @@ from plane_anomalib.generation.defects.field_placement import NoPlaceError
 from plane_anomalib.generation.defects.kinds import KINDS, SHAPENET_KINDS
 from plane_anomalib.generation.folders import MANIFEST
 from plane_anomalib.generation.meshes.closed_mesh import RESOLUTION, ClosedMesh, MeshSurface
-from plane_anomalib.generation.procedural_shapes import FEWEST_POINTS, stream
+from plane_anomalib.generation.procedural_shapes import stream
+from plane_anomalib.generation.procedural_spec import FEWEST_POINTS
 from plane_anomalib.generation.scans import Deviation, random_pose, scanned, seen, view_of
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.surfaces import ChangedRegion

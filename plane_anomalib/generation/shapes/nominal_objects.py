@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from plane_anomalib.generation.procedural_spec import PROCEDURAL_CATEGORIES
 from plane_anomalib.generation.shapes.fields import (
     Array,
     Field,
@@ -263,25 +264,31 @@ def _dome(radius: float) -> Field:
 REACH = 1.3
 """Half side of the cube around the origin that holds every family as built."""
 
-NOMINAL_OBJECTS: dict[str, Callable[[], Field]] = {
-    "beam0": beam,
-    "bottle0": bottle,
-    "bowl0": bowl,
-    "bracket0": bracket,
-    "cup0": cup,
-    "elbow0": elbow,
-    "flange0": flange,
-    "gear0": gear,
-    "hammer0": hammer,
-    "hat0": hat,
-    "knot0": knot,
-    "pawn0": pawn,
-    "propeller0": propeller,
-    "pulley0": pulley,
-    "screw0": screw,
-    "spring0": spring,
-    "stool0": stool,
-    "vase0": vase,
-    "wrench0": wrench,
-}
+NOMINAL_OBJECTS: dict[str, Callable[[], Field]] = dict(
+    zip(
+        PROCEDURAL_CATEGORIES,
+        (
+            beam,
+            bottle,
+            bowl,
+            bracket,
+            cup,
+            elbow,
+            flange,
+            gear,
+            hammer,
+            hat,
+            knot,
+            pawn,
+            propeller,
+            pulley,
+            screw,
+            spring,
+            stool,
+            vase,
+            wrench,
+        ),
+        strict=True,
+    )
+)
 """Category name, as the Anomaly-ShapeNet layout spells it, to the builder of its solid."""
