@@ -7,7 +7,7 @@ Grooves follow random walks in the surface.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -40,107 +40,117 @@ def concavity(surface: Surface, share: float, generator: np.random.Generator) ->
     return _lump(surface, share, KINDS["concavity"].outward, generator)
 
 
+@dataclass(frozen=True)
+class _Lump:
+    """A patch of the surface that is about to be moved.
+
+    Attributes:
+        surface: The nominal object.
+        place: The middle of the patch.
+        outline: Of the patch.
+        falloff: A key of `FALLOFFS`.
+        wall: Thickness of the material under the place.
+        wanted: Height in the middle, as far as the patch is wide enough for it.
+    """
+
+    surface: Surface
+    place: Place
+    outline: Outline
+    falloff: str
+    wall: float
+    wanted: float
+
+    @property
+    def through(self) -> bool:
+        """Whether both sides of a thin wall are moved."""
+        return self.wall < 2.0 * self.wanted
+
+    def height(self, radius: float) -> Height:
+        """How far points are moved, for a patch of a mean radius."""
+        peak = min(self.wanted, 0.45 * radius)
+        shape = self._through_wall(radius, peak) if self.through else self._on_side(radius, peak)
+        return _on_one_part(self.surface, self.place, shape)
+
+    def _on_side(self, radius: float, peak: float) -> Height:
+        """Height over a ball-shaped support, only where the surface faces the same way."""
+
+        def height(p: Array) -> Array:
+            axial, around, angle = self.place.cylindrical(p)
+            x = np.hypot(around, 0.8 * axial) / (radius * self.outline(angle))
+            value = peak * falloff(self.falloff, x)
+            near = value > 0
+            facing = gradient(self.surface.field, p[near]) @ self.place.normal
+            value[near] *= smoothstep((facing - 0.1) / 0.5)
+            return value
+
+        return height
+
+    def _through_wall(self, radius: float, peak: float) -> Height:
+        """Height over the tangent plane's disc, the same through the whole wall."""
+        full = 0.5 * radius + self.wall
+
+        def height(p: Array) -> Array:
+            axial, around, angle = self.place.cylindrical(p)
+            gate = smoothstep(1.0 - (np.abs(axial) - full) / (2.5 * peak))
+            return peak * falloff(self.falloff, around / (radius * self.outline(angle))) * gate
+
+        return height
+
+    def radius_for(self, share: float) -> float:
+        """The mean radius at which the patch covers a share of the surface."""
+        low, high = 0.02, 0.5
+        for _ in range(12):
+            radius = (low + high) / 2
+            covered = float(np.mean(self.height(radius)(self.surface.samples.points) > MOVED))
+            low, high = (radius, high) if covered < share else (low, radius)
+        return radius
+
+    def region(self, radius: float, sign: int) -> ChangedRegion:
+        """The surface with the patch moved outward (1) or inward (-1)."""
+        field, normal, height = self.surface.field, self.place.normal, self.height(radius)
+        reach = self.outline.largest * radius + 0.01
+        if self.through:
+            return ChangedRegion(
+                lambda p: field(p - sign * height(p)[:, None] * normal),
+                *self.place.box(reach, 0.5 * radius + self.wall + 2.5 * self.wanted),
+                label=lambda p: height(p) > MOVED,
+                steepness=4.0,
+            )
+        return ChangedRegion(
+            lambda p: field(p) - sign * height(p),
+            *self.place.box(reach, reach + self.wanted),
+            label=lambda p: np.abs(field(p)) > MOVED,
+            steepness=4.0,
+        )
+
+
 def _lump(
     surface: Surface, share: float, sign: int, generator: np.random.Generator
 ) -> ChangedRegion:
-    frame = flat_place(surface, 0.6 * np.sqrt(share * surface.area), generator)
+    place = flat_place(surface, 0.6 * np.sqrt(share * surface.area), generator)
     outline = Outline.draw(0.07, generator)
-    profile = _FALLOFFS[generator.integers(len(_FALLOFFS))]
+    name = _FALLOFFS[generator.integers(len(_FALLOFFS))]
     wanted = generator.uniform(0.025, 0.06) if sign > 0 else generator.uniform(0.02, 0.05)
-    wall = thickness(surface, frame)
-    dent = wall < 2.0 * wanted
-    if sign < 0 and not dent:
-        wanted = min(wanted, 0.4 * wall)
-
-    def height_for(radius: float) -> Height:
-        peak = min(wanted, 0.45 * radius)
-        make = _dent_height if dent else _relief_height
-        shape = make(surface, frame, outline, profile, radius, peak, wall)
-        return _on_one_part(surface, frame, shape)
-
+    lump = _Lump(surface, place, outline, name, thickness(surface, place), wanted)
+    if sign < 0 and not lump.through:
+        lump = replace(lump, wanted=min(wanted, 0.4 * lump.wall))
     # Raised ground has more surface than it covers.
-    share = 0.8 * share if sign > 0 else share
-    low, high = 0.02, 0.5
-    for _ in range(12):
-        radius = (low + high) / 2
-        covered = float(np.mean(height_for(radius)(surface.samples.points) > MOVED))
-        low, high = (radius, high) if covered < share else (low, radius)
-    height = height_for(radius)
-    reach = outline.largest * radius + 0.01
-    corners = frame.box(reach, 0.5 * radius + wall + 2.5 * wanted if dent else reach + wanted)
-    if dent:
-        return ChangedRegion(
-            lambda p: surface.field(p - sign * height(p)[:, None] * frame.normal),
-            *corners,
-            label=lambda p: height(p) > MOVED,
-            steepness=4.0,
-        )
-    return ChangedRegion(
-        lambda p: surface.field(p) - sign * height(p),
-        *corners,
-        label=lambda p: np.abs(surface.field(p)) > MOVED,
-        steepness=4.0,
-    )
+    return lump.region(lump.radius_for(0.8 * share if sign > 0 else share), sign)
 
 
-def _on_one_part(surface: Surface, frame: Place, shape: Height) -> Height:
+def _on_one_part(surface: Surface, place: Place, shape: Height) -> Height:
     """The height without what it would do to parts of the object that only happen to be near."""
-    pool = surface.samples
-    seed = int(pool.tree.query(frame.center)[1])
-    part = connected(surface, shape(pool.points) > 0, seed)
+    samples = surface.samples
+    seed = int(samples.tree.query(place.center)[1])
+    part = connected(surface, shape(samples.points) > 0, seed)
 
     def height(p: Array) -> Array:
         value = shape(p)
         near = value > 0
-        nearest = np.asarray(pool.tree.query(p[near])[1])
+        nearest = np.asarray(samples.tree.query(p[near])[1])
         # Of the points around the part only those beside another part belong to that one.
-        value[near] *= part[nearest] | (shape(pool.points[nearest]) == 0)
+        value[near] *= part[nearest] | (shape(samples.points[nearest]) == 0)
         return value
-
-    return height
-
-
-def _relief_height(
-    surface: Surface,
-    frame: Place,
-    outline: Outline,
-    profile: str,
-    radius: float,
-    peak: float,
-    wall: float,
-) -> Height:
-    """Height over a ball-shaped support, only where the surface faces the same way."""
-    del wall
-
-    def height(p: Array) -> Array:
-        axial, around, angle = frame.cylindrical(p)
-        x = np.hypot(around, 0.8 * axial) / (radius * outline(angle))
-        value = peak * falloff(profile, x)
-        near = value > 0
-        facing = gradient(surface.field, p[near]) @ frame.normal
-        value[near] *= smoothstep((facing - 0.1) / 0.5)
-        return value
-
-    return height
-
-
-def _dent_height(
-    surface: Surface,
-    frame: Place,
-    outline: Outline,
-    profile: str,
-    radius: float,
-    peak: float,
-    wall: float,
-) -> Height:
-    """Height over the tangent plane's disc, the same through the whole wall."""
-    del surface
-    full = 0.5 * radius + wall
-
-    def height(p: Array) -> Array:
-        axial, around, angle = frame.cylindrical(p)
-        gate = smoothstep(1.0 - (np.abs(axial) - full) / (2.5 * peak))
-        return peak * falloff(profile, around / (radius * outline(angle))) * gate
 
     return height
 
@@ -254,24 +264,20 @@ def _walks(
         length: Length of a walk, in extents.
         step: Length of a step, in extents.
         wobble: Standard deviation of the change of direction at each step, in radians.
-        generator: Generator.
+        generator: The only source of randomness.
 
     Returns:
         One path `(K, 3)` for each start, K at least 2.
     """
     normal = _onto(surface, starts)[1]
     if headings is None:
-        headings = np.array(
-            [frame_at(s, n, generator).first for s, n in zip(starts, normal, strict=True)]
-        )
+        frames = [frame_at(s, n, generator) for s, n in zip(starts, normal, strict=True)]
+        headings = np.array([frame.first for frame in frames])
     at, heading = starts, headings
     alive = np.ones(len(starts), dtype=bool)
     paths: list[list[Array]] = [[s] for s in starts]
     for _ in range(max(2, int(length / step))):
-        turn = generator.normal(0.0, wobble, (len(at), 1))
-        heading = np.cos(turn) * heading + np.sin(turn) * np.cross(normal, heading)
-        heading = heading - (heading * normal).sum(axis=1, keepdims=True) * normal
-        heading /= np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-12)
+        heading = _turned(heading, normal, generator.normal(0.0, wobble, (len(at), 1)))
         after = at + step * heading
         after = after - surface.field(after)[:, None] * normal
         after, new_normal = _onto(surface, after)
@@ -279,13 +285,18 @@ def _walks(
         alive &= ((normal * new_normal).sum(axis=1) > 0.8) & (moved < 1.5 * step)
         for i in np.flatnonzero(alive):
             paths[i].append(after[i])
-        at, normal = (
-            np.where(alive[:, None], after, at),
-            np.where(alive[:, None], new_normal, normal),
-        )
+        at = np.where(alive[:, None], after, at)
+        normal = np.where(alive[:, None], new_normal, normal)
         if not alive.any():
             break
     return [np.array(p if len(p) > 1 else [p[0], p[0] + 1e-3]) for p in paths]
+
+
+def _turned(heading: Array, normal: Array, turn: Array) -> Array:
+    """Unit directions `(B, 3)` turned by angles `(B, 1)` and laid into the tangent planes."""
+    heading = np.cos(turn) * heading + np.sin(turn) * np.cross(normal, heading)
+    heading = heading - (heading * normal).sum(axis=1, keepdims=True) * normal
+    return heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-12)
 
 
 def _onto(surface: Surface, points: Array) -> tuple[Array, Array]:

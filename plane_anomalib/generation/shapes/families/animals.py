@@ -143,28 +143,10 @@ def _owl(generator: np.random.Generator) -> Made:
 def _butterfly(generator: np.random.Generator) -> Made:
     u = generator.uniform
     span, low, fold = u(0.7, 1.1), u(0.4, 0.75), u(0.0, 0.9)
-    upper = spline(
-        [
-            (0.05, 0),
-            (0.55, 0.5 * span),
-            (0.7, span),
-            (0.25, 0.95 * span),
-            (0, 0.5 * span),
-            (-0.05, 0.0),
-        ],
-        40,
-    )
-    lower = spline(
-        [
-            (0.05, 0),
-            (0.0, 0.5 * low),
-            (-0.25, low),
-            (-0.65, 0.75 * low),
-            (-0.5, 0.2 * low),
-            (-0.15, 0.0),
-        ],
-        40,
-    )
+    x, y = [0.05, 0.55, 0.7, 0.25, 0, -0.05], np.array([0, 0.5, 1, 0.95, 0.5, 0])
+    upper = spline(np.stack([x, y * span], axis=1), 40)
+    x, y = [0.05, 0.0, -0.25, -0.65, -0.5, -0.15], np.array([0, 0.5, 1, 0.75, 0.2, 0])
+    lower = spline(np.stack([x, y * low], axis=1), 40)
     tilt = np.rad2deg(np.arctan(fold))
     parts: list[Solid] = [
         smooth_body([-0.55, -0.2, 0.2, 0.4], [0.02, 0.06, 0.07, 0.02], [0.02, 0.06, 0.07, 0.02]),

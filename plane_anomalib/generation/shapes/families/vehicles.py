@@ -115,29 +115,28 @@ def _truck(generator: np.random.Generator) -> Made:
     return join(*parts, wheels), caption(generator, ["truck", "lorry", "toy truck"], looks, has)
 
 
-def _boat(generator: np.random.Generator) -> Made:
-    u = generator.uniform
-    wide, deep, sail, cabin = (
-        u(0.2, 0.4),
-        u(0.2, 0.4),
-        generator.random() < 0.45,
-        generator.random() < 0.5,
-    )
+def _hull(wide: float, deep: float) -> Solid:
     x = np.linspace(-1, 1, 12)
     beam = wide * np.interp(x, [-1, -0.4, 0.3, 1], [0.75, 1, 0.9, 0.03])
     keel = -deep * np.interp(x, [-1, 0.5, 1], [0.8, 1, 0.1])
-    points = np.concatenate(
-        [
-            np.stack([x, beam, 0 * x + 0.1 * x**2 * (x > 0)], axis=1),
-            np.stack([x, -beam, 0 * x + 0.1 * x**2 * (x > 0)], axis=1),
-            np.stack([x * 0.9, 0.35 * beam, keel], axis=1),
-            np.stack([x * 0.9, -0.35 * beam, keel], axis=1),
-        ]
-    )
-    hull: Solid = Convex(points)
+    rail = 0 * x + 0.1 * x**2 * (x > 0)
+    sides = [
+        np.stack([x, beam, rail], axis=1),
+        np.stack([x, -beam, rail], axis=1),
+        np.stack([x * 0.9, 0.35 * beam, keel], axis=1),
+        np.stack([x * 0.9, -0.35 * beam, keel], axis=1),
+    ]
+    return Convex(np.concatenate(sides))
+
+
+def _boat(generator: np.random.Generator) -> Made:
+    u = generator.uniform
+    wide, deep = u(0.2, 0.4), u(0.2, 0.4)
+    sail, cabin = generator.random() < 0.45, generator.random() < 0.5
+    hull = _hull(wide, deep)
     if not cabin and not sail:
-        hull = Difference(hull, [put(Convex(points), (0, 0, 0.09), scale=0.86)])
-        hull = join(hull, *(box((0.1, 1.6 * wide, 0.03), (a, 0, -0.05)) for a in (-0.4, 0.2)))
+        benches = (box((0.1, 1.6 * wide, 0.03), (a, 0, -0.05)) for a in (-0.4, 0.2))
+        hull = join(Difference(hull, [put(hull, (0, 0, 0.09), scale=0.86)]), *benches)
     parts = [hull]
     if cabin and not sail:
         parts += [
