@@ -6,6 +6,12 @@ import logging
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+    from plane_anomalib.pretraining.config import PretrainConfig
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -45,15 +51,34 @@ def run(arguments: Namespace) -> int:
     Raises:
         PlaneAnomalibError: Whatever went wrong, in one sentence.
     """
-    from dataclasses import replace
-
-    import torch
-
-    from plane_anomalib.core.errors import ConfigurationError
-    from plane_anomalib.pretraining.config import load_config
     from plane_anomalib.pretraining.training import pretrain
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout, force=True)
+    folder = arguments.resume or arguments.folder
+    result = pretrain(
+        _config(arguments),
+        arguments.out or folder / "builtin.safetensors",
+        folder,
+        _device(arguments.device),
+        resume=arguments.resume is not None,
+        start=arguments.start,
+        commit=arguments.commit,
+    )
+    if result.finished:
+        sys.stdout.write(f"{result.file} holds the weights after {result.steps} steps.\n")
+        return 0
+    sys.stdout.write(
+        f"Stopped after {result.steps} steps. Go on with the same command and --resume {folder}\n"
+    )
+    return 130
+
+
+def _config(arguments: Namespace) -> PretrainConfig:
+    """The recipe, with what the command line has instead."""
+    from dataclasses import replace
+
+    from plane_anomalib.pretraining.config import load_config
+
     config = load_config(arguments.config)
     train, pool = config.train, config.pool
     if arguments.steps is not None:
@@ -62,23 +87,15 @@ def run(arguments: Namespace) -> int:
         train = replace(train, minutes=arguments.minutes)
     if arguments.pool_workers is not None:
         pool = replace(pool, workers=arguments.pool_workers)
-    name = arguments.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return replace(config, train=train, pool=pool)
+
+
+def _device(name: str | None) -> torch.device:
+    import torch
+
+    from plane_anomalib.core.errors import ConfigurationError
+
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigurationError(f"--device {name}: torch finds no GPU on this machine.")
-    folder = arguments.resume or arguments.folder
-    outcome = pretrain(
-        replace(config, train=train, pool=pool),
-        arguments.out or folder / "builtin.safetensors",
-        folder,
-        torch.device(name),
-        resume=arguments.resume is not None,
-        start=arguments.start,
-        commit=arguments.commit,
-    )
-    if outcome.finished:
-        sys.stdout.write(f"{outcome.file} holds the weights after {outcome.steps} steps.\n")
-        return 0
-    sys.stdout.write(
-        f"Stopped after {outcome.steps} steps. Go on with the same command and --resume {folder}\n"
-    )
-    return 130
+    return torch.device(name)

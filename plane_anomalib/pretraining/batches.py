@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from plane_anomalib.generation import scan_batches
-from plane_anomalib.generation.defects.batched import ScanBatch, damage
+from plane_anomalib.generation.defects.batched import DefectSizes, ScanBatch, damage
 from plane_anomalib.pretraining.config import DefectsConfig, ViewsConfig
 from plane_anomalib.pretraining.pool import ShapePool
 
@@ -52,7 +52,7 @@ def make_batch(
     configs: tuple[ViewsConfig, DefectsConfig],
     generator: torch.Generator,
 ) -> Batch:
-    """ScanBatch shapes: another specimen, any pose, perhaps one side only, perhaps damaged.
+    """Scan shapes: another specimen, any pose, perhaps one side only, perhaps damaged.
 
     Args:
         pool: On the device.
@@ -60,21 +60,16 @@ def make_batch(
         kinds: Of each cloud's defects.
         sizes: Points and groups per cloud.
         group_size: Points per group.
-        configs: Of scan_batches and defects.
+        configs: Of views and defects.
         generator: The only source of randomness, on the device.
     """
     num_points, num_groups = sizes
     view = configs[0]
     scan, log_weights = _scan(pool, shapes, num_points, view, generator)
-    scan = damage(
-        scan,
-        kinds,
-        generator,
-        patch=configs[1].patch,
-        amplitude=configs[1].amplitude,
-        # Of points evenly on a quarter of a sphere's area.
-        spacing=1.8 / math.sqrt(num_points),
-    )
+    # Points evenly on a quarter of a sphere's area are so far apart.
+    spacing = 1.8 / math.sqrt(num_points)
+    defects = DefectSizes(configs[1].patch, configs[1].amplitude, spacing)
+    scan = damage(scan, kinds, defects, generator)
     chosen = scan_batches.choose(log_weights, scan.alive, num_points, generator)
     places = chosen[..., None].expand(-1, -1, 3)
     points, normals = scan.points.gather(1, places), scan.normals.gather(1, places)

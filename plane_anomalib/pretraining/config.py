@@ -12,6 +12,9 @@ from plane_anomalib.core.typed_data import read_yaml
 
 Range = tuple[float, float]
 
+LOSSES = ("contrast", "masked", "segmentation", "state", "normals", "curvature")
+"""Names of the losses, which are those of their weights."""
+
 
 @dataclass(frozen=True)
 class PoolConfig:
@@ -197,8 +200,21 @@ class PretrainConfig:
         Raises:
             ConfigurationError: Which value, and why.
         """
-        train, losses = self.train, self.losses
         _require(self.pool.shapes > 0, "pool.shapes must be at least 1")
+        self._check_sizes()
+        losses = self.losses
+        _require(
+            0 < losses.visible[0] <= losses.visible[1] < 1,
+            "losses.visible must be two shares between 0 and 1, ascending",
+        )
+        weights = [getattr(losses, name) for name in LOSSES]
+        _require(
+            min(weights) >= 0 and max(weights) > 0,
+            "the weights in losses must not be negative, and at least one must be positive",
+        )
+
+    def _check_sizes(self) -> None:
+        train = self.train
         _require(
             len(train.points) == len(train.points_weights),
             "train.points_weights needs one weight for each of train.points",
@@ -217,22 +233,6 @@ class PretrainConfig:
             "train.max_groups must allow a batch of two clouds of the largest of train.groups",
         )
         _require(train.batch >= 2, "train.batch must be at least 2, or there is no contrast")
-        _require(
-            0 < losses.visible[0] <= losses.visible[1] < 1,
-            "losses.visible must be two shares between 0 and 1, ascending",
-        )
-        weights = (
-            losses.contrast,
-            losses.masked,
-            losses.segmentation,
-            losses.state,
-            losses.normals,
-            losses.curvature,
-        )
-        _require(
-            min(weights) >= 0 and max(weights) > 0,
-            "the weights in losses must not be negative, and at least one must be positive",
-        )
 
 
 def _require(condition: bool, sentence: str) -> None:

@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.pretraining.batches import Batch, mean_direction, relative_groups
 from plane_anomalib.pretraining.captions import Sentences, encode, tokenize
-from plane_anomalib.pretraining.config import LossesConfig
+from plane_anomalib.pretraining.config import LOSSES, LossesConfig
 from plane_anomalib.pretraining.model import Heads
 from plane_anomalib.pretraining.plans import ANCHORS, StepPlan, not_negatives
 
@@ -138,10 +138,6 @@ def curvature(predicted: Tensor, curved: Tensor, counted: Tensor) -> Tensor:
     target = curved.clamp_min(1e-3).log()
     error = F.smooth_l1_loss(predicted, target, reduction="none")
     return (error * valid).sum() / valid.sum().clamp_min(1)
-
-
-LOSSES = ("contrast", "masked", "segmentation", "state", "normals", "curvature")
-"""Names of the losses, which are those of their weights."""
 
 
 @dataclass(frozen=True)

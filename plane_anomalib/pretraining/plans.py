@@ -49,7 +49,7 @@ class StepPlan:
     anomalous: list[str]
 
 
-def step_rng(seed: int, step: int) -> np.random.Generator:
+def step_generator(seed: int, step: int) -> np.random.Generator:
     """The generator of one step on the host."""
     return np.random.default_rng([seed, 7, step])
 
@@ -72,7 +72,7 @@ def plan_step(
         descriptions: Caption of each.
         step: Its number.
     """
-    generator = step_rng(config.train.seed, step)
+    generator = step_generator(config.train.seed, step)
     points, groups = choose_sizes(config, generator)
     batch = max(2, min(config.train.batch, config.train.max_groups // groups))
     # Different shapes as far as the pool goes: a shape twice would be a false negative of itself.

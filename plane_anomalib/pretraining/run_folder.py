@@ -149,15 +149,13 @@ class TrainingLog:
         """Whether a row is due after so many steps."""
         return step % self.every == 0
 
-    def report(self, step: int, steps: int, rate: float, seconds: float, left: float) -> None:
+    def report(self, state: PretrainingState, rate: float, left: float) -> None:
         """Write the means since the last row, which waits for the device.
 
         Args:
-            step: Steps done.
-            steps: In all.
+            state: Where the run stands.
             rate: Learning rate.
-            seconds: Since the run began.
-            left: Expected until it ends.
+            left: Seconds expected until it ends.
         """
         if not self._count:
             return
@@ -165,13 +163,17 @@ class TrainingLog:
         values = (torch.stack([self._sums[n] for n in names]) / self._count).tolist()
         now = time.monotonic()
         speed = self._count / max(1e-9, now - self._since)
-        row = {"step": step, "seconds": round(seconds, 1), "steps_per_second": round(speed, 2),
-               "learning_rate": f"{rate:.3g}"}  # fmt: skip
+        row = {
+            "step": state.step,
+            "seconds": round(state.seconds, 1),
+            "steps_per_second": round(speed, 2),
+            "learning_rate": f"{rate:.3g}",
+        }
         row |= {name: f"{value:.5f}" for name, value in zip(names, values, strict=True)}
         self._append(row)
         losses = " ".join(f"{name} {value:.3f}" for name, value in zip(names, values, strict=True))
         self.write(
-            f"step {step}/{steps}  {losses}  lr {rate:.1e}  {speed:.1f} steps/s  "
+            f"step {state.step}/{state.steps}  {losses}  lr {rate:.1e}  {speed:.1f} steps/s  "
             f"{left / 60:.1f} min left"
         )
         self._sums, self._count, self._since = {}, 0, now
@@ -210,8 +212,20 @@ def export(
         commit: Of the code, where git cannot say.
         start: Weights that the run began with.
     """
+    metadata = _provenance(config, progress, device, pool_size)
+    metadata |= {"held_out": strict_json(metrics), "commit": commit or git_commit()}
+    if start is not None:
+        with safe_open(str(start), framework="pt") as file:
+            metadata["start"] = strict_json({"sha256": sha256_of(start), **(file.metadata() or {})})
+    model.weights = f"pretrained on procedural shapes, {progress.step} steps"
+    save_point_language_model(model, path, metadata, half=True)
+
+
+def _provenance(
+    config: PretrainConfig, progress: PretrainingState, device: torch.device, pool_size: int
+) -> dict[str, str]:
     machine = hardware(device)
-    metadata = {
+    return {
         "recipe": strict_json(config),
         "seed": str(config.train.seed),
         "steps": str(progress.step),
@@ -220,14 +234,7 @@ def export(
         "torch": str(torch.__version__),
         "pool": f"{pool_size} shapes of {config.pool.points} points",
         "own_data": "yes" if config.pool.folder else "no",
-        "held_out": strict_json(metrics),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit or git_commit(),
         "version": __version__,
         "licence": "Apache-2.0",
     }
-    if start is not None:
-        with safe_open(str(start), framework="pt") as file:
-            metadata["start"] = strict_json({"sha256": sha256_of(start), **(file.metadata() or {})})
-    model.weights = f"pretrained on procedural shapes, {progress.step} steps"
-    save_point_language_model(model, path, metadata, half=True)

@@ -68,12 +68,35 @@ class PreparedStep:
     shapes: Tensor
 
 
+class _Clock:
+    """The time that one session of a run takes.
+
+    Args:
+        before: Where the run stood when the session began.
+    """
+
+    def __init__(self, before: PretrainingState) -> None:
+        self.before = before
+        self.began = self.now = self.saved = self.timed = time.monotonic()
+
+    def after_step(self, state: PretrainingState) -> PretrainingState:
+        """Where the run stands after one step more."""
+        self.now = time.monotonic()
+        seconds = self.before.seconds + self.now - self.began
+        return replace(state, step=state.step + 1, seconds=seconds)
+
+    def left(self, state: PretrainingState) -> float:
+        """Seconds until the last step, at the speed so far."""
+        per_step = (self.now - self.began) / (state.step - self.before.step)
+        return per_step * (state.steps - state.step)
+
+
 class PretrainingRun:
     """A run that can be stopped and go on.
 
     Args:
         config: What it does.
-        folder: Where its run_folder and its log lie.
+        folder: Where its checkpoint and its log lie.
         device: Where it computes.
         began: `time.monotonic()` from which `train.minutes` counts.
     """
@@ -110,7 +133,7 @@ class PretrainingRun:
         self.average = WeightAverage(self.model, self.config.train.ema)
 
     def resume(self) -> None:
-        """Go on from the folder's run_folder.
+        """Go on from the folder's checkpoint.
 
         Raises:
             WeightsError: There is none that fits.
@@ -122,8 +145,16 @@ class PretrainingRun:
         for value, stored in zip(self.average.values, states["average"], strict=True):
             value.copy_(stored)
 
+    def announce(self, pool: ShapePool) -> None:
+        """Say what is about to be trained on what."""
+        logger.info(
+            "%d shapes of %d families, %.1f M parameters, %s, from step %d",
+            len(pool), len(set(pool.families)),
+            sum(p.numel() for p in self.model.parameters()) / 1e6, self.device, self.progress.step,
+        )  # fmt: skip
+
     def save(self) -> Path:
-        """Write a run_folder."""
+        """Write a checkpoint."""
         states = {
             "model": self.model.state_dict(),
             "heads": self.heads.state_dict(),
@@ -144,39 +175,42 @@ class PretrainingRun:
         """
         train = self.config.train
         log = TrainingLog(self.folder / "log.csv", train.log_every, logger.info)
-        start, before = time.monotonic(), self.progress
-        saved, timed = start, start
+        clock = _Clock(self.progress)
         # The next step's words are put together while the device works at this one.
         with self._interruptions(), ThreadPoolExecutor(1) as ahead:
-            ready = ahead.submit(self.prepare, pool, before.step)
+            ready = ahead.submit(self.prepare, pool, self.progress.step)
             while self.progress.step < self.progress.steps and not self._stop:
-                step = self.progress.step
-                rate = learning_rate(train, step, self.progress.steps)
+                rate = learning_rate(train, self.progress.step, self.progress.steps)
                 prepared = ready.result()
-                ready = ahead.submit(self.prepare, pool, step + 1)
+                ready = ahead.submit(self.prepare, pool, prepared.step + 1)
                 log.add(self.step(pool, prepared, rate))
-                now = time.monotonic()
-                self.progress = replace(
-                    self.progress, step=step + 1, seconds=before.seconds + now - start
-                )
-                done = step + 1 - before.step
-                if done == _TIMED_FROM:
-                    timed = self._synchronised()
-                if log.due(step + 1):
-                    left = (now - start) / done * (self.progress.steps - step - 1)
-                    log.report(step + 1, self.progress.steps, rate, self.progress.seconds, left)
-                if train.minutes is not None:
-                    if step + 1 == _TIMED_TO and not before.step:
-                        self._fit_steps((self._synchronised() - timed) / (done - _TIMED_FROM))
-                    if now - self.began > 60 * train.minutes - _RESERVE:
-                        logger.info("The time is up: %d steps are done.", step + 1)
-                        break
-                if train.evaluate_every and (step + 1) % train.evaluate_every == 0 and shapes:
+                self.progress = clock.after_step(self.progress)
+                if log.due(self.progress.step):
+                    log.report(self.progress, rate, clock.left(self.progress))
+                if train.minutes is not None and self._time_is_up(clock, train.minutes):
+                    break
+                if (
+                    train.evaluate_every
+                    and self.progress.step % train.evaluate_every == 0
+                    and shapes
+                ):
                     self.evaluate(shapes)
-                if now - saved > 60 * train.checkpoint_minutes:
+                if clock.now - clock.saved > 60 * train.checkpoint_minutes:
                     self.save()
-                    saved = time.monotonic()
+                    clock.saved = time.monotonic()
         return not self._stop
+
+    def _time_is_up(self, clock: _Clock, minutes: float) -> bool:
+        """Whether to end now; fits the number of steps to the time once their speed is known."""
+        step, before = self.progress.step, clock.before.step
+        if step - before == _TIMED_FROM:
+            clock.timed = self._synchronised()
+        if step == _TIMED_TO and not before:
+            self._fit_steps((self._synchronised() - clock.timed) / (step - _TIMED_FROM), minutes)
+        if clock.now - self.began <= 60 * minutes - _RESERVE:
+            return False
+        logger.info("The time is up: %d steps are done.", step)
+        return True
 
     def prepare(self, pool: ShapePool, step: int) -> PreparedStep:
         """Decide what a step does, on the host alone.
@@ -234,10 +268,8 @@ class PretrainingRun:
         logger.info("held out after %d steps: %s", self.progress.step, words)
         return metrics
 
-    def _fit_steps(self, seconds: float) -> None:
+    def _fit_steps(self, seconds: float, minutes: float) -> None:
         """Set the number of steps by the time that is left and what a step takes."""
-        minutes = self.config.train.minutes
-        assert minutes is not None  # noqa: S101
         left = 60 * minutes - _RESERVE - (time.monotonic() - self.began)
         steps = self.progress.step + max(1, int(_SAFETY * left / seconds))
         self.progress = replace(self.progress, steps=steps)
@@ -298,22 +330,22 @@ def pretrain(
     start: Path | None = None,
     commit: str | None = None,
 ) -> PretrainingResult:
-    """Make the weights, from nothing or from a run_folder on.
+    """Make the weights, from nothing or from a checkpoint on.
 
     Args:
         config: The recipe.
         out: The file to write at the end.
-        folder: For the run_folder and the log.
+        folder: For the checkpoint and the log.
         device: Where to compute.
-        resume: Whether to go on from the folder's run_folder.
+        resume: Whether to go on from the folder's checkpoint.
         start: Weights of a finished run to begin with instead of random ones.
         commit: Of the code, where git cannot say.
 
     Raises:
-        WeightsError: There is no run_folder that fits, or `start` has another shape.
+        WeightsError: There is no checkpoint that fits, or `start` has another shape.
     """
     began = time.monotonic()
-    # Workers are started before the device is touched, and a wrong run_folder is told at once.
+    # Workers are started before the device is touched, and a wrong checkpoint is told at once.
     if resume:
         load_checkpoint(folder, config)
     first = load_point_language_model(start) if start is not None else None
@@ -324,17 +356,27 @@ def pretrain(
         run.start(first)
     if resume:
         run.resume()
-    logger.info(
-        "%d shapes of %d families, %.1f M parameters, %s, from step %d",
-        len(pool), len(set(pool.families)), sum(p.numel() for p in run.model.parameters()) / 1e6,
-        device, run.progress.step,
-    )  # fmt: skip
-    shapes = shapes.to(device)
-    finished = run.train(pool.to(device), shapes)
+    run.announce(pool)
+    return _carried_out(run, pool, shapes, out, commit, start)
+
+
+def _carried_out(
+    run: PretrainingRun,
+    pool: ShapePool,
+    shapes: HeldOut,
+    out: Path,
+    commit: str | None,
+    start: Path | None,
+) -> PretrainingResult:
+    """Train, and evaluate and export if that came to its end."""
+    shapes = shapes.to(run.device)
+    finished = run.train(pool.to(run.device), shapes)
     run.save()
     if not finished:
         return PretrainingResult(False, run.progress.step, {}, None)
     metrics = run.evaluate(shapes)
     with run.average.applied():
-        export(run.model, out, config, run.progress, device, len(pool), metrics, commit, start)
+        export(
+            run.model, out, run.config, run.progress, run.device, len(pool), metrics, commit, start
+        )
     return PretrainingResult(True, run.progress.step, metrics, out)

@@ -66,6 +66,21 @@ class ScanBatch:
 
 
 @dataclass(frozen=True)
+class DefectSizes:
+    """How large defects are; lengths in the unit sphere.
+
+    Args:
+        patch: Share of the points that are left, (low, high), log-uniform.
+        amplitude: Greatest displacement, (low, high), log-uniform.
+        spacing: Between the points that will be chosen of each cloud: nothing is finer.
+    """
+
+    patch: Range
+    amplitude: Range
+    spacing: float
+
+
+@dataclass(frozen=True)
 class _PatchFrames:
     """Local frames: coordinates (B, N) along two tangents and the normal, and a radius (B, 1)."""
 
@@ -81,21 +96,16 @@ class _PatchFrames:
 def damage(
     scan: ScanBatch,
     kinds: Sequence[tuple[str, ...]],
+    sizes: DefectSizes,
     generator: torch.Generator,
-    *,
-    patch: Range,
-    amplitude: Range,
-    spacing: float,
 ) -> ScanBatch:
     """Give each cloud its defects.
 
     Args:
         scan: The undamaged clouds.
         kinds: Of each cloud's defects, up to two.
+        sizes: Of the defects.
         generator: The only source of randomness.
-        patch: Size of a patch as a share of the points that are left, log-uniform.
-        amplitude: Greatest displacement in the unit sphere, log-uniform.
-        spacing: Between the points that will be chosen of each cloud: nothing is finer.
     """
     for turn in range(max((len(row) for row in kinds), default=0)):
         rows = [row for row, of in enumerate(kinds) if len(of) > turn]
@@ -105,7 +115,7 @@ def damage(
             *(getattr(scan, name)[where] for name in ("points", "normals", "alive", "label"))
         )
         numbers = [BATCHED_KINDS.index(kinds[row][turn]) for row in rows]
-        done = _damage_once(part, numbers, generator, patch, amplitude, spacing)
+        done = _damage_once(part, numbers, sizes, generator)
         scan = ScanBatch(
             scan.points.index_copy(0, where, done.points),
             scan.normals,
@@ -118,16 +128,14 @@ def damage(
 def _damage_once(
     scan: ScanBatch,
     numbers: Sequence[int],
+    sizes: DefectSizes,
     generator: torch.Generator,
-    share: Range,
-    limits: Range,
-    spacing: float,
 ) -> ScanBatch:
     kind = _on(np.array(numbers, np.int64), scan.points)[:, None]
-    patch = _find_patch(scan, share, generator)
-    amplitude = _log_uniform(limits, (len(kind), 1), generator)
+    patch = _find_patch(scan, sizes.patch, generator)
+    amplitude = _log_uniform(sizes.amplitude, (len(kind), 1), generator)
     # Nothing stands out further than about as wide as it is.
-    amplitude = torch.minimum(amplitude, (0.8 * patch.radius).clamp_min(limits[0]))
+    amplitude = torch.minimum(amplitude, (0.8 * patch.radius).clamp_min(sizes.amplitude[0]))
     height, q = _height(kind, patch, amplitude, generator)
     lost = _is(kind, "hole") & (q < 1) & patch.front
     rim = _is(kind, "hole") & (q < _RIM) & patch.front
@@ -141,7 +149,7 @@ def _damage_once(
     if paths:
         where = _on(np.array(paths, np.int64), scan.points)
         carved, split = _carve(
-            kind[where], _rows(patch, where), amplitude[where], spacing, generator
+            kind[where], _rows(patch, where), amplitude[where], sizes.spacing, generator
         )
         height = height.index_copy(0, where, carved)
         lost = lost.index_copy(0, where, split)

@@ -273,14 +273,11 @@ def _walks(
     if headings is None:
         frames = [frame_at(s, n, generator) for s, n in zip(starts, normal, strict=True)]
         headings = np.array([frame.first for frame in frames])
-    at, heading = starts, headings
-    alive = np.ones(len(starts), dtype=bool)
+    at, heading, alive = starts, headings, np.ones(len(starts), dtype=bool)
     paths: list[list[Array]] = [[s] for s in starts]
     for _ in range(max(2, int(length / step))):
         heading = _turned(heading, normal, generator.normal(0.0, wobble, (len(at), 1)))
-        after = at + step * heading
-        after = after - surface.field(after)[:, None] * normal
-        after, new_normal = _onto(surface, after)
+        after, new_normal = _beside(surface, at + step * heading, normal)
         moved = np.linalg.norm(after - at, axis=1)
         alive &= ((normal * new_normal).sum(axis=1) > 0.8) & (moved < 1.5 * step)
         for i in np.flatnonzero(alive):
@@ -297,6 +294,11 @@ def _turned(heading: Array, normal: Array, turn: Array) -> Array:
     heading = np.cos(turn) * heading + np.sin(turn) * np.cross(normal, heading)
     heading = heading - (heading * normal).sum(axis=1, keepdims=True) * normal
     return heading / np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-12)
+
+
+def _beside(surface: Surface, points: Array, normal: Array) -> tuple[Array, Array]:
+    """As `_onto`, for points a step aside that are first moved along the normals left behind."""
+    return _onto(surface, points - surface.field(points)[:, None] * normal)
 
 
 def _onto(surface: Surface, points: Array) -> tuple[Array, Array]:

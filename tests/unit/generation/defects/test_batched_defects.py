@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from plane_anomalib.generation.defects.batched import BATCHED_KINDS, ScanBatch, damage
+from plane_anomalib.generation.defects.batched import BATCHED_KINDS, DefectSizes, ScanBatch, damage
 
 Clouds = tuple[torch.Tensor, torch.Tensor]
 LOSSY = {"hole", "broken", "crack"}
@@ -18,9 +18,9 @@ def _scan(sphere: Clouds) -> ScanBatch:
 
 
 def _damaged(sphere: Clouds, kind: str, seed: int = 0) -> ScanBatch:
-    sizes = {"patch": (0.02, 0.06), "amplitude": (0.03, 0.12), "spacing": 0.04}
+    sizes = DefectSizes((0.02, 0.06), (0.03, 0.12), 0.04)
     generator = torch.Generator().manual_seed(seed)
-    return damage(_scan(sphere), [(kind,)] * 3 + [()], generator, **sizes)
+    return damage(_scan(sphere), [(kind,)] * 3 + [()], sizes, generator)
 
 
 @pytest.mark.parametrize("kind", BATCHED_KINDS)
@@ -87,8 +87,7 @@ def test_only_what_is_seen_is_damaged(sphere: Clouds) -> None:
     seen = whole.points[..., 2] > 0
     half = ScanBatch(whole.points, whole.normals, seen, whole.label)
     generator = torch.Generator().manual_seed(0)
-    after = damage(
-        half, [("bulge",)] * 4, generator, patch=(0.004, 0.06), amplitude=(0.01, 0.12), spacing=0.04
-    )
+    sizes = DefectSizes((0.004, 0.06), (0.01, 0.12), 0.04)
+    after = damage(half, [("bulge",)] * 4, sizes, generator)
     assert (after.label.sum(1) > 0).all()
     assert not (after.label & ~seen).any()
