@@ -133,7 +133,7 @@ def learn_from(
         with warnings.catch_warnings():
             # anomalib's and Lightning's are for developers.
             warnings.simplefilter("ignore")
-            from plane_anomalib.inspection.making import check_out
+            from plane_anomalib.inspection.card import check_out
 
             check_out(out, overwrite=overwrite)
             return _learn(arguments.good, options, out, again, overwrite, resume, check)
@@ -152,13 +152,15 @@ def _learn(
     check: Sequence[Path],
 ) -> DetectorCard | None:
     from plane_anomalib.inspection.inputs import find_clouds
-    from plane_anomalib.inspection.making import make_detector
     from plane_anomalib.inspection.scans import read_good_scans
-    from plane_anomalib.inspection.stopping import TrainingStoppedError, unfinished_folder
+    from plane_anomalib.inspection.training import (
+        TrainingStoppedError,
+        make_detector,
+        unfinished_folder,
+    )
     from plane_anomalib.inspection.training_plan import decide
 
-    unfinished = unfinished_folder(out)
-    _check_unfinished(unfinished, resume or overwrite)
+    _check_unfinished(unfinished_folder(out), resume or overwrite)
     sources = find_clouds(good)
     with stage_progress() as progress:
         progress.start("Reading good scans", len(sources))
@@ -169,9 +171,8 @@ def _learn(
     try:
         with stage_progress() as progress:
             card = make_detector(
-                plan, look.scans, out, unfinished=unfinished, overwrite=overwrite,
-                resume=resume, progress=progress,
-            )  # fmt: skip
+                plan, look.scans, out, overwrite=overwrite, resume=resume, progress=progress
+            )
     except TrainingStoppedError as error:
         go_on = f" Go on with: {shlex.join([*again, '--resume'])}" if error.unfinished else ""
         say(f"{error}{go_on}")

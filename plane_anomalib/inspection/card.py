@@ -20,6 +20,7 @@ CARD_FILE = "detector.json"
 MODEL_FILE = "model.ckpt"
 GOOD_FOLDER = "good"
 CARD_VERSION = 1
+_OURS = {MODEL_FILE, CARD_FILE, GOOD_FOLDER}
 
 
 class DetectorError(PlaneAnomalibError):
@@ -108,4 +109,33 @@ class DetectorCard:
             version=CARD_VERSION,
             error=DetectorError,
             redo="train again",
+        )
+
+
+def check_out(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place that holds something else, before any work is done.
+
+    Raises:
+        DetectorError: A detector lies there that may not be replaced, or anything else.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise DetectorError(f"{out} is a file: give --out a folder that is not there yet.")
+    held = {path.name for path in out.iterdir()}
+    if not held:
+        return
+    if CARD_FILE not in held:
+        raise DetectorError(
+            f"{out} is no detector's folder and is left alone: give --out a folder that is not "
+            "there yet."
+        )
+    if not overwrite:
+        raise DetectorError(
+            f"{out} holds a detector already: give --overwrite to replace it, or another --out."
+        )
+    if other := sorted(held - _OURS):
+        raise DetectorError(
+            f"{out} holds {other[0]!r} beside a detector, which would be lost: move it away, or "
+            "give another --out."
         )

@@ -7,9 +7,10 @@ import difflib
 import threading
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,7 +25,6 @@ from plane_anomalib.inspection.card import (
     DetectorError,
 )
 from plane_anomalib.inspection.comparison import GoodScans
-from plane_anomalib.inspection.opening import open_checkpoint
 from plane_anomalib.inspection.result import (
     Array,
     Inspection,
@@ -32,10 +32,13 @@ from plane_anomalib.inspection.result import (
     anomalous_regions,
     with_heights,
 )
-from plane_anomalib.inspection.scoring import score_cloud
-
-if TYPE_CHECKING:
-    from plane_anomalib.models.lightning.base import PointCloudMixin
+from plane_anomalib.metrics.thresholds import ScoreThreshold
+from plane_anomalib.models.components.checkpoints import (
+    CheckpointError,
+    OpenedMethod,
+    open_checkpoint,
+)
+from plane_anomalib.models.components.method import CloudScores
 
 _RUN_CHECKPOINT = Path("weights") / "lightning" / MODEL_FILE
 _ORIGINS = {
@@ -45,12 +48,12 @@ _ORIGINS = {
 
 
 class Detector:
-    """A trained model that judges clouds; may be called from several threads, which take turns.
+    """A trained method that judges clouds; may be called from several threads, which take turns.
 
-    Make one with `load`.
+    Make one with `load` or `train`.
 
     Args:
-        model: A trained model.
+        opened: A checkpoint's method and thresholds.
         run: The folder or checkpoint it came from.
         card: How it was made; `None` for a checkpoint of `anomalib train`.
 
@@ -60,25 +63,25 @@ class Detector:
         point_threshold: Of points, likewise.
     """
 
-    def __init__(self, model: PointCloudMixin, run: Path, card: DetectorCard | None = None) -> None:
+    def __init__(self, opened: OpenedMethod, run: Path, card: DetectorCard | None = None) -> None:
         self.run = run
         self.card = card
-        self._model = model.eval().requires_grad_(False)
+        self._method = opened.method.eval().requires_grad_(False)
         self._lock = threading.Lock()
-        self.weights_hash = weights_hash(model.state_dict())
+        self.weights_hash = weights_hash(opened.state)
         said = (None, None) if card is None else (card.threshold, card.point_threshold)
-        self.threshold = self._threshold("object_threshold", said[0])
-        self.point_threshold = self._threshold("point_threshold", said[1])
+        self.threshold = _threshold(opened.threshold, said[0])
+        self.point_threshold = _threshold(opened.point_threshold, said[1])
 
     @property
     def model_name(self) -> str:
         """Registered name of the model."""
-        return type(self._model).__name__
+        return self._method.name
 
     @property
     def categories(self) -> tuple[str, ...]:
         """What it was trained on; empty where the model does not say."""
-        return tuple(getattr(getattr(self._model, "model", None), "categories", ()))
+        return self._method.categories
 
     def __call__(
         self, points: Array, *, category: str | None = None, compare: bool = False
@@ -97,15 +100,16 @@ class Detector:
             ConfigurationError: No `(N, 3)` finite points, or a category the model does not know.
         """
         cloud = _as_cloud(points)
-        with self._lock:
-            score, scores = score_cloud(self._model, cloud, self._category(category))
-        result = self._inspection(cloud, scores, score)
+        with self._lock, torch.no_grad():
+            scores = self._method(cloud, self._category(category))
+        result = self._inspection(cloud, scores)
         if compare:
             result = self.compare(cloud, result)
         if not isinstance(points, Tensor):
             return cast("Inspection[Array]", result)
         as_given = cast("Inspection[Any]", result)
-        return dataclasses.replace(as_given, point_scores=scores.to(points.device))
+        values = torch.from_numpy(as_given.point_scores).to(points.device)
+        return dataclasses.replace(as_given, point_scores=values)
 
     def compare(self, points: Array, inspection: Inspection[Array]) -> Inspection[Array]:
         """Say which good scan a judged cloud is nearest to, and how far its regions stand out.
@@ -136,23 +140,15 @@ class Detector:
         return GoodScans.read(self.run / GOOD_FOLDER, common_pose=self.card.common_pose)
 
     def _inspection(
-        self, cloud: FloatArray, scores: Tensor, score: float
+        self, cloud: FloatArray, scores: CloudScores
     ) -> Inspection[NDArray[np.float32]]:
-        values = scores.cpu().numpy().astype(np.float32, copy=False)
+        values = scores.anomaly_map.astype(np.float32, copy=False)
         limit = self.point_threshold
         regions, region_of_point = anomalous_regions(
             cloud, values, float("inf") if limit is None else limit.value
         )
+        score = float(scores.pred_score)
         return Inspection(score, values, self.threshold, limit, regions, region_of_point)
-
-    def _threshold(self, name: str, said: Threshold | None) -> Threshold | None:
-        processor = self._model.post_processor
-        value = getattr(processor, name, None)
-        if value is None or not np.isfinite(float(value)):
-            return None
-        source = getattr(processor, f"{name}_source", "none")
-        origin = _ORIGINS.get(source, "saved with the model") if said is None else said.origin
-        return Threshold(float(value), origin)
 
     def _category(self, category: str | None) -> str:
         known = self.categories
@@ -186,13 +182,24 @@ def load(
     place = Path(run).expanduser()
     card = DetectorCard.read(place) if (place / CARD_FILE).is_file() else None
     checkpoint = _checkpoint(place)
-    opened = open_checkpoint(checkpoint, model=model, arguments=arguments)
-    detector = Detector(opened.to(device), place, card)
+    try:
+        opened = open_checkpoint(checkpoint, name=model, arguments=arguments)
+    except CheckpointError as error:
+        raise DetectorError(str(error)) from error
+    opened.method.to(device)
+    detector = Detector(opened, place, card)
     if card is not None and card.weights_hash != detector.weights_hash:
         raise DetectorError(
             f"{checkpoint}: is not the model that {place / CARD_FILE} describes; train again."
         )
     return detector
+
+
+def _threshold(found: ScoreThreshold, said: Threshold | None) -> Threshold | None:
+    if not np.isfinite(found.value):
+        return None
+    origin = _ORIGINS.get(found.source, "saved with the model") if said is None else said.origin
+    return Threshold(found.value, origin)
 
 
 def _checkpoint(place: Path) -> Path:

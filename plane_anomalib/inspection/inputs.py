@@ -4,32 +4,55 @@ from __future__ import annotations
 
 import difflib
 import glob
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from plane_anomalib.core.errors import DatasetError
+from plane_anomalib.core.files import sha256_of
 from plane_anomalib.formats.folders import SUFFIXES, clouds_below, only_clouds
+from plane_anomalib.formats.io import PointCloudData, read_points
+from plane_anomalib.geometry.points import as_points
 from plane_anomalib.web.file_names import unique_stems
 
 LIST_MARK = "@"
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CloudFile:
-    """A file to judge.
+    """A file to learn from or to judge.
 
     Attributes:
-        path: Where it lies, as it was given.
+        path: Where it lies, as it was given; for points that were given, a name.
         name: Of its results, without suffix; safe, and no two sources have the same.
         truth: A file with its ground truth, where there is one.
+        points: `(N, 3)`, where points were given and no file.
     """
 
     path: Path
     name: str
     truth: Path | None = None
+    points: NDArray[np.float32] | None = None
+
+    def read(self) -> tuple[PointCloudData, str]:
+        """Read the points, and the SHA-256 of the file (or of the points that were given).
+
+        Raises:
+            PointCloudFileError: The file holds no cloud that can be used.
+            ConfigurationError: The given points are none.
+        """
+        if self.points is None:
+            return read_points(self.path), sha256_of(self.path)
+        points = as_points(self.points)
+        finite = points[np.isfinite(points).all(1)]
+        data = PointCloudData(finite, dropped=len(points) - len(finite))
+        return data, hashlib.sha256(points.tobytes()).hexdigest()
 
 
 def find_clouds(

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
-from plane_anomalib.core.files import sha256_of
 from plane_anomalib.core.provenance import software_versions
-from plane_anomalib.formats.io import read_points
 from plane_anomalib.formats.labels import read_mask
 from plane_anomalib.inspection.card import GOOD_FOLDER, DetectorCard
 from plane_anomalib.inspection.cloud_files import DEFAULT_FORMATS, score_scale, write_cloud
@@ -158,8 +156,7 @@ def _judge(
     """Read, judge and write one cloud; what it leaves in memory is a few numbers."""
     start = time.perf_counter()
     try:
-        data = read_points(source.path)
-        digest = sha256_of(source.path)
+        data, digest = source.read()
         truth = None if source.truth is None else read_mask(source.truth, data.points)
         found = _inspect(detector, source, data.points, options)
     except Exception as error:

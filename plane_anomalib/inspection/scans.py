@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from plane_anomalib.core.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
-from plane_anomalib.core.files import sha256_of
-from plane_anomalib.formats.io import read_points
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import most_seen, random_subsample, typical_spacing
@@ -78,7 +76,7 @@ def read_good_scans(
     for number, source in enumerate(sources, 1):
         file = source.path
         try:
-            scan = _read(file, source.name, look.warnings)
+            scan = _read(source, look.warnings)
         except PlaneAnomalibError as error:
             look.failed.append(str(error))
         else:
@@ -99,8 +97,9 @@ def read_good_scans(
     return look
 
 
-def _read(file: Path, name: str, warnings: list[str]) -> GoodScan:
-    data = read_points(file)
+def _read(source: CloudFile, warnings: list[str]) -> GoodScan:
+    file = source.path
+    data, digest = source.read()
     points, total = data.points, len(data.points) + data.dropped
     extent = float(np.ptp(points.astype(np.float64), axis=0).max())
     if len(points) < _LEAST_POINTS or not extent > 0:
@@ -119,8 +118,8 @@ def _read(file: Path, name: str, warnings: list[str]) -> GoodScan:
         warnings.append(
             f"{file} has {len(points)} points only; small defects will not show in so few."
         )
-    card = ScanCard(name, str(file), len(points), typical_spacing(points), extent)
-    return GoodScan(card, points, sha256_of(file))
+    card = ScanCard(source.name, str(file), len(points), typical_spacing(points), extent)
+    return GoodScan(card, points, digest)
 
 
 def _unlike_the_others(scans: Sequence[GoodScan]) -> list[str]:

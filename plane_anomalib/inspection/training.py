@@ -1,142 +1,246 @@
-"""Training of a model that has steps, by anomalib's engine, so that it can be stopped and go on."""
+"""A detector out of good scans: fitted or trained, with thresholds, its folder whole or not there.
+
+RUN/model.ckpt and the rest of a detector's folder are described in `card`. While a model that has
+steps is trained, RUN.unfinished holds its last checkpoint, and goes with the end of the training.
+"""
 
 from __future__ import annotations
 
 import shutil
-import signal
-import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from anomalib.callbacks import ModelCheckpoint
-from anomalib.engine import Engine
-from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+import numpy as np
+import torch
 
+from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
+from plane_anomalib.core.files import replaced_folder
 from plane_anomalib.core.progress import Progress
+from plane_anomalib.core.provenance import config_hash, hardware, software_versions, weights_hash
+from plane_anomalib.core.results import Component
 from plane_anomalib.core.typed_data import TypedDataError, load_strict, to_plain, write_json
-from plane_anomalib.data.clouds import sample_row
-from plane_anomalib.data.datamodule import PointCloudDataModule
-from plane_anomalib.data.dataset import CloudReader
-from plane_anomalib.inspection.card import DetectorError
-from plane_anomalib.inspection.quiet import quiet_lightning
+from plane_anomalib.data.clouds import CloudReader, CloudTable, SampleRow
+from plane_anomalib.data.settings import LoaderSettings
+from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.inspection.card import (
+    GOOD_FOLDER,
+    MODEL_FILE,
+    DetectorCard,
+    DetectorError,
+    check_out,
+)
+from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.inspection.scans import GoodScan
-from plane_anomalib.inspection.stopping import LAST, TrainingStoppedError
+from plane_anomalib.inspection.thresholds import held_out_scores, how_well, labelled_scores
 from plane_anomalib.inspection.training_plan import TrainingPlan
+from plane_anomalib.metrics.collection import ScoreCollection
+from plane_anomalib.metrics.thresholds import ScoreThreshold, object_threshold, point_threshold
+from plane_anomalib.models.components.checkpoints import open_checkpoint, save_checkpoint
+from plane_anomalib.models.components.method import Method, TrainedMethod, TrainingRun
+from plane_anomalib.web.shown_cloud import even_subset, seed_of
 
+GOOD_POINTS = 40_000
+LAST = "last.ckpt"
 _PLAN_FILE = "order.json"
+_OPTIMISTIC = (
+    "One good scan only: how good parts differ is not known, so the thresholds are optimistic and "
+    "good parts may be called anomalous; give more good scans."
+)
+_WHOLE = (
+    "Thresholds were found on whole scans, and scans of one side may score a little otherwise: "
+    "look at the scores of good ones before you trust decisions."
+)
 
 
-class GoodScanFiles(PointCloudDataModule):
-    """The files of good scans as training data, some held out for synthetic validation.
+class TrainingStoppedError(PlaneAnomalibError):
+    """Ctrl-C during a training.
 
     Args:
-        scans: Good scans.
-        plan: What is learnt.
+        unfinished: Where its last checkpoint lies; `None` if there is none yet.
     """
 
-    def __init__(self, scans: Sequence[GoodScan], plan: TrainingPlan) -> None:
-        super().__init__(Path(scans[0].card.path).parent, seed=plan.seed)
-        self._files = [Path(scan.card.path) for scan in scans]
-        self._part = plan.category
-        self.common_pose = plan.common_pose
-        self.one_sided_tests = plan.one_sided
-
-    @property
-    def name(self) -> str:
-        """What the folder of a run is called."""
-        return "scans"
-
-    def _reader(self) -> CloudReader:
-        return CloudReader(point_truth=False)
-
-    def _scan(self) -> pd.DataFrame:
-        rows = [
-            sample_row(file, split="train", category=self._part, defect="good")
-            for file in self._files
-        ]
-        samples = pd.DataFrame(rows)
-        samples.attrs["task"] = "classification"
-        return samples
+    def __init__(self, unfinished: Path | None) -> None:
+        self.unfinished = unfinished
+        super().__init__(
+            "Stopped before the first checkpoint: nothing is kept."
+            if unfinished is None
+            else f"Stopped; the last checkpoint is {unfinished / LAST}."
+        )
 
 
-def train(
+@dataclass(frozen=True, eq=False)
+class LearntMethod:
+    """A method that was fitted or trained, and its thresholds.
+
+    Attributes:
+        method: The method.
+        threshold: Of objects; `None` where none was found.
+        point_threshold: Of points, likewise.
+        origin: In words, what the thresholds were found on.
+        notes: What else is worth saying, a sentence each.
+    """
+
+    method: Method
+    threshold: ScoreThreshold | None
+    point_threshold: ScoreThreshold | None
+    origin: str
+    notes: list[str] = field(default_factory=list)
+
+
+def unfinished_folder(out: Path) -> Path:
+    """Where a training towards the folder `out` keeps its checkpoint until it has ended."""
+    return out.with_name(f"{out.name}.unfinished")
+
+
+def make_detector(
+    plan: TrainingPlan,
+    scans: Sequence[GoodScan],
+    out: Path,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> DetectorCard:
+    """Learn from good scans and write a detector's folder, whole or not at all.
+
+    Args:
+        plan: What to learn.
+        scans: Good scans.
+        out: The folder; a training keeps its checkpoint in `unfinished_folder(out)`.
+        overwrite: Replace a detector that lies there.
+        resume: Go on with the training that was stopped.
+        progress: Is told how far it is.
+
+    Returns:
+        What the folder says of itself.
+
+    Raises:
+        DetectorError: Something else lies at `out`, or there is nothing to go on with.
+        TrainingStoppedError: Ctrl-C was pressed in a training.
+        ConfigurationError: The model cannot be fitted on these scans.
+    """
+    check_out(out, overwrite=overwrite)
+    unfinished = unfinished_folder(out)
+    started, created = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+    learnt = learn(plan, scans, unfinished, progress or Progress(), resume=resume)
+    with replaced_folder(out) as folder:
+        save_checkpoint(
+            folder / MODEL_FILE, learnt.method, learnt.threshold, learnt.point_threshold
+        )
+        _keep_good(scans, folder / GOOD_FOLDER)
+        card = _card(plan, scans, learnt, folder)
+        card = replace(card, created=created, seconds=round(time.perf_counter() - started, 3))
+        card.write(folder)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return card
+
+
+def learn(
+    plan: TrainingPlan,
+    scans: Sequence[GoodScan],
+    unfinished: Path,
+    progress: Progress,
+    *,
+    resume: bool = False,
+) -> LearntMethod:
+    """Fit or train, and find thresholds.
+
+    Args:
+        plan: What to learn.
+        scans: Good scans.
+        unfinished: Where a training keeps its checkpoint.
+        progress: Is told how far it is.
+        resume: Go on with the training that was stopped.
+
+    Raises:
+        DetectorError: There is nothing to go on with, or it is of another plan.
+        TrainingStoppedError: Ctrl-C was pressed in a training.
+        ConfigurationError: The model cannot be fitted on these scans.
+    """
+    method = plan.make()
+    if isinstance(method, TrainedMethod):
+        if resume:
+            _check_resumable(plan, unfinished)
+        else:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        _keep_plan(plan, unfinished)
+        learnt = _train(method, plan, scans, unfinished, progress, resume=resume)
+    elif resume:
+        raise DetectorError(f"{plan.model} is fitted at once: leave out --resume.")
+    else:
+        learnt = _fit(method, plan, scans, progress)
+    if len(scans) == 1:
+        learnt.notes.insert(0, _OPTIMISTIC)
+    return learnt
+
+
+def _fit(
+    method: Method, plan: TrainingPlan, scans: Sequence[GoodScan], progress: Progress
+) -> LearntMethod:
+    collection, origin = held_out_scores(plan, scans, progress)
+    progress.start("Fitting on all good scans", 1)
+    method.fit([(plan.category, [scan.points for scan in scans])])
+    if method.transductive:
+        raise ConfigurationError(
+            f"{plan.model} with these arguments scores a cloud by comparing it with a whole test "
+            "set, which one cloud is not: leave out --set preset=... or --set fusion=..."
+        )
+    learnt = _with_thresholds(method, collection, origin, near_normal=True)
+    progress.advance()
+    if learnt.threshold is not None:
+        learnt.notes.append(how_well(collection, float(np.float32(learnt.threshold.value))))
+    return learnt
+
+
+def _train(
+    method: TrainedMethod,
     plan: TrainingPlan,
     scans: Sequence[GoodScan],
     unfinished: Path,
     progress: Progress,
     *,
     resume: bool,
-) -> tuple[Any, str]:
-    """Train, and find thresholds on held-out scans at the end.
-
-    Args:
-        plan: What is learnt.
-        scans: Good scans.
-        unfinished: Where checkpoints go; whoever calls this removes it when all is done.
-        progress: Is told after each step.
-        resume: Go on from the checkpoint there.
-
-    Returns:
-        The trained Lightning model, and in words what its thresholds were found on.
-
-    Raises:
-        TrainingStoppedError: Ctrl-C was pressed.
-        DetectorError: There is nothing to go on from, or it is of another plan.
-    """
-    last = unfinished / LAST
-    if resume:
-        _check_resumable(plan, unfinished)
-    else:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    seed_everything(plan.seed, workers=True, verbose=False)
-    model, data = plan.make(), GoodScanFiles(scans, plan)
-    _keep_plan(plan, unfinished)
-    engine = _engine(unfinished, progress)
-    _fit(engine, model, data, last if resume else None, unfinished)
-    val = data.val_data.samples
-    good, defects = int((val.label_index == 0).sum()), int((val.label_index == 1).sum())
-    held = val.image_path.nunique()
-    where = f"{held} scan{'s' if held > 1 else ''} held out of the training"
+) -> LearntMethod:
+    """Train on some scans, and find thresholds on synthetic defects of the others."""
+    rows = [SampleRow(scan.card.path, "train", 0, plan.category, "good") for scan in scans]
+    table = CloudTable(rows, CloudReader(point_truth=False), seed=plan.seed)
+    kept, held = table.split(LoaderSettings().val_split_ratio)
+    validation = held.synthetic()
+    run = TrainingRun(
+        common_pose=plan.common_pose,
+        one_sided=plan.one_sided,
+        progress=progress,
+        checkpoint=unfinished / LAST,
+        resume=resume,
+    )
+    try:
+        method.to("cuda" if torch.cuda.is_available() else "cpu")
+        method.fit([(plan.category, [cloud.points for cloud in kept])], run)
+        collection = labelled_scores(method, validation, progress)
+    except KeyboardInterrupt as error:
+        there = (unfinished / LAST).is_file()
+        if not there:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        raise TrainingStoppedError(unfinished if there else None) from error
+    good = sum(row.label_index == 0 for row in validation.rows)
+    where = f"{len(held)} scan{'s' if len(held) > 1 else ''} held out of the training"
     if len(scans) == 1:
         where = "the only scan, on which it was trained as well"
-    return model.cpu(), f"{good} draws and {defects} synthetic defects of {where}"
+    origin = f"{good} draws and {len(validation) - good} synthetic defects of {where}"
+    learnt = _with_thresholds(method.cpu(), collection, origin)
+    learnt.notes.extend([_WHOLE] if plan.one_sided else [])
+    return learnt
 
 
-def _engine(unfinished: Path, progress: Progress) -> Engine:
-    keeper = ModelCheckpoint(
-        dirpath=unfinished,
-        filename=Path(LAST).stem,
-        auto_insert_metric_name=False,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-    return Engine(
-        callbacks=[keeper, _Steps(progress)],
-        default_root_dir=unfinished / "runs",
-        logger=False,
-        devices=1,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-
-
-def _fit(
-    engine: Engine, model: Any, data: GoodScanFiles, last: Path | None, unfinished: Path
-) -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        with quiet_lightning():
-            engine.fit(model, datamodule=data, ckpt_path=last)
-    except (KeyboardInterrupt, SystemExit) as error:
-        # Lightning turns Ctrl-C into an exit and stops listening to it.
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, handler)
-        kept = (unfinished / LAST).is_file()
-        if not kept:
-            shutil.rmtree(unfinished, ignore_errors=True)
-        raise TrainingStoppedError(unfinished if kept else None) from error
+def _with_thresholds(
+    method: Method, collection: ScoreCollection, origin: str, *, near_normal: bool = False
+) -> LearntMethod:
+    objects = object_threshold(collection, near_normal=near_normal)
+    return LearntMethod(method, objects, point_threshold(collection), origin)
 
 
 def _signature(plan: TrainingPlan) -> Any:
@@ -167,33 +271,47 @@ def _check_resumable(plan: TrainingPlan, unfinished: Path) -> None:
         )
 
 
-class _Steps(Callback):
-    """Tells how far a training is."""
+def _card(
+    plan: TrainingPlan, scans: Sequence[GoodScan], learnt: LearntMethod, folder: Path
+) -> DetectorCard:
+    # Read back: what is described is what lies there, and it can be opened.
+    opened = open_checkpoint(folder / MODEL_FILE)
+    component = Component(plan.model, plan.arguments)
+    return DetectorCard(
+        model=plan.model,
+        arguments=plan.arguments,
+        category=plan.category,
+        scans=[scan.card for scan in scans],
+        units=plan.units,
+        common_pose=plan.common_pose,
+        one_sided=plan.one_sided,
+        threshold=_in_words(opened.threshold, learnt.origin),
+        point_threshold=_in_words(opened.point_threshold, learnt.origin),
+        choices=[*plan.choices, *learnt.notes],
+        seed=plan.seed,
+        seconds=0.0,
+        created="",
+        versions=software_versions(),
+        hardware=hardware(),
+        config_hash=config_hash(component, Component("good scans"), plan.seed),
+        data_hash=plan.data_hash,
+        weights_hash=weights_hash(opened.state),
+    )
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        del pl_module
-        total = trainer.estimated_stepping_batches
-        done = trainer.global_step
-        self._progress.start("Training", int(total) - done if total < 1e12 else 0)
+def _in_words(found: ScoreThreshold, origin: str) -> Threshold | None:
+    if not np.isfinite(found.value) or found.source == "none":
+        return None
+    rule = "best F1 on" if found.source == "f1" else "just above a high quantile of the scores of"
+    return Threshold(found.value, f"{rule} {origin}")
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
-        del trainer, pl_module, args, kwargs
-        self._progress.advance()
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        del pl_module
-        if not trainer.sanity_checking:
-            batches = trainer.num_val_batches
-            self._progress.start("Finding thresholds", int(sum(batches)))
+def _keep_good(scans: Sequence[GoodScan], folder: Path) -> None:
+    folder.mkdir()
+    for scan in scans:
+        np.savez(folder / f"{scan.card.name}.npz", points=_thinned(scan))
 
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
-    ) -> None:
-        del pl_module, args, kwargs
-        if not trainer.sanity_checking:
-            self._progress.advance()
+
+def _thinned(scan: GoodScan) -> FloatArray:
+    kept = even_subset(scan.points, GOOD_POINTS, seed=seed_of(scan.card.name))
+    return scan.points[kept]

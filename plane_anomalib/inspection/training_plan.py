@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.inspection.scans import GoodScan, is_one_sided, lie_alike, unit_of
+
+if TYPE_CHECKING:
+    from plane_anomalib.models.components.method import Method
 
 DEFAULT_MODEL = "TemplateResidual"
 PARTS = frozenset({"pre_processor", "post_processor", "evaluator", "visualizer"})
@@ -83,14 +86,16 @@ class TrainingPlan:
     data_hash: str
     choices: list[str]
 
-    def make(self) -> Any:
-        """Make the model, not trained.
+    def make(self) -> Method:
+        """Make the method, not fitted or trained.
 
         Raises:
             ConfigurationError: An argument has a value that cannot work.
         """
+        from plane_anomalib.models.components.method import create_method
+
         try:
-            return MODELS.get(self.model)(**self.arguments)
+            return create_method(self.model, self.arguments)
         except TypeError as error:
             raise ConfigurationError(f"{self.model} cannot be made: {error}.") from error
 
