@@ -17,13 +17,9 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.data.clouds import CloudTable
-from plane_anomalib.data.validation import (
-    AnomalyFunction,
-    default_anomaly,
-    draw_variant,
-    variant_generator,
-)
+from plane_anomalib.data.validation import default_anomaly, draw_variant, variant_generator
 from plane_anomalib.generation.defects.ano3d import Ano3D
+from plane_anomalib.generation.defects.corruption import AnomalyTransform
 from plane_anomalib.generation.scans import random_pose
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import seen_from
@@ -112,7 +108,7 @@ def variant_of(
     return cloud, mask
 
 
-def _anomaly(plan: TrainingPlan) -> AnomalyFunction:
+def _anomaly(plan: TrainingPlan) -> AnomalyTransform:
     if not plan.one_sided:
         return default_anomaly()
     return Ano3D({"bulge": 0.5, "concavity": 0.5}, rotation="none", renormalise=False)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.inspection import making
+from plane_anomalib.inspection import training
 from plane_anomalib.inspection.card import DetectorCard, DetectorError
 from plane_anomalib.inspection.detector import load
 from plane_anomalib.inspection.scans import GoodScan
-from plane_anomalib.inspection.stopping import unfinished_folder
+from plane_anomalib.inspection.training import unfinished_folder
 from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
 from tests.unit.inspection.test_thresholds import QUICK, SCANS
 
@@ -22,7 +22,7 @@ def make(
     plan: TrainingPlan, out: Path, scans: list[GoodScan] = SCANS, *, overwrite: bool = False
 ) -> DetectorCard:
     unfinished = unfinished_folder(out)
-    return making.make_detector(plan, scans, out, unfinished=unfinished, overwrite=overwrite)
+    return training.make_detector(plan, scans, out, unfinished=unfinished, overwrite=overwrite)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_good_scans_are_kept_without_pickles_and_thinned(
 ) -> None:
     with np.load(run / "good" / "0.npz", allow_pickle=False) as kept:
         assert np.array_equal(kept["points"], SCANS[0].points)
-    monkeypatch.setattr(making, "GOOD_POINTS", 300)
+    monkeypatch.setattr(training, "GOOD_POINTS", 300)
     make(plan, tmp_path / "run")
     with np.load(tmp_path / "run" / "good" / "0.npz", allow_pickle=False) as kept:
         assert 200 < len(kept["points"]) <= 300
@@ -104,7 +104,7 @@ def test_a_failure_leaves_what_was_there(
     def fail(*args: object) -> None:
         raise ConfigurationError("full disk")
 
-    monkeypatch.setattr(making, "_card", fail)
+    monkeypatch.setattr(training, "_card", fail)
     with pytest.raises(ConfigurationError, match="full disk"):
         make(plan, out, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -133,4 +133,6 @@ def test_nothing_can_be_resumed_of_a_model_that_is_fitted_at_once(
     plan: TrainingPlan, tmp_path: Path
 ) -> None:
     with pytest.raises(DetectorError, match="leave out --resume"):
-        making.make_detector(plan, SCANS, tmp_path / "run", unfinished=tmp_path / "un", resume=True)
+        training.make_detector(
+            plan, SCANS, tmp_path / "run", unfinished=tmp_path / "un", resume=True
+        )

@@ -13,7 +13,7 @@ from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.sampling import seen_from
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.scans import GoodScan
-from plane_anomalib.inspection.stopping import LAST
+from plane_anomalib.inspection.training import LAST
 from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
 from tests.unit.inspection.test_thresholds import SCANS
 
