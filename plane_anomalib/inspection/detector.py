@@ -147,7 +147,7 @@ class Detector:
         regions, region_of_point = anomalous_regions(
             cloud, values, float("inf") if limit is None else limit.value
         )
-        score = float(scores.pred_score)
+        score = float(np.float32(scores.pred_score))
         return Inspection(score, values, self.threshold, limit, regions, region_of_point)
 
     def _category(self, category: str | None) -> str:

@@ -168,7 +168,7 @@ def _score(
             category=plan.category,
             points=cloud,
             label=defect,
-            score=scores.pred_score,
+            score=float(np.float32(scores.pred_score)),
             anomaly_map=scores.anomaly_map,
             mask=mask,
         )
@@ -192,7 +192,7 @@ def labelled_scores(method: Method, clouds: CloudTable, progress: Progress) -> S
             category=cloud.category,
             points=cloud.points,
             label=cloud.anomalous,
-            score=scores.pred_score,
+            score=float(np.float32(scores.pred_score)),
             anomaly_map=scores.anomaly_map,
             mask=cloud.mask,
         )

@@ -82,7 +82,7 @@ def save_checkpoint(
     state |= _post_processor_state(*limits)
     content: dict[str, Any] = {
         "epoch": 0,
-        "global_step": 0,
+        "global_step": 0 if training is None else int(training["step"]),
         "pytorch-lightning_version": _lightning_version(),
         "state_dict": state,
         "hyper_parameters": method.arguments,

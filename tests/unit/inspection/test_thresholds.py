@@ -13,6 +13,7 @@ from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.scans import GoodScan, is_one_sided, lie_alike
 from plane_anomalib.inspection.thresholds import held_out_scores, variant_of
 from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
+from plane_anomalib.metrics.thresholds import object_threshold
 from tests.unit.models.template_residual.shapes import lump
 
 
@@ -49,8 +50,8 @@ def test_every_scan_is_scored_by_a_model_that_has_not_seen_it(
 
     def make(self: TrainingPlan) -> object:
         model = real(self)
-        fit = model.model.fit
-        model.model.fit = lambda clouds: (
+        fit = model.fit
+        model.fit = lambda clouds: (
             fitted.append([*(clouds := list(clouds))[0][1]]),
             fit(clouds),
         )
@@ -115,9 +116,9 @@ def test_drawn_clouds_look_as_those_that_will_be_judged(plan: TrainingPlan) -> N
 def test_thresholds_tell_defects_from_scans_that_were_not_seen() -> None:
     plan = decide(SCANS, TrainOptions(settings={"registration": False, "scales": [6, 16]}))
     collection, _ = held_out_scores(replace(plan, seed=2), SCANS, Progress())
-    model = plan.make()
-    model.post_processor.learn(collection, near_normal=True)
-    threshold = float(model.post_processor.object_threshold)
+    found_at = object_threshold(collection, near_normal=True)
+    assert found_at is not None
+    threshold = found_at.value
     found = [c.score >= threshold for c in collection.clouds if c.label]
     false = [c.score >= threshold for c in collection.clouds if not c.label]
     assert np.mean(found) > 0.7

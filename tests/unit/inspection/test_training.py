@@ -13,7 +13,6 @@ from plane_anomalib.inspection import training
 from plane_anomalib.inspection.card import DetectorCard, DetectorError
 from plane_anomalib.inspection.detector import load
 from plane_anomalib.inspection.scans import GoodScan
-from plane_anomalib.inspection.training import unfinished_folder
 from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
 from tests.unit.inspection.test_thresholds import QUICK, SCANS
 
@@ -21,8 +20,7 @@ from tests.unit.inspection.test_thresholds import QUICK, SCANS
 def make(
     plan: TrainingPlan, out: Path, scans: list[GoodScan] = SCANS, *, overwrite: bool = False
 ) -> DetectorCard:
-    unfinished = unfinished_folder(out)
-    return training.make_detector(plan, scans, out, unfinished=unfinished, overwrite=overwrite)
+    return training.make_detector(plan, scans, out, overwrite=overwrite)
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +118,10 @@ def test_one_scan_is_enough_and_said_to_be_little(tmp_path: Path) -> None:
 def test_a_model_that_needs_a_whole_test_set_is_refused(tmp_path: Path) -> None:
     options = TrainOptions("BTF", {"descriptor": "raw"})
     plan = decide(SCANS, options)
-    model = plan.make()
+    method = plan.make()
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patch:
-        patch.setattr(type(model.model), "transductive", property(lambda self: True))
+        patch.setattr(type(method), "transductive", property(lambda self: True))
         with pytest.raises(ConfigurationError, match="whole test set"):
             make(plan, tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -133,6 +131,4 @@ def test_nothing_can_be_resumed_of_a_model_that_is_fitted_at_once(
     plan: TrainingPlan, tmp_path: Path
 ) -> None:
     with pytest.raises(DetectorError, match="leave out --resume"):
-        training.make_detector(
-            plan, SCANS, tmp_path / "run", unfinished=tmp_path / "un", resume=True
-        )
+        training.make_detector(plan, SCANS, tmp_path / "run", resume=True)
