@@ -302,7 +302,8 @@ def _run(order: JobOrder, home: Path, started: float) -> JobResult:
 
 def _save_prompts(model: Any, home: Path) -> None:
     """Keep what a model's text prompts mean, for the report's map of them."""
-    prompts = model.embedded_prompts()
+    say = getattr(model, "embedded_prompts", None)
+    prompts = say() if say is not None else None
     if prompts is not None:
         from plane_anomalib.benchmark.report.prompt_map import write_prompts
 

@@ -7,13 +7,16 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
-from statistics import fmean
+from typing import Any
 
 from plane_anomalib.benchmark.executors import Executor
 from plane_anomalib.benchmark.plan import Plan
 from plane_anomalib.benchmark.schema import DONE, Job, JobOrder, JobResult
 from plane_anomalib.benchmark.store import Store
+from plane_anomalib.core.configured import flat_arguments, from_arguments
+from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.progress import duration
+from plane_anomalib.core.registry import MODELS
 
 
 def orders_of(plan: Plan, store: Store, *, retry_failed: bool) -> list[JobOrder]:
@@ -115,24 +118,10 @@ class _ProgressLines:
 
 START_SECONDS = 9.0
 """Imports of a process, on two cores."""
-PER_CLOUD_SECONDS = {
-    "BTF": 1.0,
-    "PatchCore3D": 0.8,
-    "M3DM": 0.4,
-    "Reg3DAD": 0.9,
-    "TemplateResidual": 0.4,
-    "Plane": 0.5,
-}
-"""Of a test cloud of 12,000 to 20,000 points on two cores, fitting included roughly; measured:
-`benchmarks/results/comparison.csv`."""
-PER_STEP_SECONDS = {"Plane": 0.6}
-"""Of a training step on two cores: 2,500 take 24 minutes, says the model's page."""
-MEASURED_STEP_SECONDS = {"Plane": 2.0}
-"""Of a step with `template_context`, its specimens' comparison included: 250 take 10 minutes."""
-USUAL_STEPS = {True: 250, False: 1500}
-"""Of a trained model whose `max_steps` is left to itself, with and without `template_context`."""
 OTHERS_SECONDS = 60.0
 """Of a model of which nothing is known, per category."""
+_CLOUDS_PER_CATEGORY = 12
+"""Where a plan does not know."""
 
 
 class Estimates:
@@ -162,17 +151,26 @@ class Estimates:
             clouds: Number of its test clouds; 0 if not known.
         """
         for key in _keys(job):
-            if key in self._seconds:
-                return fmean(self._seconds[key]) * len(job.categories)
-        per_cloud = PER_CLOUD_SECONDS.get(job.model.name)
-        if per_cloud is None:
+            if known := self._seconds.get(key):
+                return sum(known) / len(known) * len(job.categories)
+        config = _config(job)
+        if config is None or config.seconds_per_cloud is None:
             return OTHERS_SECONDS * len(job.categories)
-        measured = bool(job.model.arguments.get("template_context", True))
-        steps = job.model.arguments.get("max_steps")
-        steps = USUAL_STEPS[measured] if steps is None else max(steps, 0)
-        per_step = (MEASURED_STEP_SECONDS if measured else PER_STEP_SECONDS).get(job.model.name, 0)
-        training = per_step * steps
-        return START_SECONDS + training + per_cloud * (clouds or 12 * len(job.categories))
+        scoring = config.seconds_per_cloud * (clouds or _CLOUDS_PER_CATEGORY * len(job.categories))
+        return START_SECONDS + float(config.training_seconds + scoring)
+
+
+def _config(job: Job) -> Any:
+    """What the job's model is told; None where its arguments are not declared apart from it."""
+    declared = MODELS.entry(job.model.name).load_config()
+    if declared is None:
+        return None
+    names = flat_arguments(declared)
+    given = {name: value for name, value in job.model.arguments.items() if name in names}
+    try:
+        return from_arguments(declared, given)
+    except ConfigurationError:  # The job itself says what is wrong, when it is run.
+        return None
 
 
 def _keys(job: Job) -> tuple[tuple[str, str], ...]:

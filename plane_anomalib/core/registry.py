@@ -36,12 +36,15 @@ class RegistryEntry:
         origin: The distribution that brings it.
         config: Where its arguments are declared: `"module:Class"` of a frozen dataclass that can be
             imported without it; empty where only the class tells.
+        parts: Arguments that the class takes beside those of its config: whether, or which, parts
+            of anomalib's it has; all of them by default.
     """
 
     name: str
     target: str
     origin: str = BUILT_IN
     config: str = ""
+    parts: tuple[str, ...] = ()
 
     def arguments(self) -> dict[str, Any]:
         """Its arguments and their defaults, `inspect.Parameter.empty` where there is none.
@@ -57,7 +60,10 @@ class RegistryEntry:
         if config is not None:
             from plane_anomalib.core.configured import flat_arguments
 
-            return {name: argument.default for name, argument in flat_arguments(config).items()}
+            declared = flat_arguments(config)
+            return {name: argument.default for name, argument in declared.items()} | (
+                dict.fromkeys(self.parts, True)
+            )
         loose = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         parameters = inspect.signature(self.load()).parameters.values()
         return {each.name: each.default for each in parameters if each.kind not in loose}
@@ -105,6 +111,7 @@ class Registry:
         group: The entry point group in which other packages name theirs.
         built_in: Name to `"module:Class"` for the classes of this package.
         configs: Name to `"module:Class"` for what declares their arguments.
+        parts: See `RegistryEntry`, for every class with a config.
     """
 
     def __init__(
@@ -113,11 +120,13 @@ class Registry:
         group: str,
         built_in: Mapping[str, str],
         configs: Mapping[str, str] | None = None,
+        parts: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
         self.group = group
         self._built_in = built_in
         self._configs = configs or {}
+        self._parts = parts
         self._reported: set[str] = set()
 
     @cached_property
@@ -126,7 +135,7 @@ class Registry:
         from importlib.metadata import entry_points  # a quarter of the package's import
 
         found = {
-            name: RegistryEntry(name, target, config=self._configs.get(name, ""))
+            name: RegistryEntry(name, target, BUILT_IN, self._configs.get(name, ""), self._parts)
             for name, target in self._built_in.items()
         }
         for point in entry_points(group=self.group):
@@ -261,6 +270,17 @@ def _defaults(entry: RegistryEntry) -> dict[str, Any]:
 
 _TEMPLATE_RESIDUAL = "plane_anomalib.models.template_residual"
 
+_METHOD_CONFIGS = {
+    "Plane": "plane_anomalib.models.plane.config:PlaneConfig",
+    "BTF": "plane_anomalib.models.btf.config:BTFConfig",
+    "PatchCore3D": "plane_anomalib.models.patchcore3d.config:PatchCore3DConfig",
+    "M3DM": "plane_anomalib.models.m3dm.config:M3DMConfig",
+    "Reg3DAD": "plane_anomalib.models.reg3dad.config:Reg3DADConfig",
+    "TemplateResidual": f"{_TEMPLATE_RESIDUAL}.config:TemplateResidualConfig",
+}
+_ANOMALIB_PARTS = ("pre_processor", "post_processor", "evaluator", "visualizer")
+"""Of every model of anomalib's; True leaves their choice to the model."""
+
 MODELS = Registry(
     "model",
     "plane_anomalib.models",
@@ -272,22 +292,13 @@ MODELS = Registry(
         "Reg3DAD": "plane_anomalib.models.reg3dad.lightning_model:Reg3DAD",
         "TemplateResidual": f"{_TEMPLATE_RESIDUAL}.lightning_model:TemplateResidual",
     },
+    _METHOD_CONFIGS,
+    _ANOMALIB_PARTS,
 )
 
 # What `plane-anomalib` fits and judges with, without anomalib: the configs of plain methods, from
 # which the classes above have their arguments.
-METHODS = Registry(
-    "method",
-    "plane_anomalib.methods",
-    {
-        "Plane": "plane_anomalib.models.plane.config:PlaneConfig",
-        "BTF": "plane_anomalib.models.btf.config:BTFConfig",
-        "PatchCore3D": "plane_anomalib.models.patchcore3d.config:PatchCore3DConfig",
-        "M3DM": "plane_anomalib.models.m3dm.config:M3DMConfig",
-        "Reg3DAD": "plane_anomalib.models.reg3dad.config:Reg3DADConfig",
-        "TemplateResidual": f"{_TEMPLATE_RESIDUAL}.config:TemplateResidualConfig",
-    },
-)
+METHODS = Registry("method", "plane_anomalib.methods", _METHOD_CONFIGS)
 
 DATASETS = Registry(
     "dataset",

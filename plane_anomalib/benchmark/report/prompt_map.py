@@ -13,23 +13,9 @@ from plane_anomalib.benchmark.leaderboard import Leaderboard, row_key
 from plane_anomalib.benchmark.report.charts import Drawing, Labels, clipped
 from plane_anomalib.core.files import replaced
 from plane_anomalib.core.results import ResultsError
+from plane_anomalib.models.components.method import EmbeddedPrompts
 
 PROMPTS_FILE = "prompts.npz"
-
-
-@dataclass(frozen=True, eq=False)
-class PromptEmbeddings:
-    """What a model's two text prompts mean for each category.
-
-    Attributes:
-        categories: C names.
-        normal: `(C, D) float32`.
-        anomalous: `(C, D) float32`.
-    """
-
-    categories: list[str]
-    normal: NDArray[np.float32]
-    anomalous: NDArray[np.float32]
 
 
 def write_prompts(
@@ -49,7 +35,7 @@ def write_prompts(
     Raises:
         ResultsError: The shapes do not fit, or a number is not finite.
     """
-    found = PromptEmbeddings(
+    found = EmbeddedPrompts(
         list(categories), np.asarray(normal, np.float32), np.asarray(anomalous, np.float32)
     )
     target = folder / PROMPTS_FILE
@@ -64,7 +50,7 @@ def write_prompts(
     return target
 
 
-def read_prompts(folder: Path) -> PromptEmbeddings | None:
+def read_prompts(folder: Path) -> EmbeddedPrompts | None:
     """Read a job's prompts; None if it has none.
 
     Raises:
@@ -75,7 +61,7 @@ def read_prompts(folder: Path) -> PromptEmbeddings | None:
         return None
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            found = PromptEmbeddings(
+            found = EmbeddedPrompts(
                 [str(name) for name in arrays["categories"]],
                 arrays["normal"].astype(np.float32),
                 arrays["anomalous"].astype(np.float32),
@@ -88,7 +74,7 @@ def read_prompts(folder: Path) -> PromptEmbeddings | None:
     return found
 
 
-def _check(found: PromptEmbeddings, file: Path) -> None:
+def _check(found: EmbeddedPrompts, file: Path) -> None:
     shape = found.normal.shape
     fits = len(shape) == 2 and shape == found.anomalous.shape and shape[0] == len(found.categories)
     if not fits or not shape[0]:
@@ -121,7 +107,7 @@ def prompt_maps(board: Leaderboard, folder: Path) -> tuple[list[PromptMap], list
     Returns:
         The pictures, and what could not be read.
     """
-    found: dict[tuple[str, str], tuple[int, list[PromptEmbeddings]]] = {}
+    found: dict[tuple[str, str], tuple[int, list[EmbeddedPrompts]]] = {}
     problems = []
     for result in board.results:
         try:
@@ -168,7 +154,7 @@ def project(vectors: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
     return places, float((sizes[:2] ** 2).sum() / total) if total > 0 else 1.0
 
 
-def _draw(title: str, parts: Sequence[PromptEmbeddings]) -> PromptMap:
+def _draw(title: str, parts: Sequence[EmbeddedPrompts]) -> PromptMap:
     names = [name for part in parts for name in part.categories]
     normal = np.concatenate([part.normal for part in parts])
     anomalous = np.concatenate([part.anomalous for part in parts])

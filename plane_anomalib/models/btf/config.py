@@ -17,5 +17,6 @@ class BTFConfig(BankConfig):
     """
 
     method: ClassVar[str] = "plane_anomalib.models.btf.torch_model:create_btf"
+    seconds_per_cloud: ClassVar[float | None] = 1.0
 
     descriptor: Literal["fpfh", "raw"] = "fpfh"

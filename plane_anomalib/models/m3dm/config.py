@@ -19,6 +19,7 @@ class M3DMConfig(BankConfig):
     """
 
     method: ClassVar[str] = "plane_anomalib.models.m3dm.torch_model:create_m3dm"
+    seconds_per_cloud: ClassVar[float | None] = 0.4
 
     backbone: str = "builtin"
     num_groups: int | None = None

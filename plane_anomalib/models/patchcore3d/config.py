@@ -22,6 +22,7 @@ class PatchCore3DConfig(BankConfig):
     """
 
     method: ClassVar[str] = "plane_anomalib.models.patchcore3d.torch_model:create_patchcore3d"
+    seconds_per_cloud: ClassVar[float | None] = 0.8
 
     descriptor: Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"] = "fpfh"
     backbone: str | None = None

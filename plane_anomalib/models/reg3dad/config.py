@@ -19,6 +19,7 @@ class Reg3DADConfig(BankConfig):
     """
 
     method: ClassVar[str] = "plane_anomalib.models.reg3dad.torch_model:create_reg3dad"
+    seconds_per_cloud: ClassVar[float | None] = 0.9
 
     backbone: str = "builtin"
     coreset_size: int | None = None

@@ -138,10 +138,10 @@ def test_arguments_are_known_without_the_class_and_are_those_of_its_signature(na
     assert replace(entry, config="").arguments() == entry.arguments()
 
 
-def test_arguments_of_datasets_import_neither_numpy_nor_anomalib() -> None:
+def test_arguments_of_models_and_datasets_import_neither_numpy_nor_anomalib() -> None:
     code = (
-        "import sys; from plane_anomalib.core.registry import DATASETS; "
-        "[entry.arguments() for entry in DATASETS.entries.values()]; "
+        "import sys; from plane_anomalib.core.registry import DATASETS, MODELS; "
+        "[e.arguments() for each in (DATASETS, MODELS) for e in each.entries.values()]; "
         "print({'numpy', 'torch', 'anomalib'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
