@@ -3,13 +3,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from anomalib.data import AnomalibDataModule
+from jsonargparse import ArgumentError, ArgumentParser
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data import clouds as clouds_module
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.clouds import CloudCache
+from plane_anomalib.data.datamodule import PointCloudDataModule
 from plane_anomalib.data.point_cloud import PointCloudItem
 from plane_anomalib.formats.io import PointCloudData
 from tests.support.trees import shapenet_tree
@@ -218,3 +222,38 @@ def test_unusable_arguments_are_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         AnomalyShapeNet(root=root, **arguments)  # type: ignore[arg-type]
+
+
+class OwnScans(PointCloudDataModule):
+    """A third party's dataset that says which files there are and nothing else."""
+
+    def _scan(self) -> pd.DataFrame:
+        raise NotImplementedError
+
+
+class OwnShapes(AnomalyShapeNet):
+    """A third party's dataset with a constructor of its own.
+
+    Args:
+        extra: Its own argument.
+    """
+
+    def __init__(self, root: Path | str, extra: int = 1, seed: int = 7) -> None:
+        super().__init__(root, seed=seed)
+        self.extra = extra
+
+
+def typed(name: str, *options: str) -> Any:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_subclass_arguments(AnomalibDataModule, "data")
+    found = parser.parse_args([f"--data={__name__}.{name}", "--data.root=a", *options])
+    return parser.instantiate_classes(found).data
+
+
+def test_datasets_of_others_are_configured_by_command_lines() -> None:
+    own = typed("OwnScans", "--data.num_workers=2", "--data.val_split_mode=none")
+    assert (own.num_workers, own.val_split_mode, own.train_batch_size) == (2, "none", 4)
+    shapes = typed("OwnShapes", "--data.extra=3")
+    assert (shapes.extra, shapes.seed, shapes.subset, shapes.root) == (3, 7, "40", Path("a"))
+    with pytest.raises(ArgumentError, match="workers"):
+        typed("OwnScans", "--data.workers=2")
