@@ -1,7 +1,8 @@
-"""Models and datasets by name: the built-in ones and those of other packages.
+"""Models, methods and datasets by name: the built-in ones and those of other packages.
 
 A name stands for a lazy `"module:Class"`, so listing names imports nothing. Other packages add
-their own through the entry point groups `plane_anomalib.models` and `plane_anomalib.datasets`.
+their own through the entry point groups `plane_anomalib.models` and `plane_anomalib.datasets`, and
+what declares their arguments through `plane_anomalib.methods` and `plane_anomalib.settings`.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ import logging
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError, what_was_meant
-from plane_anomalib.core.sources import REQUIRED, default_arguments
 
 if TYPE_CHECKING:
     from plane_anomalib.core.results import Component
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BUILT_IN = "plane-anomalib"
+PARTS = ("pre_processor", "post_processor", "evaluator", "visualizer")
+"""Arguments that every model has from anomalib: its components, `True` for the usual one."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,7 @@ class RegistryEntry:
         origin: The distribution that brings it.
         config: Where its arguments are declared: `"module:Class"` of a frozen dataclass that can be
             imported without it; empty where only the class tells.
-        parts: Arguments that the class takes beside those of its config: whether, or which, parts
-            of anomalib's it has; all of them by default.
+        parts: Further arguments that it has, `True` by default.
     """
 
     name: str
@@ -60,10 +61,8 @@ class RegistryEntry:
         if config is not None:
             from plane_anomalib.core.configured import flat_arguments
 
-            declared = flat_arguments(config)
-            return {name: argument.default for name, argument in declared.items()} | (
-                dict.fromkeys(self.parts, True)
-            )
+            defaults = {name: each.default for name, each in flat_arguments(config).items()}
+            return defaults | dict.fromkeys(self.parts, True)
         loose = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         parameters = inspect.signature(self.load()).parameters.values()
         return {each.name: each.default for each in parameters if each.kind not in loose}
@@ -110,8 +109,8 @@ class Registry:
         kind: What the classes are, for messages: "model", "dataset".
         group: The entry point group in which other packages name theirs.
         built_in: Name to `"module:Class"` for the classes of this package.
-        configs: Name to `"module:Class"` for what declares their arguments.
-        parts: See `RegistryEntry`, for every class with a config.
+        configs: What declares their arguments, by the same names.
+        parts: Arguments that they have beside those declared ones.
     """
 
     def __init__(
@@ -119,13 +118,13 @@ class Registry:
         kind: str,
         group: str,
         built_in: Mapping[str, str],
-        configs: Mapping[str, str] | None = None,
+        configs: Registry | None = None,
         parts: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
         self.group = group
         self._built_in = built_in
-        self._configs = configs or {}
+        self._configs = configs
         self._parts = parts
         self._reported: set[str] = set()
 
@@ -134,10 +133,7 @@ class Registry:
         """All entries by name; a name that is taken already is reported and left out."""
         from importlib.metadata import entry_points  # a quarter of the package's import
 
-        found = {
-            name: RegistryEntry(name, target, BUILT_IN, self._configs.get(name, ""), self._parts)
-            for name, target in self._built_in.items()
-        }
+        found = {name: self._entry(name, target) for name, target in self._built_in.items()}
         for point in entry_points(group=self.group):
             origin = point.dist.name if point.dist else "an unknown package"
             if point.name in found:
@@ -147,7 +143,7 @@ class Registry:
                     "name already."
                 )
             else:
-                found[point.name] = RegistryEntry(point.name, point.value, origin)
+                found[point.name] = self._entry(point.name, point.value, origin)
         return found
 
     @property
@@ -186,17 +182,19 @@ class Registry:
             ConfigurationError: No such name, no such argument, or one without default is not given.
             PlaneAnomalibError: The class has to be imported and cannot be.
         """
+        from inspect import Parameter
+
         from plane_anomalib.core.results import Component
         from plane_anomalib.core.typed_data import to_plain
 
         entry = self.entry(name)
-        defaults = _defaults(entry)
+        defaults = entry.arguments()
         for argument in given:
             if argument not in defaults:
                 meant = what_was_meant(argument, defaults)
                 raise ConfigurationError(f"{entry.name} has no argument {argument!r}: {meant}")
         values = {**defaults, **given}
-        if absent := [argument for argument, value in values.items() if value is REQUIRED]:
+        if absent := [argument for argument, value in values.items() if value is Parameter.empty]:
             raise ConfigurationError(
                 f"{entry.name} needs {', '.join(absent)}: say it in its arguments."
             )
@@ -256,31 +254,31 @@ class Registry:
 
         vars(package).update(__getattr__=lazy, __plane_anomalib__=True)
 
+    def _entry(self, name: str, target: str, origin: str = BUILT_IN) -> RegistryEntry:
+        config = self._configs.entries.get(name) if self._configs else None
+        return RegistryEntry(name, target, origin, config.target if config else "", self._parts)
+
     def _report(self, sentence: str) -> None:
         if sentence not in self._reported:
             self._reported.add(sentence)
             logger.warning(sentence)
 
 
-@lru_cache(maxsize=64)
-def _defaults(entry: RegistryEntry) -> dict[str, Any]:
-    found = None if entry.config else default_arguments(entry.target)
-    return entry.arguments() if found is None else found
+# What `plane-anomalib` fits and judges with, without anomalib: the configs of plain methods.
+METHODS = Registry(
+    "method",
+    "plane_anomalib.methods",
+    {
+        "Plane": "plane_anomalib.models.plane.config:PlaneConfig",
+        "BTF": "plane_anomalib.models.btf.config:BTFConfig",
+        "PatchCore3D": "plane_anomalib.models.patchcore3d.config:PatchCore3DConfig",
+        "M3DM": "plane_anomalib.models.m3dm.config:M3DMConfig",
+        "Reg3DAD": "plane_anomalib.models.reg3dad.config:Reg3DADConfig",
+        "TemplateResidual": "plane_anomalib.models.template_residual.config:TemplateResidualConfig",
+    },
+)
 
-
-_TEMPLATE_RESIDUAL = "plane_anomalib.models.template_residual"
-
-_METHOD_CONFIGS = {
-    "Plane": "plane_anomalib.models.plane.config:PlaneConfig",
-    "BTF": "plane_anomalib.models.btf.config:BTFConfig",
-    "PatchCore3D": "plane_anomalib.models.patchcore3d.config:PatchCore3DConfig",
-    "M3DM": "plane_anomalib.models.m3dm.config:M3DMConfig",
-    "Reg3DAD": "plane_anomalib.models.reg3dad.config:Reg3DADConfig",
-    "TemplateResidual": f"{_TEMPLATE_RESIDUAL}.config:TemplateResidualConfig",
-}
-_ANOMALIB_PARTS = ("pre_processor", "post_processor", "evaluator", "visualizer")
-"""Of every model of anomalib's; True leaves their choice to the model."""
-
+# Their Lightning classes.
 MODELS = Registry(
     "model",
     "plane_anomalib.models",
@@ -290,15 +288,26 @@ MODELS = Registry(
         "PatchCore3D": "plane_anomalib.models.patchcore3d.lightning_model:PatchCore3D",
         "M3DM": "plane_anomalib.models.m3dm.lightning_model:M3DM",
         "Reg3DAD": "plane_anomalib.models.reg3dad.lightning_model:Reg3DAD",
-        "TemplateResidual": f"{_TEMPLATE_RESIDUAL}.lightning_model:TemplateResidual",
+        "TemplateResidual": (
+            "plane_anomalib.models.template_residual.lightning_model:TemplateResidual"
+        ),
     },
-    _METHOD_CONFIGS,
-    _ANOMALIB_PARTS,
+    METHODS,
+    PARTS,
 )
 
-# What `plane-anomalib` fits and judges with, without anomalib: the configs of plain methods, from
-# which the classes above have their arguments.
-METHODS = Registry("method", "plane_anomalib.methods", _METHOD_CONFIGS)
+SETTINGS = Registry(
+    "settings",
+    "plane_anomalib.settings",
+    {
+        "AnomalyShapeNet": "plane_anomalib.data.settings:AnomalyShapeNetSettings",
+        "Real3DAD": "plane_anomalib.data.settings:Real3DADSettings",
+        "MulSenAD": "plane_anomalib.data.settings:MulSenADSettings",
+        "MiniShift": "plane_anomalib.data.settings:MiniShiftSettings",
+        "PointCloudFolder": "plane_anomalib.data.settings:PointCloudFolderSettings",
+        "ProceduralShapes": "plane_anomalib.data.settings:ProceduralShapesSettings",
+    },
+)
 
 DATASETS = Registry(
     "dataset",
@@ -311,14 +320,7 @@ DATASETS = Registry(
         "PointCloudFolder": "plane_anomalib.data.folder:PointCloudFolder",
         "ProceduralShapes": "plane_anomalib.data.shapes:ProceduralShapes",
     },
-    {
-        "AnomalyShapeNet": "plane_anomalib.data.settings:AnomalyShapeNetSettings",
-        "Real3DAD": "plane_anomalib.data.settings:Real3DADSettings",
-        "MulSenAD": "plane_anomalib.data.settings:MulSenADSettings",
-        "MiniShift": "plane_anomalib.data.settings:MiniShiftSettings",
-        "PointCloudFolder": "plane_anomalib.data.settings:PointCloudFolderSettings",
-        "ProceduralShapes": "plane_anomalib.data.settings:ProceduralShapesSettings",
-    },
+    SETTINGS,
 )
 
 

@@ -7,15 +7,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Any
-
-REQUIRED = inspect.Parameter.empty
-"""Stands for the default of an argument that has none."""
 
 
 @dataclass(frozen=True)
@@ -47,36 +42,6 @@ def describe(target: str, *, imports: bool = True) -> ClassSummary:
     except BrokenModuleError as error:
         return ClassSummary(problem=str(error))
     return ClassSummary(summary)
-
-
-def default_arguments(target: str) -> dict[str, Any] | None:
-    """The arguments of a class's constructor and their defaults, from its source.
-
-    Args:
-        target: `"module:Class"`.
-
-    Returns:
-        Name to default, `REQUIRED` where there is none; None where the source does not tell: an
-        inherited constructor, `*args` or `**kwargs`, a default that is computed.
-    """
-    module, _, name = target.partition(":")
-    try:
-        found = _Reader(module.partition(".")[0]).definition(module, name)
-    except BrokenModuleError:
-        return None
-    body = [] if found is None else found.body
-    made = [n for n in body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
-    if not made or made[0].args.vararg or made[0].args.kwarg or made[0].decorator_list:
-        return None
-    given = made[0].args
-    positional = [*given.posonlyargs, *given.args]
-    padded = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
-    pairs = [*zip(positional, padded, strict=True)][1:]
-    pairs += zip(given.kwonlyargs, given.kw_defaults, strict=True)
-    try:
-        return {a.arg: REQUIRED if d is None else ast.literal_eval(d) for a, d in pairs}
-    except ValueError:
-        return None
 
 
 class BrokenModuleError(Exception):

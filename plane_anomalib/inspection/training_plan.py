@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.core.registry import MODELS
+from plane_anomalib.core.registry import MODELS, PARTS
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.inspection.scans import GoodScan, is_one_sided, lie_alike, unit_of
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from plane_anomalib.models.components.method import Method
 
 DEFAULT_MODEL = "TemplateResidual"
-PARTS = frozenset({"pre_processor", "post_processor", "evaluator", "visualizer"})
-"""Arguments that anomalib's parts are given by."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class TrainingError(ContractError):
     """The model cannot be trained, so that what needs a trained one cannot be checked."""
 
 
-class TrainingRun:
+class CheckedRun:
     """One run of `train`.
 
     Attributes:
@@ -132,7 +132,7 @@ class ModelUnderTest:
         return Engine(default_root_dir=folder, accelerator="cpu", devices=1, **quiet)
 
     @property
-    def trained(self) -> TrainingRun:
+    def trained(self) -> CheckedRun:
         """One run of `train` with the quick arguments, shared by all checks.
 
         Raises:
@@ -144,9 +144,9 @@ class ModelUnderTest:
         return outcome
 
     @cached_property
-    def _training(self) -> TrainingRun | Exception:
+    def _training(self) -> CheckedRun | Exception:
         try:
-            return TrainingRun(self)
+            return CheckedRun(self)
         except Exception as error:
             return error
 
