@@ -74,12 +74,12 @@ class RegistryEntry:
         return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
     def load_config(self) -> type | None:
-        """The frozen dataclass that declares its arguments; None where only the class tells."""
-        if not self.config:
-            return None
-        module_name, _, class_name = self.config.partition(":")
-        found: type = getattr(import_module(module_name), class_name)
-        return found
+        """The frozen dataclass that declares its arguments; None where only the class tells.
+
+        Raises:
+            PlaneAnomalibError: It cannot be imported.
+        """
+        return self._load(self.config) if self.config else None
 
     def load(self) -> type:
         """Import the class.
@@ -87,17 +87,20 @@ class RegistryEntry:
         Raises:
             PlaneAnomalibError: The module cannot be imported or has no such class.
         """
-        module_name, _, class_name = self.target.partition(":")
+        return self._load(self.target)
+
+    def _load(self, target: str) -> type:
+        module_name, _, class_name = target.partition(":")
         try:
             loaded = getattr(import_module(module_name), class_name)
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             raise PlaneAnomalibError(
-                f"{self.name} of {self.origin} cannot be loaded from {self.target} ({reason})."
+                f"{self.name} of {self.origin} cannot be loaded from {target} ({reason})."
             ) from error
         if not isinstance(loaded, type):
             raise PlaneAnomalibError(
-                f"{self.name} of {self.origin} is no class: {self.target} is {loaded!r}."
+                f"{self.name} of {self.origin} is no class: {target} is {loaded!r}."
             )
         return loaded
 
