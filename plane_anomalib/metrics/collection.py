@@ -67,8 +67,8 @@ class FloatSpool:
 
 
 @dataclass(frozen=True)
-class CloudScores:
-    """One cloud's raw scores.
+class TestedCloud:
+    """One test cloud: its raw scores, parted by the truth.
 
     Attributes:
         path: The cloud's file.
@@ -105,13 +105,13 @@ class ScoreCollection:
     def __init__(self, radius_factor: float | None = 2.5, memory_bytes: int = 2**29) -> None:
         self.radius_factor = radius_factor
         self._spool = FloatSpool(memory_bytes)
-        self._clouds: list[CloudScores] = []
+        self._clouds: list[TestedCloud] = []
 
     def __len__(self) -> int:
         return len(self._clouds)
 
     @property
-    def clouds(self) -> Sequence[CloudScores]:
+    def clouds(self) -> Sequence[TestedCloud]:
         """The clouds in the order of arrival."""
         return self._clouds
 
@@ -129,21 +129,19 @@ class ScoreCollection:
         """Add one cloud.
 
         Args:
-            path: The cloud's file, for the list of object scores.
+            path: See `TestedCloud`, as category, label and score.
             category: Its class.
             points: `(N, 3)` coordinates.
             label: True for an anomalous cloud, None when unknown.
             score: The raw object score.
             anomaly_map: `(N,)` raw scores of the points.
-            mask: `(N,)` true for anomalous points; None when unknown, which for a cloud labelled
-                normal means that all its points are normal.
+            mask: `(N,)` true for anomalous points; None when unknown: of a cloud labelled normal
+                all points are.
 
         Raises:
             ConfigurationError: A score is NaN, or lengths differ.
         """
-        cloud = CloudScores(
-            path=path, category=category, label=label, score=score, num_points=len(points)
-        )
+        cloud = TestedCloud(path, category, label, score, len(points))
         _check(cloud, anomaly_map, mask)
         if mask is None and label is False:
             mask = np.zeros(len(points), dtype=bool)
@@ -158,11 +156,11 @@ class ScoreCollection:
             )
         self._clouds.append(cloud)
 
-    def normal(self, cloud: CloudScores) -> Floats:
+    def normal(self, cloud: TestedCloud) -> Floats:
         """Scores of a cloud's normal points, `(N - P,)` float32."""
         return self._spool.get(cloud.normal)
 
-    def normals(self, clouds: Sequence[CloudScores]) -> Iterator[Floats]:
+    def normals(self, clouds: Sequence[TestedCloud]) -> Iterator[Floats]:
         """Scores of the normal points of several clouds, in pieces that fit in memory."""
         piece: list[Floats] = []
         for cloud in clouds:
@@ -173,18 +171,18 @@ class ScoreCollection:
         if piece:
             yield np.concatenate(piece)
 
-    def by_category(self) -> dict[str, list[CloudScores]]:
+    def by_category(self) -> dict[str, list[TestedCloud]]:
         """The clouds of each category, categories sorted by name."""
-        grouped: dict[str, list[CloudScores]] = {}
+        grouped: dict[str, list[TestedCloud]] = {}
         for cloud in self._clouds:
             grouped.setdefault(cloud.category, []).append(cloud)
         return dict(sorted(grouped.items()))
 
-    def export(self) -> list[CloudScores]:
+    def export(self) -> list[TestedCloud]:
         """The clouds with all their scores in memory, ready to be sent to another process."""
         return [replace(cloud, normal=self.normal(cloud)) for cloud in self._clouds]
 
-    def merge(self, others: Sequence[Sequence[CloudScores]], total: int) -> None:
+    def merge(self, others: Sequence[Sequence[TestedCloud]], total: int) -> None:
         """Replace the content by that of several processes, in the order of the dataset.
 
         A distributed sampler deals the clouds out in turn, and repeats some at the end so that all
@@ -211,7 +209,7 @@ class ScoreCollection:
         return find_regions(points[mask], self.radius_factor)
 
 
-def _check(cloud: CloudScores, anomaly_map: Floats | None, mask: NDArray[np.bool_] | None) -> None:
+def _check(cloud: TestedCloud, anomaly_map: Floats | None, mask: NDArray[np.bool_] | None) -> None:
     where = cloud.path or "a cloud"
     if cloud.score is not None and np.isnan(cloud.score):
         raise ConfigurationError(f"{where}: the object score is NaN; the model diverged.")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.results import METRIC_NAMES, CategoryCounts, Metrics, MetricValues
 from plane_anomalib.metrics.aupro import au_pro_from_counts, region_weights
-from plane_anomalib.metrics.collection import CloudScores, ScoreCollection
+from plane_anomalib.metrics.collection import ScoreCollection, TestedCloud
 from plane_anomalib.metrics.functional import (
     RankCounts,
     binary_metrics,
@@ -79,7 +79,7 @@ def count_categories(
 
 
 def object_scores(
-    clouds: Sequence[CloudScores],
+    clouds: Sequence[TestedCloud],
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Raw scores `(B,)` and labels `(B,)` of the clouds that have both."""
     known = [(c.score, c.label) for c in clouds if c.score is not None and c.label is not None]
@@ -87,7 +87,7 @@ def object_scores(
     return scores, np.array([label for _, label in known], dtype=bool)
 
 
-def point_counts(collection: ScoreCollection, clouds: Sequence[CloudScores]) -> RankCounts:
+def point_counts(collection: ScoreCollection, clouds: Sequence[TestedCloud]) -> RankCounts:
     """Rank counts of all points of the clouds that have point truth, regions as weights."""
     known = [cloud for cloud in clouds if cloud.point_truth]
     anomalous = [cloud.anomalous for cloud in known if len(cloud.anomalous)]
@@ -101,7 +101,7 @@ def point_counts(collection: ScoreCollection, clouds: Sequence[CloudScores]) -> 
 
 
 def _values(
-    collection: ScoreCollection, clouds: Sequence[CloudScores], pro_limit: float
+    collection: ScoreCollection, clouds: Sequence[TestedCloud], pro_limit: float
 ) -> MetricValues:
     objects = binary_metrics(*object_scores(clouds))
     points = point_counts(collection, clouds)
@@ -119,7 +119,7 @@ def _values(
     return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
-def _per_cloud_auroc(collection: ScoreCollection, clouds: Sequence[CloudScores]) -> float:
+def _per_cloud_auroc(collection: ScoreCollection, clouds: Sequence[TestedCloud]) -> float:
     """Mean over the clouds with both anomalous and normal points."""
     found = [
         rank_counts(cloud.anomalous, [collection.normal(cloud)]).auroc()
@@ -130,7 +130,7 @@ def _per_cloud_auroc(collection: ScoreCollection, clouds: Sequence[CloudScores])
     return float(np.mean(found)) if found else float("nan")
 
 
-def _floors(clouds: Sequence[CloudScores], values: MetricValues, pro_limit: float) -> MetricValues:
+def _floors(clouds: Sequence[TestedCloud], values: MetricValues, pro_limit: float) -> MetricValues:
     """What a random ranking gets (F1: what calling everything anomalous gets)."""
     _, labels = object_scores(clouds)
     known = [cloud for cloud in clouds if cloud.point_truth]
@@ -161,7 +161,7 @@ def _mean(rows: Sequence[MetricValues]) -> tuple[MetricValues, dict[str, int]]:
     return mean, over
 
 
-def _notes(category: str, clouds: Sequence[CloudScores]) -> list[str]:
+def _notes(category: str, clouds: Sequence[TestedCloud]) -> list[str]:
     """Why a category lacks metrics, one sentence each."""
     where = category or "(no category)"
     labels = [cloud.label for cloud in clouds]

@@ -32,8 +32,8 @@ from plane_anomalib.core.results import (
     write_metrics_json,
 )
 from plane_anomalib.metrics.collection import ScoreCollection
-from plane_anomalib.metrics.run_record import describe_run, utc_now
 from plane_anomalib.metrics.summary import summarise
+from plane_anomalib.models.lightning.run_record import describe_run, utc_now
 
 logger = logging.getLogger(__name__)
 

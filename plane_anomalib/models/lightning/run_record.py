@@ -36,18 +36,12 @@ def describe_run(
         model: The LightningModule.
         datamodule: The datamodule; None when bare loaders were tested.
     """
-    described_model = provenance.component(model, _arguments(model))
-    described_data = (
-        provenance.component(datamodule, _arguments(datamodule))
-        if datamodule is not None
-        else Component(provenance.UNKNOWN)
-    )
+    described_model, described_data = _described(model), _described(datamodule)
     seed = _seed(described_model, described_data)
     tables = _sample_tables(datamodule)
     files = _data_files(tables.values(), [cloud.path for cloud in collection.clouds])
     root = _common_root(files, getattr(datamodule, "root", None))
     device = torch.device(getattr(model, "device", "cpu"))
-    on_gpu = device.type == "cuda"
     return RunResult(
         versions=versions,
         seed=seed,
@@ -60,18 +54,32 @@ def describe_run(
         hardware=provenance.hardware(device),
         timing=timing,
         peak_memory_bytes=provenance.peak_memory_bytes(),
-        peak_gpu_memory_bytes=torch.cuda.max_memory_allocated(device) if on_gpu else None,
+        peak_gpu_memory_bytes=_peak_gpu_memory(device),
         metrics=metrics,
-        objects=[
-            ObjectScore(
-                path=provenance.relative_path(cloud.path, root),
-                category=cloud.category,
-                label=cloud.label,
-                score=cloud.score,
-            )
-            for cloud in collection.clouds
-        ],
+        objects=_object_scores(collection, root),
     )
+
+
+def _described(instance: Any) -> Component:
+    if instance is None:
+        return Component(provenance.UNKNOWN)
+    return provenance.component(instance, _arguments(instance))
+
+
+def _peak_gpu_memory(device: torch.device) -> int | None:
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
+
+def _object_scores(collection: ScoreCollection, root: Path) -> list[ObjectScore]:
+    return [
+        ObjectScore(
+            path=provenance.relative_path(cloud.path, root),
+            category=cloud.category,
+            label=cloud.label,
+            score=cloud.score,
+        )
+        for cloud in collection.clouds
+    ]
 
 
 def utc_now() -> str:
