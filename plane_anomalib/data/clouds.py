@@ -19,7 +19,6 @@ from plane_anomalib.core.errors import PointCloudFileError
 from plane_anomalib.data.settings import GeometrySource
 from plane_anomalib.data.validation import (
     NOT_SYNTHETIC,
-    default_anomaly,
     draw_variant,
     split_rows,
     synthetic_draws,
@@ -27,6 +26,7 @@ from plane_anomalib.data.validation import (
 )
 from plane_anomalib.formats.io import CloudKind, read_labelled_points, read_points
 from plane_anomalib.formats.labels import TOLERANCE, TruthForm, read_mask
+from plane_anomalib.generation.defects.ano3d import validation_defects
 
 Arrays = tuple[NDArray[np.float32], NDArray[np.bool_] | None, str]
 """Points `(N, 3)`, labels `(N,)` or None without point truth, and the kind of defect."""
@@ -213,7 +213,7 @@ def _loaded(row: SampleRow, reader: CloudReader, seed: int) -> Arrays:
         return points, mask, row.defect
     name = f"{row.category}/{Path(row.image_path).name}"
     generator = variant_generator(seed, name, row.variant, row.label_index)
-    anomaly = default_anomaly() if row.label_index else None
+    anomaly = validation_defects() if row.label_index else None
     return draw_variant(points, anomaly, generator)
 
 

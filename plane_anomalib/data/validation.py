@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.settings import check_share
-from plane_anomalib.generation.defects.ano3d import Ano3D
 from plane_anomalib.generation.defects.corruption import AnomalyTransform
 
 logger = logging.getLogger(__name__)
@@ -140,12 +139,3 @@ def draw_variant(
         "that marks points."
     )
     raise ConfigurationError(msg)
-
-
-def default_anomaly() -> AnomalyTransform:
-    """The paper's Ano3D, in the cloud's own pose and size.
-
-    The normal clouds keep theirs, so anything else would tell the two apart.
-    """
-    mix = {"bulge": 0.4, "concavity": 0.4, "hole": 0.2}
-    return Ano3D(mix, rotation="none", renormalise=False)

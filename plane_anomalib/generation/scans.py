@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.generation.defects.field_placement import unit_vector
+from plane_anomalib.generation.defects.corruption import random_direction
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.surfaces import ChangedRegion, Surface, gradient
 from plane_anomalib.geometry.neighbours import knn
@@ -18,6 +18,8 @@ from plane_anomalib.geometry.sampling import seen_from
 _LEAST_SHARE = 0.2
 """No augmentation leaves fewer of the points than this."""
 _RESAMPLE_NEIGHBOURS = 5
+_LEAST_SEEN = 0.5
+"""Share of a defect that a view of a cloud must show, or nobody could find it."""
 
 
 def deform_specimen(points: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -80,9 +82,37 @@ def vary_density(points: FloatArray, generator: np.random.Generator) -> FloatArr
 
 def view_from_one_side(points: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Keep what is seen from one random direction, by a depth buffer."""
-    direction = generator.normal(size=3)
-    direction /= np.linalg.norm(direction)
-    return _enough(points, seen_from(points, direction))
+    return _enough(points, seen_from(points, random_direction(generator)))
+
+
+def seen_from_one_side(
+    points: FloatArray, mask: NDArray[np.bool_], generator: np.random.Generator
+) -> NDArray[np.bool_]:
+    """What one direction shows; of several the first that shows the defect, else the best.
+
+    Args:
+        points: (N, 3) in any units.
+        mask: (N,), true on the defect; it may be empty.
+        generator: The only source of randomness.
+
+    Returns:
+        (N,), true where a point is seen.
+    """
+    best, most = np.ones(len(points), np.bool_), -1.0
+    for _ in range(_TRIES):
+        seen = seen_from(points, random_direction(generator))
+        share = float(seen[mask].mean()) if mask.any() else 1.0
+        if share > most:
+            best, most = seen, share
+        if share >= _LEAST_SEEN:
+            break
+    return best
+
+
+def posed_anyhow(points: FloatArray, generator: np.random.Generator) -> FloatArray:
+    """A cloud (N, 3) in a random pose, shifted by about half of its size."""
+    pose = random_pose(float(np.ptp(points, 0).max()), generator)
+    return np.asarray(points @ pose[:3, :3].T + pose[:3, 3], np.float32)
 
 
 def jitter(points: FloatArray, generator: np.random.Generator) -> FloatArray:
@@ -232,13 +262,13 @@ def view_of(surface: Surface, patch: ChangedRegion, generator: np.random.Generat
     points = surface.sample_patch(patch, 12_000.0, generator)
     points = points[patch.label(points)]
     if not len(points):
-        return unit_vector(generator)
+        return random_direction(generator)
     facing = gradient(patch.solid, points)
     facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
     mean = facing.mean(axis=0)
-    best, most = unit_vector(generator), -1.0
+    best, most = random_direction(generator), -1.0
     for _ in range(_TRIES):
-        toward = mean + _TURN * unit_vector(generator)
+        toward = mean + _TURN * random_direction(generator)
         toward /= max(float(np.linalg.norm(toward)), 1e-12)
         share = float(seen(surface, patch, points, toward).mean())
         if share > most:

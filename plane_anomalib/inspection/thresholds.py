@@ -11,30 +11,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.progress import Progress
-from plane_anomalib.data.clouds import CloudTable
-from plane_anomalib.data.validation import default_anomaly, draw_variant, variant_generator
-from plane_anomalib.generation.defects.ano3d import Ano3D
-from plane_anomalib.generation.defects.corruption import AnomalyTransform
-from plane_anomalib.generation.scans import random_pose
+from plane_anomalib.data.validation import draw_variant, variant_generator
+from plane_anomalib.generation.defects.ano3d import validation_defects
+from plane_anomalib.generation.scans import posed_anyhow, seen_from_one_side
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.geometry.sampling import seen_from
 from plane_anomalib.inspection.scans import GoodScan
+from plane_anomalib.inspection.scoring import score_cloud
 from plane_anomalib.inspection.training_plan import TrainingPlan
 from plane_anomalib.metrics.collection import ScoreCollection
-from plane_anomalib.models.components.method import Method
 
 MOST_FOLDS = 5
 _MOST_SCANS = 20
 """Scans that are scored; each takes seconds."""
 _LEAST_PER_LABEL = 16
-_VIEWS = 8
-_LEAST_SEEN = 0.5
-"""Share of a defect that a view must show, or nobody could find it."""
 
 Variant = tuple[FloatArray, NDArray[np.bool_]]
 
@@ -64,11 +59,11 @@ def held_out_scores(
     progress.start("Finding thresholds", len(folds) + 2 * judged * draws)
     collection = ScoreCollection(None)
     for fold in folds:
-        method = plan.make()
-        method.fit([(plan.category, fold.fitted)])
+        model = plan.make()
+        model.model.fit([(plan.category, fold.fitted)])
         progress.advance()
         for name, points in fold.judged:
-            _score(method, plan, name, points, draws, collection, progress)
+            _score(model, plan, name, points, draws, collection, progress)
     held = "each scan held out in turn"
     if len(scans) == 1:
         held = "one half of the only scan held out"
@@ -98,36 +93,14 @@ def variant_of(
     generator = variant_generator(plan.seed, name, variant, int(defect))
     cloud, mask = points, np.zeros(len(points), np.bool_)
     if variant or defect:
-        cloud, mask, _ = draw_variant(points, _anomaly(plan) if defect else None, generator)
+        anomaly = validation_defects(one_sided=plan.one_sided) if defect else None
+        cloud, mask, _ = draw_variant(points, anomaly, generator)
     if plan.one_sided:
-        seen = _view(cloud, mask, generator)
+        seen = seen_from_one_side(cloud, mask, generator)
         cloud, mask = cloud[seen], mask[seen]
     if not plan.common_pose:
-        pose = random_pose(float(np.ptp(cloud, 0).max()), generator)
-        cloud = np.asarray(cloud @ pose[:3, :3].T + pose[:3, 3], np.float32)
+        cloud = posed_anyhow(cloud, generator)
     return cloud, mask
-
-
-def _anomaly(plan: TrainingPlan) -> AnomalyTransform:
-    if not plan.one_sided:
-        return default_anomaly()
-    return Ano3D({"bulge": 0.5, "concavity": 0.5}, rotation="none", renormalise=False)
-
-
-def _view(
-    points: FloatArray, mask: NDArray[np.bool_], generator: np.random.Generator
-) -> NDArray[np.bool_]:
-    """What one direction shows; of several the first that shows the defect, else the best."""
-    best, most = np.ones(len(points), np.bool_), -1.0
-    for _ in range(_VIEWS):
-        direction = generator.normal(size=3)
-        seen = seen_from(points, direction / np.linalg.norm(direction))
-        share = float(seen[mask].mean()) if mask.any() else 1.0
-        if share > most:
-            best, most = seen, share
-        if share >= _LEAST_SEEN:
-            break
-    return best
 
 
 def _folds(scans: Sequence[GoodScan], seed: int) -> Iterator[_Fold]:
@@ -151,7 +124,7 @@ def _folds(scans: Sequence[GoodScan], seed: int) -> Iterator[_Fold]:
 
 
 def _score(
-    method: Method,
+    model: Any,
     plan: TrainingPlan,
     name: str,
     points: FloatArray,
@@ -162,51 +135,14 @@ def _score(
     wanted = [(variant, defect) for defect in (False, True) for variant in range(draws)]
     for variant, defect in wanted:
         cloud, mask = variant_of(points, name, variant, defect, plan)
-        scores = method(cloud, plan.category)
+        score, point_scores = score_cloud(model, cloud, plan.category)
         collection.add(
             path=name,
             category=plan.category,
             points=cloud,
             label=defect,
-            score=float(np.float32(scores.pred_score)),
-            anomaly_map=scores.anomaly_map,
+            score=score,
+            anomaly_map=point_scores.cpu().numpy(),
             mask=mask,
         )
         progress.advance()
-
-
-def labelled_scores(method: Method, clouds: CloudTable, progress: Progress) -> ScoreCollection:
-    """Score clouds whose defects are known.
-
-    Args:
-        method: Fitted or trained.
-        clouds: Each is read when its turn comes.
-        progress: Is told after each.
-    """
-    progress.start("Finding thresholds", len(clouds))
-    collection = ScoreCollection(None)
-    for cloud in clouds:
-        scores = method(cloud.points, cloud.category)
-        collection.add(
-            path=cloud.path,
-            category=cloud.category,
-            points=cloud.points,
-            label=cloud.anomalous,
-            score=float(np.float32(scores.pred_score)),
-            anomaly_map=scores.anomaly_map,
-            mask=cloud.mask,
-        )
-        progress.advance()
-    return collection
-
-
-def how_well(collection: ScoreCollection, threshold: float) -> str:
-    """What a threshold says of the clouds it was found on, in words."""
-    clouds = collection.clouds
-    called = [cloud.score is not None and cloud.score >= threshold for cloud in clouds]
-    defects = [said for said, cloud in zip(called, clouds, strict=True) if cloud.label]
-    good = [said for said, cloud in zip(called, clouds, strict=True) if not cloud.label]
-    return (
-        f"With its threshold it finds {sum(defects)} of {len(defects)} synthetic defects in "
-        f"held-out scans and calls {sum(good)} of {len(good)} good ones anomalous."
-    )

@@ -191,6 +191,21 @@ class Ano3D:
         return Labelled(cloud[keep], gaps <= rim)
 
 
+def validation_defects(*, one_sided: bool = False) -> Ano3D:
+    """The paper's defects for thresholds, in the cloud's own pose and size.
+
+    The normal clouds keep theirs, so anything else would tell the two apart.
+
+    Args:
+        one_sided: Whether scans show one side: then holes are no defects, since nobody can tell
+            them from what is hidden.
+    """
+    mix = {"bulge": 0.4, "concavity": 0.4, "hole": 0.2}
+    if one_sided:
+        mix = {"bulge": 0.5, "concavity": 0.5}
+    return Ano3D(mix, rotation="none", renormalise=False)
+
+
 def _leave(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
     return unlabelled(cloud)
 

@@ -109,6 +109,12 @@ def random_rotation(mode: RotationMode, generator: np.random.Generator) -> Float
     return turn.as_matrix().astype(np.float32)
 
 
+def random_direction(generator: np.random.Generator) -> NDArray[np.float64]:
+    """Draw a unit vector (3,), uniform over the sphere."""
+    vector = generator.normal(size=3)
+    return vector / np.linalg.norm(vector)
+
+
 def check_rotation(mode: str) -> None:
     """Raise a ConfigurationError unless `mode` is a `RotationMode`."""
     if mode not in get_args(RotationMode):

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from plane_anomalib.core.errors import DatasetError
+from plane_anomalib.generation.defects.corruption import random_direction
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.surfaces import Surface
 
@@ -73,7 +74,7 @@ class Outline:
 
 def frame_at(center: Array, normal: Array, generator: np.random.Generator) -> Place:
     """A frame with tangents turned at random."""
-    first = np.cross(normal, unit_vector(generator))
+    first = np.cross(normal, random_direction(generator))
     first /= np.linalg.norm(first)
     return Place(center, normal, first, np.cross(normal, first))
 
@@ -137,9 +138,3 @@ def piece_beyond(surface: Surface, beyond: NDArray[np.bool_], tip: int) -> NDArr
     low, high = points[mine].min(axis=0) - 0.03, points[mine].max(axis=0) + 0.03
     others = points[beyond & ~mine]
     return None if ((others > low) & (others < high)).all(axis=1).any() else mine
-
-
-def unit_vector(generator: np.random.Generator) -> Array:
-    """A uniform direction, `(3,)`."""
-    v = generator.normal(size=3)
-    return v / np.linalg.norm(v)

@@ -173,7 +173,9 @@ def scratch(surface: Surface, share: float, generator: np.random.Generator) -> C
     half_width = float(np.clip(0.6 * share * surface.area / length, 0.006, 0.018))
     places = [flat_place(surface, 0.08, generator) for _ in range(4)]
     starts = np.repeat([p.center for p in places], 6, axis=0)
-    paths = _walks(surface, starts, None, length, 0.012, 0.12, generator)
+    paths = _walks(
+        surface, starts, _headings(surface, starts, generator), length, 0.012, 0.12, generator
+    )
     longest = int(np.argmax([len(p) for p in paths]))
     best, place = paths[longest], places[longest // 6]
     depth = min(generator.uniform(0.01, 0.02), 1.2 * half_width, 0.45 * thickness(surface, place))
@@ -197,7 +199,18 @@ def crack(surface: Surface, share: float, generator: np.random.Generator) -> Cha
     depth = min(depth, 0.6 * wall)
     half_width = float(np.clip(0.3 * depth, 0.004, 0.007))
     starts = np.repeat(place.center[None], 24, axis=0)
-    trunk = max(_walks(surface, starts, None, 0.6 * length, 0.01, 0.38, generator), key=len)
+    trunk = max(
+        _walks(
+            surface,
+            starts,
+            _headings(surface, starts, generator),
+            0.6 * length,
+            0.01,
+            0.38,
+            generator,
+        ),
+        key=len,
+    )
     forks = generator.integers(len(trunk) // 4, max(3 * len(trunk) // 4, len(trunk) // 4 + 1), 3)
     ahead = np.minimum(forks + 1, len(trunk) - 1)
     turn = np.radians(generator.uniform(35, 65, 3)) * generator.choice([-1.0, 1.0], 3)
@@ -249,7 +262,7 @@ def _carve(surface: Surface, strokes: list[_Stroke], section: str) -> ChangedReg
 def _walks(
     surface: Surface,
     starts: Array,
-    headings: Array | None,
+    headings: Array,
     length: float,
     step: float,
     wobble: float,
@@ -260,7 +273,7 @@ def _walks(
     Args:
         surface: The object.
         starts: Where they begin, `(B, 3)` on the surface.
-        headings: First directions `(B, 3)`, or None for random ones.
+        headings: First directions `(B, 3)`.
         length: Length of a walk, in extents.
         step: Length of a step, in extents.
         wobble: Standard deviation of the change of direction at each step, in radians.
@@ -270,23 +283,26 @@ def _walks(
         One path `(K, 3)` for each start, K at least 2.
     """
     normal = _onto(surface, starts)[1]
-    if headings is None:
-        frames = [frame_at(s, n, generator) for s, n in zip(starts, normal, strict=True)]
-        headings = np.array([frame.first for frame in frames])
     at, heading, alive = starts, headings, np.ones(len(starts), dtype=bool)
     paths: list[list[Array]] = [[s] for s in starts]
     for _ in range(max(2, int(length / step))):
         heading = _turned(heading, normal, generator.normal(0.0, wobble, (len(at), 1)))
         after, new_normal = _beside(surface, at + step * heading, normal)
-        moved = np.linalg.norm(after - at, axis=1)
-        alive &= ((normal * new_normal).sum(axis=1) > 0.8) & (moved < 1.5 * step)
+        on_course = np.linalg.norm(after - at, axis=1) < 1.5 * step
+        alive &= on_course & ((normal * new_normal).sum(axis=1) > 0.8)
         for i in np.flatnonzero(alive):
             paths[i].append(after[i])
-        at = np.where(alive[:, None], after, at)
-        normal = np.where(alive[:, None], new_normal, normal)
         if not alive.any():
             break
+        at = np.where(alive[:, None], after, at)
+        normal = np.where(alive[:, None], new_normal, normal)
     return [np.array(p if len(p) > 1 else [p[0], p[0] + 1e-3]) for p in paths]
+
+
+def _headings(surface: Surface, starts: Array, generator: np.random.Generator) -> Array:
+    """Random directions in the surface at places `(B, 3)`, `(B, 3)`."""
+    places = zip(starts, _onto(surface, starts)[1], strict=True)
+    return np.array([frame_at(*place, generator).first for place in places])
 
 
 def _turned(heading: Array, normal: Array, turn: Array) -> Array:

@@ -9,7 +9,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.generation.defects.corruption import Action, Labelled, unlabelled
+from plane_anomalib.generation.defects.corruption import (
+    Action,
+    Labelled,
+    random_direction,
+    unlabelled,
+)
 from plane_anomalib.generation.defects.kinds import KINDS
 from plane_anomalib.generation.defects.patches import SurfacePatch, displace, grow_patch
 from plane_anomalib.generation.defects.profiles import (
@@ -216,7 +221,7 @@ def bend(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
     direction, beyond = _cut(cloud, (0.06, 0.25), generator)
     near = np.abs(beyond) <= max(0.05, float(np.abs(beyond).min()))
     pivot = cloud[near].mean(0, dtype=np.float64)
-    axis = np.cross(direction, _unit(generator))
+    axis = np.cross(direction, random_direction(generator))
     axis /= max(float(np.linalg.norm(axis)), 1e-9)
     ramp = smoothstep(beyond / generator.uniform(0.15, 0.4))
     angles = np.deg2rad(generator.uniform(5, 20)) * ramp
@@ -236,7 +241,7 @@ def broken(cloud: FloatArray, generator: np.random.Generator) -> Labelled:
     direction, beyond = _cut(cloud, (0.03, 0.15), generator)
     waves, phases = np.zeros((3, 4)), np.zeros((1, 4))
     for wave in range(4):
-        across = np.cross(direction, _unit(generator))
+        across = np.cross(direction, random_direction(generator))
         phases[0, wave] = generator.uniform(0, 2 * np.pi)
         waves[:, wave] = generator.uniform(5, 20) * across
     beyond = beyond + fracture(cloud.astype(np.float64), waves, phases, 0.015)
@@ -269,14 +274,9 @@ def _cut(
     cloud: FloatArray, share: tuple[float, float], generator: np.random.Generator
 ) -> tuple[Array, Array]:
     """A random plane with a share of the points beyond: direction, signed distances (N,)."""
-    direction = _unit(generator)
+    direction = random_direction(generator)
     along = cloud @ direction
     return direction, along - np.quantile(along, 1 - generator.uniform(*share))
-
-
-def _unit(generator: np.random.Generator) -> Array:
-    vector = generator.normal(size=3)
-    return vector / np.linalg.norm(vector)
 
 
 POINT_DEFECTS: dict[str, Action] = {
