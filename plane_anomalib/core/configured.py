@@ -106,11 +106,10 @@ def to_arguments(config: Any) -> dict[str, Any]:
 def configured(config: type) -> Callable[[type[T]], type[T]]:
     """Make the fields of a config arguments of a class.
 
-    A class without `__init__` gets one. It makes `self.config` of its arguments before anything
-    else, so that what cannot work is refused first, calls the parent's `__init__` with those that
-    the parent takes, and at last `self.build()`, if there is such a method. In a subclass that is
-    configured anew, config and `build` are those of the subclass, once. The arguments are real
-    local variables, from which Lightning's `save_hyperparameters` reads them:
+    A class without `__init__` gets one. It makes `self.config` of its arguments first, so that what
+    cannot work is refused, calls the parent's `__init__` with those that the parent takes, and at
+    last `self.build()`, if there is one. A subclass that is configured anew has its own config and
+    `build`, once. Lightning's `save_hyperparameters` finds the arguments as local variables:
 
         @configured(PlaneConfig)
         class Plane(PointCloudMixin, AnomalibModule):
@@ -119,9 +118,8 @@ def configured(config: type) -> Callable[[type[T]], type[T]]:
             def build(self) -> None:
                 self.model = PlaneModel(self.config)
 
-    A class with `__init__(self, <its own>, **arguments)` keeps it; `arguments` are documented as
-    the fields, to be handed on or made a config of. (Not for one whose parent saves
-    hyper-parameters, which Lightning looks for among the local variables.)
+    A class with `__init__(self, <its own>, **arguments)` keeps it; `arguments` are spelt out as the
+    fields. (Not where a parent saves hyper-parameters: Lightning looks at local variables.)
 
         @configured(LoaderSettings)
         class MyScans(PointCloudDataModule):
@@ -132,7 +130,7 @@ def configured(config: type) -> Callable[[type[T]], type[T]]:
         config: A frozen dataclass, every field with a line under `Args:`.
 
     Returns:
-        A decorator that changes the class's `__init__` and docstring, and returns the class.
+        A decorator that gives a class its `__init__` and its docstring's `Args:`.
     """
 
     def decorate(cls: type[T]) -> type[T]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -66,7 +66,7 @@ def sample_row(
     mask: Path | None = None,
     labels: Path | None = None,
 ) -> dict[str, object]:
-    """One row of a dataset's table.
+    """One row of a dataset's table: the fields of a `SampleRow`.
 
     Args:
         path: The cloud.
@@ -76,20 +76,10 @@ def sample_row(
         mask: The ground-truth file of an anomalous cloud.
         labels: The file that says whether the cloud is anomalous, where names and folders do not;
             it counts as part of the data.
-
-    Returns:
-        The fields of a `SampleRow`.
     """
-    return {
-        "image_path": str(path),
-        "split": split,
-        "label_index": int(defect != "good"),
-        "category": category,
-        "defect": defect,
-        "mask_path": "" if mask is None else str(mask),
-        "label_path": "" if labels is None else str(labels),
-        "variant": NOT_SYNTHETIC,
-    }
+    label = int(defect != "good")
+    truths = (str(mask or ""), str(labels or ""))
+    return asdict(SampleRow(str(path), split, label, category, defect, *truths))
 
 
 @dataclass(frozen=True)
