@@ -5,7 +5,7 @@
 prints, for each checkout (this one by default), the files of the package that run
 
 1. from a scan to its score: `plane-anomalib predict` on one cloud, by TemplateResidual,
-2. from `anomalib train --model Plane` to the first loss,
+2. from `anomalib train --model Plane` on a folder of scans to the first loss,
 
 and 3. those that a new method in the tree is made of or stands on: its own (BTF's, the shortest)
 and what they import. A file runs if one of its functions is called, not when it is imported. The
@@ -34,8 +34,8 @@ RUN = "from plane_anomalib.cli import main; main()"
 METHOD = "models/btf"
 LOSS = "models/plane/loss.py"
 TRAIN = (
-    "train --model Plane --data ProceduralShapes --data.category vase0 --data.num_points 1000 "
-    "--model.num_points 256 --model.num_views 1 --model.max_steps 1 --model.visualizer false"
+    "train --model Plane --data PointCloudFolder --data.root part --model.num_points 256 "
+    "--model.num_views 1 --model.max_steps 1 --model.visualizer false"
 )
 
 
@@ -62,19 +62,31 @@ def main() -> None:
 def predicting(checkout: Path) -> list[str]:
     """Files that run when one cloud is judged."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "good").mkdir()
-        generator = np.random.default_rng(0)
-        for number in range(4):
-            np.save(Path(folder) / f"good/{number}.npy", lumpy(generator))
-        np.save(Path(folder) / "one.npy", lumpy(generator))
+        write_scans(Path(folder), "good/{}.npy", 4)
+        write_scans(Path(folder), "one.npy", 1)
         call(checkout, folder, "-c", RUN, "train", "good", "--out", "part")
         return traced(checkout, folder, "predict part one.npy --out answers")
 
 
 def training(checkout: Path) -> list[str]:
-    """Files that run until PLANE has its first loss."""
+    """Files that run until PLANE has its first loss, on a folder of scans."""
     with tempfile.TemporaryDirectory() as folder:
+        for split, count in (("train", 4), ("test/good", 2), ("test/dent", 2)):
+            write_scans(Path(folder), f"part/{split}/{{}}.npy", count)
         return traced(checkout, folder, TRAIN)
+
+
+def write_scans(folder: Path, pattern: str, count: int) -> None:
+    """Scans of a lumpy ball, each (4000, 3) float32 with other points and in another pose."""
+    generator = np.random.default_rng(len(pattern))
+    for number in range(count):
+        points = generator.normal(size=(4_000, 3))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        points *= 1 + 0.2 * np.sin(points @ np.array([[3.0], [5.0], [2.0]]))
+        turn, _ = np.linalg.qr(generator.normal(size=(3, 3)))
+        path = folder / pattern.format(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, (10 * points @ turn).astype(np.float32))
 
 
 def method_files(package: Path) -> list[str]:
@@ -88,15 +100,6 @@ def method_files(package: Path) -> list[str]:
                 for name in (*names, str(node.module)):
                     found.add(package.parent / f"{name.replace('.', '/')}.py")
     return sorted(f.relative_to(package).as_posix() for f in found if f.is_file())
-
-
-def lumpy(generator: np.random.Generator) -> np.ndarray:
-    """A scan of a lumpy ball, (4000, 3) float32: other points and another pose each time."""
-    points = generator.normal(size=(4_000, 3))
-    points /= np.linalg.norm(points, axis=1, keepdims=True)
-    points *= 1 + 0.2 * np.sin(points @ np.array([[3.0], [5.0], [2.0]]))
-    turn, _ = np.linalg.qr(generator.normal(size=(3, 3)))
-    return (10 * points @ turn).astype(np.float32)
 
 
 def call(checkout: Path, folder: str, *words: str) -> str:
