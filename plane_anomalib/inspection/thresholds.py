@@ -11,20 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.progress import Progress
+from plane_anomalib.data.clouds import CloudTable
 from plane_anomalib.data.validation import draw_variant, variant_generator
 from plane_anomalib.generation.defects.ano3d import validation_defects
 from plane_anomalib.generation.scans import posed_anyhow, seen_from_one_side
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.inspection.scans import GoodScan
-from plane_anomalib.inspection.scoring import score_cloud
 from plane_anomalib.inspection.training_plan import TrainingPlan
 from plane_anomalib.metrics.collection import ScoreCollection
+from plane_anomalib.models.components.method import Method
 
 MOST_FOLDS = 5
 _MOST_SCANS = 20
@@ -59,11 +59,11 @@ def held_out_scores(
     progress.start("Finding thresholds", len(folds) + 2 * judged * draws)
     collection = ScoreCollection(None)
     for fold in folds:
-        model = plan.make()
-        model.model.fit([(plan.category, fold.fitted)])
+        method = plan.make()
+        method.fit([(plan.category, fold.fitted)])
         progress.advance()
         for name, points in fold.judged:
-            _score(model, plan, name, points, draws, collection, progress)
+            _score(method, plan, name, points, draws, collection, progress)
     held = "each scan held out in turn"
     if len(scans) == 1:
         held = "one half of the only scan held out"
@@ -124,7 +124,7 @@ def _folds(scans: Sequence[GoodScan], seed: int) -> Iterator[_Fold]:
 
 
 def _score(
-    model: Any,
+    method: Method,
     plan: TrainingPlan,
     name: str,
     points: FloatArray,
@@ -135,14 +135,51 @@ def _score(
     wanted = [(variant, defect) for defect in (False, True) for variant in range(draws)]
     for variant, defect in wanted:
         cloud, mask = variant_of(points, name, variant, defect, plan)
-        score, point_scores = score_cloud(model, cloud, plan.category)
+        scores = method(cloud, plan.category)
         collection.add(
             path=name,
             category=plan.category,
             points=cloud,
             label=defect,
-            score=score,
-            anomaly_map=point_scores.cpu().numpy(),
+            score=float(np.float32(scores.pred_score)),
+            anomaly_map=scores.anomaly_map,
             mask=mask,
         )
         progress.advance()
+
+
+def labelled_scores(method: Method, clouds: CloudTable, progress: Progress) -> ScoreCollection:
+    """Score clouds whose defects are known.
+
+    Args:
+        method: Fitted or trained.
+        clouds: Each is read when its turn comes.
+        progress: Is told after each.
+    """
+    progress.start("Finding thresholds", len(clouds))
+    collection = ScoreCollection(None)
+    for cloud in clouds:
+        scores = method(cloud.points, cloud.category)
+        collection.add(
+            path=cloud.path,
+            category=cloud.category,
+            points=cloud.points,
+            label=cloud.anomalous,
+            score=float(np.float32(scores.pred_score)),
+            anomaly_map=scores.anomaly_map,
+            mask=cloud.mask,
+        )
+        progress.advance()
+    return collection
+
+
+def how_well(collection: ScoreCollection, threshold: float) -> str:
+    """What a threshold says of the clouds it was found on, in words."""
+    clouds = collection.clouds
+    called = [cloud.score is not None and cloud.score >= threshold for cloud in clouds]
+    defects = [said for said, cloud in zip(called, clouds, strict=True) if cloud.label]
+    good = [said for said, cloud in zip(called, clouds, strict=True) if not cloud.label]
+    return (
+        f"With its threshold it finds {sum(defects)} of {len(defects)} synthetic defects in "
+        f"held-out scans and calls {sum(good)} of {len(good)} good ones anomalous."
+    )
