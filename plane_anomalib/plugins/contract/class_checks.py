@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ def arguments(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     names = [parameter.name for parameter in parameters]
     untyped = [p.name for p in parameters if p.annotation is inspect.Parameter.empty]
     required = [p.name for p in parameters if p.default is inspect.Parameter.empty]
-    silent = [name for name in names if f"    {name}: " not in text]
+    silent = [name for name in names if not re.search(rf"^    {name}(?: \(.*\))?: ", text, re.M)]
     missing = [name for name in _COMMON if name not in names]
     expect(not required, f"No default for {_listed(required)}: `--model Name` alone must work.")
     expect(not untyped, f"No annotation for {_listed(untyped)}: the command line parses by type.")

@@ -30,6 +30,7 @@ def test_every_name_in_the_package_is_the_new_one(
         "README.md",
         "pyproject.toml",
         f"{package}/__init__.py",
+        f"{package}/config.py",
         f"{package}/lightning_model.py",
         f"{package}/torch_model.py",
         f"tests/test_{package}.py",
@@ -43,6 +44,9 @@ def test_every_name_in_the_package_is_the_new_one(
     assert project["name"] == package.replace("_", "-")
     entry = project["entry-points"]["plane_anomalib.models"]
     assert entry == {cls: f"{package}.lightning_model:{cls}"}
+    assert project["entry-points"]["plane_anomalib.methods"] == {
+        cls: f"{package}.config:{cls}Config"
+    }
     assert [path.name for path in folder.parent.iterdir()] == [package]
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model_name.config import ModelNameConfig
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.sampling import random_subsample
-from plane_anomalib.models.components.fitted_model import CloudDetector
+from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
 from plane_anomalib.models.components.method import CloudScores
 
 Points = NDArray[np.float32]
@@ -61,3 +63,8 @@ class ModelNameDetector(CloudDetector):
         anomaly_map = distances[:, 0]
         highest = np.sort(anomaly_map)[-max(1, len(cloud) // 100) :]
         return CloudScores(anomaly_map, float(highest.mean()))
+
+
+def create_model_name(config: ModelNameConfig) -> FittedModel:
+    """Make the method: a detector for each category."""
+    return FittedModel(partial(ModelNameDetector, config.num_points, config.seed))
