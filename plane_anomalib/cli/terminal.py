@@ -119,10 +119,11 @@ class StageLines(Progress):
         self._began = self._said = 0.0
 
     def start(self, what: str, total: int, done: int = 0) -> None:
-        """Say what begins."""
-        self._done, self._total = done, total
+        """Say what begins, or how much of it is left."""
+        self._done, self._total = 0, total - done
         self._began = self._said = time.monotonic()
-        _line(f"{what} ({total} step{'s' if total != 1 else ''})" if total else what)
+        steps = f"{self._total} step{'s' if self._total != 1 else ''}"
+        _line(f"{what} ({steps})" if total else what)
 
     def advance(self, count: int = 1) -> None:
         """Say how far it is, unless that has just been said."""
