@@ -2,14 +2,14 @@
 
 (function () {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const palette = decode(data.palette, Uint8Array);
+  const colours = new Colours(data);
   const get = (id) => document.getElementById(id);
   const cloud = unpackCloud(data.cloud, data.scores);
   const indices = decode(data.indices, Uint32Array);
   const regionOf = decode(data.regionOf, Uint16Array);
   const counts = decode(data.slider.counts, Uint32Array);
   const own = data.pointThreshold;
-  const NO_REGION = 65535, TURN = 0.12;
+  const NO_REGION = 65535;
   const MODES = [
     ["map", "Anomaly map", cloud.scores !== null],
     ["above", "Above threshold", cloud.scores !== null],
@@ -27,36 +27,21 @@
 
   // ---- colours -------------------------------------------------------------------------------
   // Below the threshold cold, above it hot: where it leaves the scale, the scale goes with it.
-  function scoreColour(score, out, at) {
+  function colourScale() {
     const center = threshold();
     let { low, high } = data.scale;
     if (center >= high) high = center + Math.max(center - low, 1e-12);
     if (center <= low) low = center - Math.max(high - center, 1e-12);
-    let share = score < center ? 0.5 * (score - low) / (center - low)
-      : 0.5 + 0.5 * (score - center) / (high - center);
-    share = Math.min(1, Math.max(0, share));
-    const entry = 3 * Math.round(share * 255);
-    for (let k = 0; k < 3; k++) {
-      out[at + k] = Number.isNaN(score) ? data.colours.neutral[k] : palette[entry + k];
-    }
+    return { low, center, high };
   }
 
   function coloursOf(mode) {
-    const { neutral, defect, found, falseAlarm } = data.colours;
-    const out = new Uint8Array(3 * cloud.count), limit = threshold();
-    for (let i = 0; i < cloud.count; i++) {
-      if (mode === "map") {
-        scoreColour(cloud.scores[i], out, 3 * i);
-        continue;
-      }
-      const truth = cloud.truth !== null && cloud.truth[i], above = mode === "above" && cloud.scores[i] >= limit;
-      let colour = neutral;
-      if (mode === "truth" && truth) colour = defect;
-      else if (above) colour = cloud.truth === null ? defect : truth ? found : falseAlarm;
-      else if (mode === "above" && truth) colour = defect;
-      out.set(colour, 3 * i);
+    if (mode === "map") return colours.ofScores(cloud.scores, colourScale());
+    if (mode === "above") {
+      const limit = threshold();
+      return colours.ofCalls(Uint8Array.from(cloud.scores, (v) => (v >= limit ? 1 : 0)), cloud.truth);
     }
-    return out;
+    return colours.ofMask(cloud.count, mode === "truth" ? cloud.truth : null);
   }
 
   // ---- viewers -------------------------------------------------------------------------------
@@ -93,9 +78,7 @@
       const scan = unpackCloud(data.good, data.scores, cloud);
       scan.rotation = cloud.rotation;
       good.show(scan);
-      const grey = new Uint8Array(3 * scan.count);
-      for (let i = 0; i < scan.count; i++) grey.set(data.colours.neutral, 3 * i);
-      good.paint([grey]);
+      good.paint([colours.ofMask(scan.count, null)]);
       keys(good);
     }
     requestAnimationFrame(() => follow(viewer));
@@ -196,7 +179,9 @@
     get("above").textContent = `${whole(above)} of ${whole(data.cloud.total)} points above (${percent(above, data.cloud.total)})`;
     get("threshold").setAttribute("aria-valuetext", `${number(limit, 5)}, ${get("above").textContent}`);
     get("reset").disabled = state.stop === null;
-    drawHistogram(get("histogram"), cloud, { scale: slider, colours: data.colours }, limit, scoreColour);
+    const scale = colourScale();
+    drawHistogram(get("histogram"), cloud, { scale: slider, colours: data.colours }, limit,
+      (score, out, at) => colours.writeScore(score, scale, out, at));
     if (state.point !== null) showPoint(get("point"), facts(state.point));
   }
 
@@ -215,23 +200,16 @@
 
   // ---- keys ----------------------------------------------------------------------------------
   function keys(mine) {
-    const turns = {
-      ArrowLeft: [-TURN, 0], ArrowRight: [TURN, 0], ArrowUp: [0, -TURN], ArrowDown: [0, TURN],
-    };
     mine.canvas.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const { key } = event, names = Object.keys(VIEWS);
-      if (turns[key]) mine.turn(...turns[key]);
-      else if (key === "+" || key === "=") mine.magnify(1.2);
-      else if (key === "-") mine.magnify(1 / 1.2);
-      else if (key === "0") chooseView("reset");
+      if (key === "0") chooseView("reset");
       else if ("123456".includes(key)) chooseView(names[Number(key) - 1]);
       else if (key === "p" || key === "P") pickMiddle();
       else if (key === "Escape") letGo();
-      else return;
+      else if (!mine.handleKey(key)) return;
       event.preventDefault();
       mine.redraw();
-      if (turns[key]) moved(mine);
     });
   }
 
@@ -254,12 +232,6 @@
     made.addEventListener("click", action);
     place.append(made);
     return made;
-  }
-
-  function setTheme(dark) {
-    document.documentElement.classList.toggle("dark", dark);
-    repaint();
-    if (good !== null) good.redraw();
   }
 
   for (const [key, label, usable] of MODES) {
@@ -300,11 +272,6 @@
     regions: data.regions, threshold: own, units: data.units,
   }, chooseRegion);
   showPoint(get("point"), null);
-  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-  scheme.addEventListener("change", () => setTheme(scheme.matches));
-  get("theme").addEventListener("click", () => {
-    setTheme(!document.documentElement.classList.contains("dark"));
-  });
   if (!viewer.context) {
     get("notice").hidden = false;
     get("notice").textContent = "This browser gives the page no canvas to draw on; the picture beside it shows the map.";
@@ -314,7 +281,10 @@
   keys(viewer);
   setSlider();
   showGood();
-  setTheme(scheme.matches);
+  switchTheme(() => {
+    repaint();
+    if (good !== null) good.redraw();
+  });
   new ResizeObserver(() => { repaint(); follow(viewer); }).observe(get("stages"));
   // For tests, and for those who ask in the console.
   window.inspection = { viewer, state, cloud, facts, good: () => good };

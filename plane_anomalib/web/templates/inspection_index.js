@@ -16,14 +16,8 @@
     get("none").hidden = matches > 0;
   }
 
-  const scheme = window.matchMedia("(prefers-color-scheme: dark)");
-  const setTheme = (dark) => document.documentElement.classList.toggle("dark", dark);
-  scheme.addEventListener("change", () => setTheme(scheme.matches));
-  get("theme").addEventListener("click", () => {
-    setTheme(!document.documentElement.classList.contains("dark"));
-  });
   get("search").addEventListener("input", filter);
   get("decision").addEventListener("change", filter);
-  setTheme(scheme.matches);
+  switchTheme(() => {});
   filter();
 }());

@@ -118,36 +118,25 @@ function drawObjects(canvas, data) {
 
 // A table that sorts by any of its columns.
 function fillMetrics(table, place, list) {
-  let sorted = null, down = true;
   const line = (entry) => {
     const row = element("tr");
-    row.append(element("td", entry.name), ...entry.values.map((v) => element("td", v === null ? "-" : v.toFixed(4), "number")));
+    row.append(element("td", entry.name), ...entry.values.map((value) => {
+      const cell = element("td", value === null ? "-" : value.toFixed(4), "number");
+      if (value !== null) cell.dataset.value = String(value);
+      return cell;
+    }));
     return row;
-  };
-  const fill = () => {
-    const rows = table.rows.slice();
-    if (sorted !== null) {
-      const key = (r) => (sorted < 0 ? r.name : r.values[sorted] === null ? -Infinity : r.values[sorted]);
-      rows.sort((a, b) => (down ? -1 : 1) * compare(key(a), key(b)));
-    }
-    place.tBodies[0].replaceChildren(...rows.map(line));
   };
   const head = element("tr");
   ["category", ...table.columns].forEach((title, i) => {
     const cell = element("th", undefined, i ? "number" : ""), button = element("button", title);
     button.type = "button";
-    button.addEventListener("click", () => {
-      down = sorted === i - 1 ? !down : i > 0;
-      sorted = i - 1;
-      for (const other of head.cells) other.removeAttribute("aria-sort");
-      cell.setAttribute("aria-sort", down ? "descending" : "ascending");
-      fill();
-    });
     cell.append(button);
     head.append(cell);
   });
   place.tHead.append(head);
+  place.tBodies[0].append(...table.rows.map(line));
   place.tFoot.append(...table.summary.map(line));
   list.append(...table.notes.map((note) => element("li", note)));
-  fill();
+  makeSortable(place);
 }

@@ -3,7 +3,7 @@
 
 (function () {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const palette = decode(data.palette, Uint8Array);
+  const colours = new Colours(data);
   const get = (id) => document.getElementById(id);
   const MODES = [
     { key: "input", label: "Input" },
@@ -18,21 +18,10 @@
   };
 
   // ---- colours -------------------------------------------------------------------------------
-  function fraction(score) {
-    const { low, high } = data.scale;
-    let { center } = data.scale;
-    if (state.threshold !== null) center = state.threshold;
-    if (score <= low) return 0;
-    if (score >= high) return 1;
-    return score < center ? 0.5 * (score - low) / (center - low)
-      : 0.5 + 0.5 * (score - center) / (high - center);
-  }
-
-  function scoreColour(score, out, at) {
-    const entry = 3 * Math.round(fraction(score) * 255);
-    for (let k = 0; k < 3; k++) {
-      out[at + k] = Number.isNaN(score) ? data.colours.neutral[k] : palette[entry + k];
-    }
+  // The threshold, wherever it was moved to, is the scale's middle.
+  function colourScale() {
+    const { low, center, high } = data.scale;
+    return { low, center: state.threshold === null ? center : state.threshold, high };
   }
 
   // The stored prediction, or scores against the threshold once it was moved.
@@ -43,24 +32,9 @@
   }
 
   function paneColours(mode, cloud) {
-    const { neutral, defect, found, falseAlarm } = data.colours;
-    const out = new Uint8Array(3 * cloud.count);
-    const calls = mode === "prediction" ? called(cloud) : null;
-    for (let i = 0; i < cloud.count; i++) {
-      if (mode === "score") {
-        scoreColour(cloud.scores[i], out, 3 * i);
-        continue;
-      }
-      const truth = cloud.truth !== null && cloud.truth[i];
-      let colour = neutral;
-      if (mode === "truth" && truth) colour = defect;
-      if (mode === "prediction") {
-        if (calls[i]) colour = cloud.truth === null ? defect : truth ? found : falseAlarm;
-        else if (truth) colour = defect;
-      }
-      out.set(colour, 3 * i);
-    }
-    return out;
+    if (mode === "score") return colours.ofScores(cloud.scores, colourScale());
+    if (mode === "prediction") return colours.ofCalls(called(cloud), cloud.truth);
+    return colours.ofMask(cloud.count, mode === "truth" ? cloud.truth : null);
   }
 
   function available(mode, cloud) {
@@ -90,7 +64,9 @@
     }
     placeLabels(modes);
     drawLegend(modes);
-    drawHistogram(get("histogram"), state.cloud, data, state.threshold, scoreColour);
+    const scale = colourScale();
+    drawHistogram(get("histogram"), state.cloud, data, state.threshold,
+      (score, out, at) => colours.writeScore(score, scale, out, at));
     describeAgreement();
   }
 
@@ -260,12 +236,6 @@
     repaint();
   }
 
-  function setTheme(dark) {
-    document.documentElement.classList.toggle("dark", dark);
-    repaint();
-    showObjects();
-  }
-
   MODES.forEach((mode) => {
     const button = element("button", mode.label);
     button.type = "button";
@@ -315,11 +285,8 @@
     } else return;
     event.preventDefault();
   });
-  get("theme").addEventListener("click", () => {
-    setTheme(!document.documentElement.classList.contains("dark"));
-  });
   new ResizeObserver(() => { repaint(); showObjects(); }).observe(get("stage"));
-  setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches);
+  switchTheme(() => { repaint(); showObjects(); });
   if (data.metrics) {
     get("metricsSection").hidden = false;
     fillMetrics(data.metrics, get("metrics"), get("notes"));

@@ -1,7 +1,8 @@
-// Tables that sort by any column. Groups of rows (ours, incomplete, reported) stay apart: each is
-// sorted within itself. Rows without a number come last in either direction.
+// Tables that sort by any column: `table.sortable`, and what is given to `makeSortable`. Groups of
+// rows (ours, incomplete, reported) stay apart: each is sorted within itself. Rows without a number
+// come last in either direction.
 
-(function () {
+const makeSortable = (function () {
   function keyOf(row, column) {
     const cell = row.cells[column], value = cell.dataset.value;
     return value === undefined ? { text: cell.textContent.trim() } : { number: Number(value) };
@@ -26,7 +27,7 @@
     }
   }
 
-  for (const table of document.querySelectorAll("table.sortable")) {
+  return (table) => {
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => {
       head.querySelector("button").addEventListener("click", () => {
@@ -38,5 +39,7 @@
         sort(table, column, down);
       });
     });
-  }
+  };
 }());
+
+document.querySelectorAll("table.sortable").forEach(makeSortable);

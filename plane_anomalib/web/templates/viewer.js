@@ -5,6 +5,10 @@
 
 const LIGHT = [-0.42, 0.55, 0.72].map((v) => v / Math.hypot(0.42, 0.55, 0.72));
 
+const TURN_OF_KEY = {
+  ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.12], ArrowDown: [0, 0.12],
+};
+
 class CloudViewer {
   // wheelWhenFocused: on a page that scrolls, the wheel zooms only after a click on the canvas.
   // onPick: called with what was clicked or tapped, as by pick(), or null beside the cloud.
@@ -109,6 +113,18 @@ class CloudViewer {
     this.zoom = zoom;
     this.onTurn();
     this.redraw();
+  }
+
+  // What a pressed key does: arrows turn, plus and minus zoom; whether it was one of them.
+  handleKey(key) {
+    if (TURN_OF_KEY[key]) {
+      this.turn(...TURN_OF_KEY[key]);
+      this.onTurn();
+    } else if (key === "+" || key === "=") this.magnify(1.2);
+    else if (key === "-") this.magnify(1 / 1.2);
+    else return false;
+    this.redraw();
+    return true;
   }
 
   moved(event) {
