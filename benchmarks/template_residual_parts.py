@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
-from plane_anomalib.data.benchmark import BenchmarkDataModule
+from plane_anomalib.data.datamodule import BenchmarkDataModule
 from plane_anomalib.data.point_cloud import PointCloudItem
 from plane_anomalib.data.real3d_ad import Real3DAD
 from plane_anomalib.metrics import binary_metrics

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from plane_anomalib.core.configured import configured
 from plane_anomalib.core.errors import DatasetError
-from plane_anomalib.data.benchmark import BenchmarkDataModule
+from plane_anomalib.data.datamodule import BenchmarkDataModule
 from plane_anomalib.data.settings import AnomalyShapeNetSettings
 from plane_anomalib.formats.folders import (
     CATEGORIES_40,

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from plane_anomalib.core.configured import configured
 from plane_anomalib.core.errors import DatasetError, PointCloudFileError
-from plane_anomalib.data.benchmark import BenchmarkDataModule
 from plane_anomalib.data.clouds import sample_row
+from plane_anomalib.data.datamodule import BenchmarkDataModule
 from plane_anomalib.data.dataset import CloudReader
 from plane_anomalib.data.settings import MiniShiftSettings
 from plane_anomalib.formats.folders import (

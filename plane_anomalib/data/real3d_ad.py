@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from plane_anomalib.core.configured import configured
-from plane_anomalib.data.benchmark import BenchmarkDataModule
+from plane_anomalib.data.datamodule import BenchmarkDataModule
 from plane_anomalib.data.settings import Real3DADSettings
 
 CATEGORIES = (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from plane_anomalib.core.configured import configured
-from plane_anomalib.data.benchmark import BenchmarkDataModule
+from plane_anomalib.data.datamodule import BenchmarkDataModule
 from plane_anomalib.data.settings import ProceduralShapesSettings
 from plane_anomalib.generation.procedural_shapes import ensure_dataset
 from plane_anomalib.generation.procedural_spec import PROCEDURAL_CATEGORIES
