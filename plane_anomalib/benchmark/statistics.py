@@ -58,9 +58,15 @@ def bootstrap_interval(
     array = np.asarray(values, dtype=np.float64)
     if len(array) < 2:
         return None
-    means = array[generator.integers(len(array), size=(resamples, len(array)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    found = stats.bootstrap(
+        (array,),
+        np.mean,
+        n_resamples=resamples,
+        confidence_level=level,
+        method="percentile",
+        rng=generator,
+    ).confidence_interval
+    return float(found.low), float(found.high)
 
 
 @dataclass(frozen=True)
