@@ -66,7 +66,7 @@ def find_clouds(
             or `@list.txt`, a text file with one of these per line, relative to its folder; empty
             lines and lines that begin with `#` do not count.
         without: Folders to pass by when a folder above them is searched.
-        truth: A folder with ground truth: what `data.labels.read_mask` reads, under the stem of
+        truth: A folder with ground truth: what `formats.labels.read_mask` reads, under the stem of
             the cloud it belongs to.
 
     Returns:

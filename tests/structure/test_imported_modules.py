@@ -8,7 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from plane_anomalib.formats.io import write_points
+from tests.support.trees import surface
 
 ANOMALIB = ("anomalib", "lightning", "pytorch_lightning", "torchvision")
 HEAVY = (*ANOMALIB, "numpy", "torch", "pandas", "scipy")
@@ -21,6 +25,17 @@ try:
 finally:
     wanted = {wanted!r}
     print("\\nloaded:", *[name for name in wanted if name in sys.modules])
+"""
+SERVED = """
+import sys
+from fastapi.testclient import TestClient
+import plane_anomalib
+from plane_anomalib.serving.app import create_app
+app = create_app(plane_anomalib.load(sys.argv[1]))
+with TestClient(app) as client, open(sys.argv[2], "rb") as cloud:
+    answer = client.post("/inspect", files={{"file": ("cloud.ply", cloud)}})
+assert answer.status_code == 200, answer.text
+print("loaded:", *[name for name in {wanted!r} if name in sys.modules])
 """
 
 
@@ -47,6 +62,7 @@ def loaded(program: str, wanted: Sequence[str], *arguments: str | Path, code: in
         ("datasets", 0),
         ("weights list", 0),
         ("sweep --help", 0),
+        ("sweep plan smoke", 0),
         ("modells", 2),
         ("train scans --modle Plane", 2),
     ],
@@ -58,3 +74,25 @@ def test_a_command_that_computes_nothing_imports_nothing_heavy(line: str, code: 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     assert loaded("import sys, plane_anomalib\nprint('loaded:', *[n for n in {wanted!r} "
                   "if n in sys.modules])", HEAVY) == set()  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scans")
+    generator = np.random.default_rng(0)
+    for number in range(3):
+        write_points(folder / f"good{number}.ply", surface(generator, 600))
+    return folder
+
+
+@pytest.mark.parametrize("model", ["TemplateResidual", "BTF", "Plane"])
+def test_own_scans_are_judged_without_anomalib(scans: Path, tmp_path: Path, model: str) -> None:
+    run, results, cloud = tmp_path / "run", tmp_path / "results", scans / "good0.ply"
+    quick = ("--set", "max_steps=2") if model == "Plane" else ()
+    trained = loaded(PROGRAM, HEAVY, "train", scans, "--out", run, "--model", model, *quick)
+    assert trained.isdisjoint(ANOMALIB)
+    judged = loaded(PROGRAM, HEAVY, "predict", run, cloud, "--out", results)
+    assert judged.isdisjoint(ANOMALIB)
+    assert loaded(PROGRAM, HEAVY, "view", results).isdisjoint(ANOMALIB)
+    if model == "TemplateResidual":
+        assert loaded(SERVED, HEAVY, run, cloud).isdisjoint(ANOMALIB)

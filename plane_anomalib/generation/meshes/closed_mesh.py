@@ -52,7 +52,7 @@ def read_closed_mesh(path: Path) -> ClosedMesh:
     holes of three or four edges are filled, and faces are turned outward.
 
     Args:
-        path: A file with one of `data.io.MESH_SUFFIXES`.
+        path: A file with one of `formats.folders.MESH_SUFFIXES`.
 
     Raises:
         PointCloudFileError: It cannot be read, or is open after the repair.

@@ -111,7 +111,7 @@ def images(subject: ModelUnderTest, generator: np.random.Generator) -> None:
 def empty_cloud(subject: ModelUnderTest, generator: np.random.Generator) -> None:
     """A cloud without points is refused in one sentence."""
     with expect_refusal(
-        "A cloud of 0 points", "0 points", "call geometry.validation.as_points on every cloud."
+        "A cloud of 0 points", "0 points", "call geometry.points.as_points on every cloud."
     ):
         subject.scores(surface(generator, 9), np.empty((0, 3)))
 

@@ -81,8 +81,8 @@ def permutation(subject: ModelUnderTest, generator: np.random.Generator) -> None
             shuffled.anomaly_map,
             plain.anomaly_map[order],
             f"Scores of {size} points depend on the order of the points or are not in input "
-            "order: undo every sorting, and choose points by place (geometry.canonical), not by "
-            "index.",
+            "order: undo every sorting, and choose points by place "
+            "(geometry.sampling.shuffled_order), not by index.",
             rtol=1e-4,
             atol=1e-4 * scale,
         )
