@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from plane_anomalib.benchmark.schema import ONE_CLASS, ONE_FOR_ALL
-from plane_anomalib.core.errors import ConfigurationError, DatasetError
+from plane_anomalib.core.errors import ConfigurationError, DatasetError, what_was_meant
 from plane_anomalib.core.registry import DATASETS, MODELS
 from plane_anomalib.core.typed_data import read_yaml, read_yaml_mapping
 from plane_anomalib.data.categories import parse_categories
@@ -138,8 +138,7 @@ def find_sweep(name: str) -> Path:
         raise ConfigurationError(
             f"There is no sweep file {name}: check the path, or name one of {', '.join(bundled)}."
         )
-    close = difflib.get_close_matches(name, bundled, n=1)
-    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(bundled)}."
+    meant = what_was_meant(name, bundled)
     raise ConfigurationError(f"No sweep is called {name!r} and there is no such file: {meant}")
 
 
@@ -241,9 +240,7 @@ def _check_scope(scope: str) -> None:
 
 def _no_column(name: str, sweep: SweepFile) -> str:
     names = list(dict.fromkeys(n for c in sweep.data for n in (c.column, c.dataset)))
-    close = difflib.get_close_matches(name, names, n=1)
-    meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(names) or 'none'}."
-    return f"no column is called {name!r}: {meant}"
+    return f"no column is called {name!r}: {what_was_meant(name, names)}"
 
 
 def columns_of(roots: Sequence[Path]) -> tuple[DataColumn, ...]:

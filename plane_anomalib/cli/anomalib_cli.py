@@ -5,7 +5,6 @@ Models that are not for point clouds keep anomalib's behaviour: every addition a
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import re
@@ -27,7 +26,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from plane_anomalib.cli import commands
 from plane_anomalib.cli.console import one_sentence_errors
-from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.registry import DATASETS, MODELS, Registry
 from plane_anomalib.models.lightning.base import PointCloudMixin
 
@@ -260,9 +259,7 @@ def _wrong_argument(registry: Registry, name: str, reason: str) -> str:
     if unknown:
         option = unknown["option"]
         options = list(inspect.signature(registry.get(name)).parameters)
-        close = difflib.get_close_matches(option, options, n=1)
-        meant = f"did you mean {close[0]}?" if close else f"there are {', '.join(options)}."
-        return f".{option}: {name} has no such argument: {meant}"
+        return f".{option}: {name} has no such argument: {what_was_meant(option, options)}"
     wrong = _WRONG_TYPE.search(reason)
     if wrong:
         return f".{wrong['option']}: {wrong['type']} expected, not {wrong['value']!r}."

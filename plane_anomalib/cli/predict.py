@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plane_anomalib.cli.terminal import say, stage_progress
-from plane_anomalib.core.errors import ConfigurationError, DatasetError
+from plane_anomalib.core.errors import ConfigurationError, DatasetError, what_was_meant
 
 if TYPE_CHECKING:
     from plane_anomalib.inspection.inputs import CloudFile
@@ -142,8 +141,7 @@ def _check_category(category: str | None, known: Sequence[str]) -> None:
     """Answer a wrong category once, not for every cloud."""
     if category is None or not known or category in known:
         return
-    near = difflib.get_close_matches(category, known, n=1)
-    meant = f"did you mean {near[0]}?" if near else f"it knows {', '.join(known)}."
+    meant = what_was_meant(category, known, "it knows")
     raise ConfigurationError(f"The detector was not trained on {category!r}: {meant}")
 
 

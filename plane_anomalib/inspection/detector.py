@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.provenance import weights_hash
 from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.inspection.card import (
@@ -155,8 +154,7 @@ class Detector:
         if category is None:
             return known[0] if len(known) == 1 else ""
         if known and category not in known:
-            close = difflib.get_close_matches(category, known, n=1)
-            meant = f"did you mean {close[0]}?" if close else f"it knows {', '.join(known)}."
+            meant = what_was_meant(category, known, "it knows")
             raise ConfigurationError(f"The detector was not trained on {category!r}: {meant}")
         return category
 
