@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import re
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import metadata
 from importlib.util import resolve_name
@@ -154,6 +155,8 @@ _ROOMS_WITHOUT_EFFECT = tuple(
     )
 )
 _RUN = f"{_PACKAGE}.benchmark.training"
+_LAZY_TARGET = re.compile(r"""["']([A-Za-z_]\w*(?:\.\w+)+):[A-Za-z_]\w*["']""")
+"""A class or function that code names as text and imports when it is needed."""
 _ASSETS = ("clip_merges.txt.gz",)
 
 
@@ -197,7 +200,7 @@ def plain_code(source: str) -> str:
 
 def _docstrings(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Where the strings lie that are statements of their own."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         value = node.value if isinstance(node, ast.Expr) else None
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
             end = (value.end_lineno or value.lineno, value.end_col_offset or 0)
@@ -237,13 +240,25 @@ def _read(file: str, package: str, time: int) -> tuple[str, tuple[str, ...]]:
     if not file.endswith(".py"):
         return hashlib.sha256(content).hexdigest(), ()
     source = content.decode("utf-8")
-    names = tuple(sorted(set(_imported(ast.walk(ast.parse(source)), package))))
-    return hashlib.sha256(plain_code(source).encode()).hexdigest(), names
+    code = plain_code(source)
+    imported = set(_imported(ast.parse(code), package)) | set(_LAZY_TARGET.findall(code))
+    return hashlib.sha256(code.encode()).hexdigest(), tuple(sorted(imported))
 
 
-def _imported(nodes: Iterable[ast.AST], package: str) -> Iterator[str]:
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Every statement, also those within others; expressions hold none."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            found = getattr(node, name, [])
+            waiting += reversed(found) if isinstance(found, list) else []
+
+
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
     """Every module that may be meant by an import, also those within functions."""
-    for node in nodes:
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -81,6 +81,14 @@ def test_a_plugins_own_modules_count_also_those_imported_late(plugin: Path) -> N
     assert code_digest(entry, DATA) != before
 
 
+def test_a_module_that_code_names_as_text_counts(plugin: Path) -> None:
+    plugin.write_text('class Mine:\n    method = "digested.parts:SIZE"\n')
+    entry = RegistryEntry("Mine", "digested.model:Mine", "digested")
+    before = code_digest(entry, DATA)
+    (plugin.parent / "parts.py").write_text("SIZE = 2\n")
+    assert code_digest(entry, DATA) != before
+
+
 def test_models_differ_and_are_told_from_each_other() -> None:
     digests = {code_digest(MODELS.entry(name), DATA) for name in MODELS.names}
     assert len(digests) >= 6
