@@ -89,7 +89,7 @@ def run(arguments: Namespace) -> int:
         PlaneAnomalibError: Whatever went wrong, in one sentence.
     """
     from plane_anomalib.generation.meshes.benchmark import make_benchmark
-    from plane_anomalib.generation.meshes.category import MeshSpec
+    from plane_anomalib.generation.specifications import MeshSpec
 
     given = {
         _NAMES.get(name, name): getattr(arguments, name)

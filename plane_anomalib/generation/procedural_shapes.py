@@ -20,11 +20,11 @@ from plane_anomalib.generation.defects.field_defects import (
     of_usual_share,
     plan_defect,
 )
-from plane_anomalib.generation.defects.kinds import KINDS, SHAPENET_KINDS
+from plane_anomalib.generation.defects.kinds import KINDS
 from plane_anomalib.generation.folders import claim, in_place
-from plane_anomalib.generation.procedural_spec import ProceduralSpec
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS, REACH
+from plane_anomalib.generation.specifications import SHAPENET_KINDS, ProceduralSpec
 from plane_anomalib.generation.surfaces import Surface
 
 logger = logging.getLogger(__name__)

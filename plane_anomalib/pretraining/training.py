@@ -68,7 +68,7 @@ class PreparedStep:
     shapes: Tensor
 
 
-class _Clock:
+class _SessionClock:
     """The time that one session of a run takes.
 
     Args:
@@ -175,7 +175,7 @@ class PretrainingRun:
         """
         train = self.config.train
         log = TrainingLog(self.folder / "log.csv", train.log_every, logger.info)
-        clock = _Clock(self.progress)
+        clock = _SessionClock(self.progress)
         # The next step's words are put together while the device works at this one.
         with self._interruptions(), ThreadPoolExecutor(1) as ahead:
             ready = ahead.submit(self.prepare, pool, self.progress.step)
@@ -200,7 +200,7 @@ class PretrainingRun:
                     clock.saved = time.monotonic()
         return not self._stop
 
-    def _time_is_up(self, clock: _Clock, minutes: float) -> bool:
+    def _time_is_up(self, clock: _SessionClock, minutes: float) -> bool:
         """Whether to end now; fits the number of steps to the time once their speed is known."""
         step, before = self.progress.step, clock.before.step
         if step - before == _TIMED_FROM:

@@ -47,16 +47,3 @@ KINDS: Mapping[str, DefectKind] = MappingProxyType(
 )
 """Every kind by name. Each maker of defects knows some of them: `ano3d`, `point_defects`,
 `field_defects`, `batched`."""
-
-SHAPENET_KINDS: Mapping[str, str] = MappingProxyType(
-    {
-        "bending": "bend",
-        "broken": "broken",
-        "bulge": "bulge",
-        "concavity": "concavity",
-        "crak": "crack",
-        "hole": "hole",
-        "scratch": "scratch",
-    }
-)
-"""Name in the files of Anomaly-ShapeNet (`crak` is its spelling) to the kind."""

@@ -111,7 +111,6 @@ def _loose_edges(edges: NDArray[np.int64]) -> int:
     return int((counts != 2).sum())
 
 
-RESOLUTION = 224
 _SAME = 1e-4
 """Change of the distance, in extents, up to which a defect leaves a place as it is."""
 _CELL = 0.012

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from plane_anomalib.generation.procedural_spec import PROCEDURAL_CATEGORIES
 from plane_anomalib.generation.shapes.fields import (
-    Array,
     Field,
     blend,
     box,
@@ -20,16 +18,16 @@ from plane_anomalib.generation.shapes.fields import (
     moved,
     polygon,
     repeated_around,
-    resampled,
     revolved,
-    smooth_curve,
     torus,
     tube_along,
     turned,
-    turned_shell,
     twisted,
     union,
 )
+from plane_anomalib.generation.shapes.outlines import regular, resampled, smooth_curve, turned_shell
+from plane_anomalib.generation.shapes.solids import Array
+from plane_anomalib.generation.specifications import PROCEDURAL_CATEGORIES
 
 
 def vase() -> Field:
@@ -168,7 +166,7 @@ def wrench() -> Field:
     jaw = moved(cylinder(0.27, 0.085), [-0.78, 0, 0])
     mouth = moved(turned(extruded(polygon(_mouth()), 0.5), 2, 15.0), [-0.8, 0, 0])
     ring = moved(cylinder(0.22, 0.095), [0.78, 0, 0])
-    hexagon = moved(extruded(polygon(_circle(0.14, 6)), 0.5), [0.78, 0, 0])
+    hexagon = moved(extruded(polygon(regular(6, 0.14)), 0.5), [0.78, 0, 0])
     groove = mirrored(moved(box([0.42, 0.045, 0.03], 0.01), [0, 0, 0.07]), 2)
     return cut(union(handle, jaw, ring), mouth, hexagon, groove)
 
@@ -202,7 +200,7 @@ def screw() -> Field:
 
     shaft = intersection(thread, moved(box([1, 1, 0.85]), [0, 0, -0.15]))
     plain = moved(cylinder(core + 0.05, 0.16), [0, 0, 0.52])
-    head = moved(extruded(polygon(_circle(0.5, 6)), 0.15), [0, 0, 0.8])
+    head = moved(extruded(polygon(regular(6, 0.5)), 0.15), [0, 0, 0.8])
     washer = moved(cylinder(0.53, 0.03), [0, 0, 0.64])
     return union(shaft, plain, head, washer)
 
@@ -246,11 +244,6 @@ def hammer() -> Field:
     return union(handle, head, face, moved(turned(pein, 0, 90.0), [0, 0, 0.72]))
 
 
-def _circle(radius: float, corners: int) -> Array:
-    angle = 2 * np.pi * np.arange(corners) / corners
-    return radius * np.column_stack([np.cos(angle), np.sin(angle)])
-
-
 def _mouth() -> Array:
     """Outline of an open jaw's opening: parallel sides, a two-faced end."""
     return np.array([(-0.6, -0.13), (0.06, -0.13), (0.13, 0.0), (0.06, 0.13), (-0.6, 0.13)])
@@ -264,31 +257,13 @@ def _dome(radius: float) -> Field:
 REACH = 1.3
 """Half side of the cube around the origin that holds every family as built."""
 
-NOMINAL_OBJECTS: dict[str, Callable[[], Field]] = dict(
-    zip(
-        PROCEDURAL_CATEGORIES,
-        (
-            beam,
-            bottle,
-            bowl,
-            bracket,
-            cup,
-            elbow,
-            flange,
-            gear,
-            hammer,
-            hat,
-            knot,
-            pawn,
-            propeller,
-            pulley,
-            screw,
-            spring,
-            stool,
-            vase,
-            wrench,
-        ),
-        strict=True,
-    )
+_BUILDERS = (
+    *(beam, bottle, bowl, bracket, cup, elbow, flange, gear, hammer, hat, knot, pawn, propeller),
+    *(pulley, screw, spring, stool, vase, wrench),
 )
+
+NOMINAL_OBJECTS: Mapping[str, Callable[[], Field]] = {
+    name: next(build for build in _BUILDERS if name == f"{build.__name__}0")
+    for name in PROCEDURAL_CATEGORIES
+}
 """Category name, as the Anomaly-ShapeNet layout spells it, to the builder of its solid."""

@@ -109,3 +109,49 @@ def helix(radius: float, pitch: float, turns: float, count: int = 200) -> Array:
     return np.stack(
         [radius * np.cos(angle), radius * np.sin(angle), pitch * angle / (2 * np.pi)], axis=1
     )
+
+
+def smooth_curve(knots: Sequence[tuple[float, float]], per_span: int = 6) -> Array:
+    """Catmull-Rom curve through plane knots, `((len - 1) * per_span + 1, 2)`."""
+    k = np.asarray(knots, dtype=np.float64)
+    k = np.vstack([2 * k[0] - k[1], k, 2 * k[-1] - k[-2]])
+    t = np.arange(per_span)[:, None] / per_span
+    spans = [
+        0.5
+        * (
+            2 * b
+            + (c - a) * t
+            + (2 * a - 5 * b + 4 * c - d) * t**2
+            + (3 * b - a - 3 * c + d) * t**3
+        )
+        for a, b, c, d in zip(k[:-3], k[1:-2], k[2:-1], k[3:], strict=True)
+    ]
+    return np.vstack([*spans, k[-2:-1]])
+
+
+def turned_shell(outline: Array, wall: float) -> Array:
+    """Closed profile of a vessel: an outer outline from the base up, and the wall inside it.
+
+    Args:
+        outline: Outer (radius, z) points from the base's rim to the mouth, `(K, 2)`.
+        wall: Thickness of the wall and of the floor.
+
+    Returns:
+        Polygon `(2 K + 2, 2)` from the axis along the outside and back along the inside.
+    """
+    tangent = np.gradient(outline, axis=0)
+    normal = np.column_stack([-tangent[:, 1], tangent[:, 0]])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    inner = outline + wall * normal
+    floor = outline[0, 1] + wall
+    inner = inner[(inner[:, 1] > floor) & (inner[:, 0] > 0)]
+    low = inner[0, 0]
+    return np.vstack([[0.0, outline[0, 1]], outline, inner[::-1], [low, floor], [0.0, floor]])
+
+
+def resampled(curve: Array, spacing: float) -> Array:
+    """The polyline `(K, D)` with points every `spacing` along it."""
+    step = np.linalg.norm(np.diff(curve, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(step)])
+    at = np.linspace(0.0, along[-1], max(2, int(np.ceil(along[-1] / spacing)) + 1))
+    return np.column_stack([np.interp(at, along, c) for c in curve.T])
