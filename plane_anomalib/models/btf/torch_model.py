@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from plane_anomalib.models.btf.config import BTFConfig
-from plane_anomalib.models.components.alignment import Centerd
+from plane_anomalib.models.components.alignment import Centered
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch
 from plane_anomalib.models.components.config import Preset
 from plane_anomalib.models.components.descriptors import Coordinates, Descriptor, Fpfh, Sampling
@@ -68,4 +68,4 @@ def create_btf(config: BTFConfig) -> FittedModel:
         )
     branch = Branch(describe, neighbours=values.neighbours)
     make = partial(BankDetector, [branch], object_score="reweighted", seed=config.seed)
-    return FittedModel(make, partial(Centerd, unit=values.unit), scope=config.scope)
+    return FittedModel(make, partial(Centered, unit=values.unit), scope=config.scope)

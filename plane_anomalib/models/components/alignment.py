@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.registration import RegistrationTarget, RigidTransform, match_features
@@ -23,7 +23,7 @@ _POSED = 0.003
 _VOXEL = 0.5
 
 
-class Centerd(CloudAligner):
+class Centered(CloudAligner):
     """Moves the centroid of every cloud to the origin.
 
     Args:
@@ -40,13 +40,13 @@ class Centerd(CloudAligner):
     def fit(self, clouds: Sequence[FloatArray]) -> list[FloatArray]:
         """Measure the radius."""
         if self.unit:
-            radii = [float(np.linalg.norm(_centerd(cloud), axis=1).max()) for cloud in clouds]
+            radii = [float(np.linalg.norm(_centered(cloud), axis=1).max()) for cloud in clouds]
             self.radius.fill_(float(np.mean(radii)) or 1.0)
         return [self(cloud) for cloud in clouds]
 
     def forward(self, cloud: FloatArray) -> FloatArray:
         """Move a cloud."""
-        return np.ascontiguousarray(_centerd(cloud) / float(self.radius), np.float32)
+        return np.ascontiguousarray(_centered(cloud) / float(self.radius), np.float32)
 
 
 class Registered(CloudAligner):
@@ -56,7 +56,7 @@ class Registered(CloudAligner):
         method: `"robust"` leaves clouds that already lie on the first one where they are, but for
             a refinement, and finds the pose of the others; `"reference"` matches features as the
             reference code of Real3D-AD does, voxel 0.5 in the object's units (needs Open3D).
-        unit: As for `Centerd`.
+        unit: As for `Centered`.
         seed: Of the registration.
     """
 
@@ -64,15 +64,16 @@ class Registered(CloudAligner):
         super().__init__()
         self.method = method
         self.seed = seed
-        self.centerd = Centerd(unit=unit)
+        self.centered = Centered(unit=unit)
         self.target: Tensor
         self.register_buffer("target", torch.zeros(0, 3))
+        self.register_load_state_dict_pre_hook(_renamed)
         self._prepared: tuple[Tensor, RegistrationTarget] | None = None
         self._matched: dict[bytes, RigidTransform] = {}
 
     def fit(self, clouds: Sequence[FloatArray]) -> list[FloatArray]:
         """Take the first cloud for the pose of all."""
-        self.centerd.fit(clouds)
+        self.centered.fit(clouds)
         self.target = torch.from_numpy(clouds[0].copy()).to(self.target.device)
         return [self._placed(clouds[0]), *(self(cloud) for cloud in clouds[1:])]
 
@@ -82,7 +83,7 @@ class Registered(CloudAligner):
 
     def _placed(self, cloud: FloatArray) -> FloatArray:
         center = self.target.double().mean(0).cpu().numpy()
-        return np.ascontiguousarray((cloud - center) / float(self.centerd.radius), np.float32)
+        return np.ascontiguousarray((cloud - center) / float(self.centered.radius), np.float32)
 
     def _motion(self, cloud: FloatArray) -> RigidTransform:
         # Registration draws points by their number: the order in the file must not matter.
@@ -98,7 +99,7 @@ class Registered(CloudAligner):
         onto = self.target.cpu().numpy()
         key = hashlib.blake2b(onto.tobytes() + cloud.tobytes(), digest_size=16).digest()
         if key not in self._matched:
-            # Both centerd, as in that code; the frame of the target is its own afterwards.
+            # Both centered, as in that code; the frame of the target is its own afterwards.
             moved, shift = (x.mean(0, dtype=np.float64) for x in (cloud, onto))
             found = match_features(cloud - moved, onto - shift, _VOXEL, seed=self.seed)
             translation = found.translation + shift - found.rotation @ moved
@@ -113,5 +114,12 @@ class Registered(CloudAligner):
         return self._prepared[1]
 
 
-def _centerd(cloud: FloatArray) -> NDArray[np.float64]:
+def _centered(cloud: FloatArray) -> NDArray[np.float64]:
     return np.asarray(cloud - cloud.mean(0, dtype=np.float64), np.float64)
+
+
+def _renamed(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Take what version 0.1 wrote, too, which spelt a name otherwise."""
+    del module, rest
+    if f"{prefix}centred.radius" in state:
+        state[f"{prefix}centered.radius"] = state.pop(f"{prefix}centred.radius")

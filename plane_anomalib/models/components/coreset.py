@@ -133,7 +133,7 @@ class Coreset:
 
 
 def _projected(rows: Tensor, projection: Projection | None, generator: torch.Generator) -> Tensor:
-    """Centerd rows in the space whose distances count, (N, D') float32."""
+    """Centered rows in the space whose distances count, (N, D') float32."""
     dim = rows.shape[1]
     center = rows.mean(0, dtype=torch.float64).float()
     if projection is None or (projection == "gaussian" and dim == _PROJECTED):

@@ -132,12 +132,12 @@ def _by_products(rows: Tensor, queries: Tensor, k: int) -> tuple[Tensor, Tensor]
     """Candidates by matrix product, then differences; what rounding leaves open, by brute force."""
     # Near the origin the product loses fewest digits.
     center = rows.mean(0, dtype=torch.float64).float()
-    centerd = rows - center
-    norms = centerd.square().sum(1)
+    centered = rows - center
+    norms = centered.square().sum(1)
     kept = min(k + _SPARE, len(rows))
     rounding = _ROUNDING[torch.get_float32_matmul_precision()]
     # |b|^2 - 2 a b in one product: (a, 1) times (-2 b, |b|^2).
-    table = torch.cat([-2 * centerd, norms[:, None]], dim=1)
+    table = torch.cat([-2 * centered, norms[:, None]], dim=1)
     tiles = [tile.T.contiguous() for tile in table.split(_TILE)]
     # Inference mode is a thread's own: the threads below could not write into its tensors.
     with torch.inference_mode(False):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from plane_anomalib.backbones.encoders import create_point_encoder
-from plane_anomalib.models.components.alignment import Centerd
+from plane_anomalib.models.components.alignment import Centered
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch
 from plane_anomalib.models.components.config import Preset
 from plane_anomalib.models.components.descriptors import TransformerFeatures
@@ -73,5 +73,5 @@ def create_m3dm(config: M3DMConfig) -> FittedModel:
     )
     branch = Branch(describe, values.coreset, values.neighbours)
     make = partial(BankDetector, [branch], object_score="reweighted", seed=config.seed)
-    align = partial(Centerd, unit=values.unit)
+    align = partial(Centered, unit=values.unit)
     return FittedModel(make, align, scope=config.scope, encoder=encoder)

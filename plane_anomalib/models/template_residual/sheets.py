@@ -188,10 +188,10 @@ def _own_sheet(
     weights /= weights.sum(1, keepdims=True)
     weighted = weights * offsets
     mean = weighted.sum(2)
-    centerd = offsets - mean[:, :, None]
-    weighted = weights * centerd
+    centered = offsets - mean[:, :, None]
+    weighted = weights * centered
     pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
-    covariances = [np.einsum("nk,nk->n", weighted[i], centerd[j]) for i, j in pairs]
+    covariances = [np.einsum("nk,nk->n", weighted[i], centered[j]) for i, j in pairs]
     turned = least_variance(np.stack(covariances).astype(np.float64)).astype(np.float32)
-    quartiles = _quartiles(np.abs(_along(centerd, turned)))
+    quartiles = _quartiles(np.abs(_along(centered, turned)))
     return turned, np.einsum("in,ni->n", mean, turned), quartiles

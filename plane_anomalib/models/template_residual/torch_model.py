@@ -57,7 +57,7 @@ class ResidualParts:
         free: (N,) float32 the same with the specimen's low-frequency deviation removed.
         coverage: (N,) float32 deviations that the gaps beside the point amount to; zero for
             one-sided scans.
-        placement: How the scan lay, in a frame centerd on the template and of unit size.
+        placement: How the scan lay, in a frame centered on the template and of unit size.
     """
 
     raw: NDArray[np.float32]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.rigid import RigidTransform
 from plane_anomalib.models.components import alignment
-from plane_anomalib.models.components.alignment import Centerd, Registered, RegistrationMethod
+from plane_anomalib.models.components.alignment import Centered, Registered, RegistrationMethod
 
 
 def lump(num: int, seed: int) -> FloatArray:
@@ -27,9 +28,9 @@ def turned(points: FloatArray, seed: int) -> FloatArray:
     return np.asarray(rotation.apply(points) + shift, np.float32)
 
 
-def test_centerd_clouds_lie_at_the_origin_in_radii_of_the_category() -> None:
+def test_centered_clouds_lie_at_the_origin_in_radii_of_the_category() -> None:
     clouds = [lump(500, 0) + np.float32(100), 2 * lump(400, 1)]
-    aligner = Centerd(unit=True)
+    aligner = Centered(unit=True)
     aligned = aligner.fit(clouds)
     radii = [np.linalg.norm(cloud, axis=1).max() for cloud in aligned]
     assert np.mean(radii) == pytest.approx(1, rel=1e-5)
@@ -37,7 +38,7 @@ def test_centerd_clouds_lie_at_the_origin_in_radii_of_the_category() -> None:
     for before, after in zip(clouds, aligned, strict=True):
         np.testing.assert_allclose(after.mean(0), 0, atol=1e-5)
         np.testing.assert_array_equal(aligner(before), after)
-    kept = Centerd(unit=False).fit(clouds)[1]
+    kept = Centered(unit=False).fit(clouds)[1]
     np.testing.assert_allclose(np.ptp(kept, 0), np.ptp(clouds[1], 0), rtol=1e-5)
 
 
@@ -103,3 +104,14 @@ def test_a_loaded_aligner_aligns_the_same() -> None:
     fresh.load_state_dict(aligner.state_dict())
     cloud = turned(lump(900, 2), 8)
     np.testing.assert_array_equal(fresh(cloud), aligner(cloud))
+
+
+def test_a_registered_cloud_of_version_0_1_is_loaded() -> None:
+    aligner = Registered("robust", unit=True)
+    aligner.fit([np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)])
+    before = {name.replace("centered", "centred"): v for name, v in aligner.state_dict().items()}
+    assert before.keys() != aligner.state_dict().keys()
+    fresh = Registered("robust", unit=True)
+    fresh.target = torch.zeros(50, 3)
+    fresh.load_state_dict(before)
+    assert fresh.centered.radius == aligner.centered.radius != 1

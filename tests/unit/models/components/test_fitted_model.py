@@ -13,7 +13,7 @@ import torch
 
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.models.components.alignment import Centerd
+from plane_anomalib.models.components.alignment import Centered
 from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel, Scope
 from plane_anomalib.models.components.method import CloudScores
 
@@ -46,7 +46,7 @@ def fitted(scope: Scope = "category", unit: bool | None = None) -> FittedModel:
     model = (
         FittedModel(Radii, scope=scope)
         if unit is None
-        else FittedModel(Radii, partial(Centerd, unit=unit), scope=scope)
+        else FittedModel(Radii, partial(Centered, unit=unit), scope=scope)
     )
     model.fit([("ball", [shell(1.0), shell(1.1)]), ("bowl.big", [shell(4.0)])])
     return model
@@ -105,13 +105,13 @@ def test_saved_and_loaded_without_training_data_it_scores_the_same(
 ) -> None:
     model = fitted(scope, unit=True)
     model.save(tmp_path / "banks.safetensors")
-    fresh = FittedModel(Radii, partial(Centerd, unit=True), scope=scope)
+    fresh = FittedModel(Radii, partial(Centered, unit=True), scope=scope)
     fresh.load(tmp_path / "banks.safetensors")
     assert fresh.categories == model.categories
     for category in ("ball", "bowl.big", "vase"):
         assert score(fresh, shell(2.0), category) == score(model, shell(2.0), category)
     plain = torch.nn.Module()
-    plain.model = FittedModel(Radii, partial(Centerd, unit=True), scope=scope)
+    plain.model = FittedModel(Radii, partial(Centered, unit=True), scope=scope)
     plain.load_state_dict({f"model.{k}": v for k, v in model.state_dict().items()})
     assert score(plain.model, shell(2.0), "ball") == score(model, shell(2.0), "ball")
 

@@ -56,8 +56,8 @@ def test_a_small_cloud_repeats_its_points_evenly(generator: np.random.Generator)
 def test_normalised_cloud_is_in_input_order(generator: np.random.Generator) -> None:
     cloud = 40 * surface(generator, 300) + [5, 6, 7]
     unit, _ = small_inputs().views(cloud.astype(np.float32), 0)
-    centerd = cloud - cloud.mean(0)
-    expected = centerd / np.linalg.norm(centerd, axis=1).max()
+    centered = cloud - cloud.mean(0)
+    expected = centered / np.linalg.norm(centered, axis=1).max()
     np.testing.assert_allclose(unit, expected, atol=1e-5)
 
 

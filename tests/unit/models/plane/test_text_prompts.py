@@ -148,8 +148,8 @@ def test_dynamic_prompts_are_the_mlp_written_out_and_cut_in_two() -> None:
     dpcm = DynamicPrompts(12, 5, 7, num_text=2, num_points=3, hidden=9, generator=draw)
     pooled = torch.randn(4, 12)
     text, points = dpcm(pooled)
-    centerd = pooled - pooled.mean(1, keepdim=True)
-    normed = centerd / (centerd.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    centered = pooled - pooled.mean(1, keepdim=True)
+    normed = centered / (centered.square().mean(1, keepdim=True) + 1e-5).sqrt()
     hidden = normed @ dpcm.hidden.weight.T + dpcm.hidden.bias
     hidden = 0.5 * hidden * (1 + torch.erf(hidden / 2**0.5))
     flat = hidden @ dpcm.out.weight.T + dpcm.out.bias
