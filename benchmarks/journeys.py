@@ -117,14 +117,15 @@ def call(checkout: Path, folder: str, *words: str) -> str:
 
 
 def traced(checkout: Path, folder: str, command: str) -> list[str]:
-    """The files that run when `plane-anomalib` is called with these words."""
+    """The files that run when `plane-anomalib` is called with these words, as they are met."""
     printed = call(checkout, folder, __file__, str(checkout), "--trace", command)
     return list(json.loads(printed.rpartition("FILES ")[2]))
 
 
 def trace(command: str, package: Path) -> None:
     """Run a command of the package in this process, and print the files whose functions ran."""
-    prefix, ran, importing = f"{package}{os.sep}", set(), Counter[int]()
+    prefix, importing = f"{package}{os.sep}", Counter[int]()
+    ran: dict[str, None] = {}
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         code, thread = frame.f_code, threading.get_ident()
@@ -133,13 +134,13 @@ def trace(command: str, package: Path) -> None:
         if code.co_name == "<module>":
             importing[thread] += 1 if event == "call" else -1
         elif event == "call" and not importing[thread]:
-            ran.add(code.co_filename.removeprefix(prefix))
+            ran.setdefault(code.co_filename.removeprefix(prefix))
         elif event == "return" and code.co_name == "forward" and code.co_filename.endswith(LOSS):
             finish()
 
     def finish() -> None:
         sys.setprofile(None)
-        os.write(1, f"FILES {json.dumps(sorted(ran))}\n".encode())
+        os.write(1, f"FILES {json.dumps(list(ran))}\n".encode())
         os._exit(0)
 
     sys.argv = ["plane-anomalib", *command.split()]
