@@ -25,8 +25,16 @@ def install_broken(site: Path) -> None:
     )
 
 
+def no_anomalib(folder: Path) -> Path:
+    """A folder that hides anomalib from a program."""
+    hidden = folder / "hidden"
+    hidden.mkdir()
+    (hidden / "anomalib.py").write_text("raise SystemExit('imported')\n")
+    return hidden
+
+
 def test_a_new_package_is_written_installed_listed_checked_and_trained(
-    typed: Typed, tmp_path: Path
+    typed: Typed, tmp_path: Path, scans: Path
 ) -> None:
     written = typed("plane-anomalib", "new-model", "ScratchFinder", "--out", "mine")
     assert written.returncode == 0, written.stderr
@@ -58,6 +66,17 @@ def test_a_new_package_is_written_installed_listed_checked_and_trained(
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"{len(CHECKS)} of {len(CHECKS)} checks passed" in checked.stdout
     assert "Gone of broken-pack cannot be loaded" in checked.stderr
+
+    without = os.pathsep.join([str(no_anomalib(tmp_path)), paths])
+    good, bad = scans / "train", scans / "test" / "bulge"
+    fitted = typed(
+        "plane-anomalib", "train", good, "--out", "run", "--model", "ScratchFinder",
+        "--set", "num_points=500", PYTHONPATH=without,
+    )  # fmt: skip
+    assert fitted.returncode == 0, fitted.stderr
+    judged = typed("plane-anomalib", "predict", "run", bad, "--out", "found", PYTHONPATH=without)
+    assert judged.returncode in (0, 1), judged.stderr
+    assert (tmp_path / "found" / "summary.json").is_file()
 
     trained = typed(
         "anomalib", "train", "--model", "ScratchFinder", "--model.num_points", "800",

@@ -85,6 +85,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["TemplateResidual", "BTF", "Plane"])
 def test_own_scans_are_judged_without_anomalib(scans: Path, tmp_path: Path, model: str) -> None:
     run, results, cloud = tmp_path / "run", tmp_path / "results", scans / "good0.ply"
