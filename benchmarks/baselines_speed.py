@@ -129,7 +129,8 @@ def our_registration(fit: Numbers, score: Numbers, templates: list[Cloud], test:
 def ours(points: int, folder: Path, limits: Limits) -> Found:
     """The package's parts; leaves what they worked on and found in the folder."""
     from plane_anomalib.geometry.fpfh import fpfh
-    from plane_anomalib.models.components.memory_bank import MemoryBank, greedy_coreset
+    from plane_anomalib.models.components.coreset import greedy_coreset
+    from plane_anomalib.models.components.memory_bank import MemoryBank
 
     del limits
     fit, score = Numbers(), Numbers()

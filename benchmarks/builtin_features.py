@@ -37,15 +37,9 @@ from plane_anomalib.generation.shapes.catalogue import HELD_OUT, draw_specimen
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.metrics import binary_metrics
 from plane_anomalib.models.components.alignment import Registered
-from plane_anomalib.models.components.bank_detector import BankDetector, Branch
-from plane_anomalib.models.components.descriptors import Descriptor
+from plane_anomalib.models.components.bank_detector import BankDetector, Branch, described
 from plane_anomalib.models.components.fitted_model import FittedModel
-from plane_anomalib.models.patchcore3d.torch_model import (
-    LAYERS,
-    PRESETS,
-    fpfh_of,
-    transformer_features,
-)
+from plane_anomalib.models.patchcore3d.config import PatchCore3DConfig
 
 TEMPLATES, GOOD = 4, 4
 KINDS = [kind for kind in DEFAULT_WEIGHTS if kind != "normal"]
@@ -79,24 +73,21 @@ def bank(
     encoder: PointTransformer | None, points: int | None, layers: tuple[int, ...]
 ) -> FittedModel:
     """PatchCore3D as it comes, but for what the encoder sees and which blocks speak."""
-    values = PRESETS["fixed"]
-    describe: Descriptor = fpfh_of(values)
-    if encoder is not None:
-        seen = transformer_features(encoder, replace(values, most_points=points))
-        describe = replace(seen, layers=layers)
-    branch = Branch(describe, values.coreset, values.neighbours)
+    recipe = replace(PatchCore3DConfig().recipe(), most_points=points, layers=layers)
+    describe = described("fpfh" if encoder is None else "transformer", recipe, encoder)
+    branch = Branch(describe, recipe.coreset, recipe.neighbours)
     detector = partial(BankDetector, [branch], object_score="max")
-    return FittedModel(detector, partial(Registered, values.registration, unit=values.unit))
+    return FittedModel(detector, partial(Registered, "robust", unit=recipe.unit))
 
 
 def scores(data: Family, model: FittedModel) -> list[float]:
     """Object AUROC, point AUROC, point AP on one family."""
     model.fit([("it", data.templates)])
-    found = [model(torch.from_numpy(c), torch.tensor([len(c)]), ["it"]) for c in data.tests]
+    found = [model(cloud, "it") for cloud in data.tests]
     objects = binary_metrics(
-        np.array([float(each.pred_score[0]) for each in found]), [m.any() for m in data.masks]
+        np.array([each.pred_score for each in found]), [m.any() for m in data.masks]
     )
-    maps = np.concatenate([each.anomaly_map.numpy() for each in found])
+    maps = np.concatenate([each.anomaly_map for each in found])
     local = binary_metrics(maps, np.concatenate(data.masks))
     return [objects.auroc, local.auroc, local.average_precision]
 
@@ -116,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--weights", type=Path, nargs="*", default=[])
     parser.add_argument("--points", type=int, nargs="+", default=[4096], help="grouped at most")
-    parser.add_argument("--layers", type=int, nargs="+", default=LAYERS, help="blocks, from 0")
+    parser.add_argument("--layers", type=int, nargs="+", default=(3, 7, 11), help="blocks, from 0")
     parser.add_argument("--size", type=int, default=8192, help="points of a cloud")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="Markdown file; printed without it")

@@ -28,9 +28,10 @@ from plane_anomalib.backbones.encoders import create_random
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.core.provenance import hardware
+from plane_anomalib.models.components.bank_detector import compose
 from plane_anomalib.models.components.coreset import greedy_coreset
 from plane_anomalib.models.components.memory_bank import MemoryBank
-from plane_anomalib.models.patchcore3d.torch_model import create_patchcore3d
+from plane_anomalib.models.patchcore3d.config import PatchCore3DConfig
 
 ROUNDS = 5
 
@@ -133,7 +134,7 @@ def models(num_points: int) -> Iterator[Check]:
     here, there = create_model(), create_model().cuda()
 
     def scores(net: torch.nn.Module, points: Tensor) -> Tensor:
-        return net(points, length, ["cup0"]).anomaly_map.cpu()
+        return net.score_packed(points, length, ["cup0"]).anomaly_map.cpu()
 
     yield compared(
         f"PLANE at ULIP-2's size, {num_points:,} points",
@@ -143,7 +144,7 @@ def models(num_points: int) -> Iterator[Check]:
     )
     config = PointTransformerConfig()
     encoder = create_random(config, TextEncoderConfig(), torch.Generator().manual_seed(1)).points
-    fitted = create_patchcore3d("builtin", "fixed", encoder, coreset_size=1_000)
+    fitted = compose(PatchCore3DConfig(descriptor="builtin", coreset_size=1_000), encoder)
     fitted.fit([("cup0", [template.numpy()])])
     expected, cpu_s = timed(lambda: scores(fitted, test))
     encoder.cuda()

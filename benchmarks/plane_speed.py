@@ -50,14 +50,21 @@ def create_model(dtype: torch.dtype = torch.float32) -> PlaneModel:
         PointTransformerConfig(), TextEncoderConfig(), torch.Generator().manual_seed(0)
     )
     hold(backbone, dtype)
-    settings = PlaneConfig(
-        inputs=InputSettings(local_geometry=False, pose="none", num_views=1),
+    config = PlaneConfig(
+        layers=(2, 5, 8, 11),
+        num_groups=None,
+        local_geometry=False,
+        template_context=False,
+        pose="none",
+        num_views=1,
+        learnable_temperature=False,
+        object_score="max",
         adapter_hidden=512,
         adapter_depth=1,
         resolution="groups",
         temperature=1.0,
     )
-    return PlaneModel(backbone, settings, ["cup0"]).eval()
+    return PlaneModel(config, backbone, ["cup0"]).eval()
 
 
 @contextmanager
@@ -135,8 +142,7 @@ def measure(model: PlaneModel, path: Path, dtype: torch.dtype, rounds: int) -> l
     """Markdown lines of one precision."""
 
     def run() -> None:
-        cloud = torch.from_numpy(read_points(path).points)
-        model(cloud, torch.tensor([len(cloud)]), ["cup0"])
+        model(read_points(path).points, "cup0")
 
     for _ in range(2):
         run()

@@ -25,7 +25,6 @@ from plane_anomalib.backbones.encoder_files import load_point_language_model
 from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.backbones.weights.store import builtin_path
 from plane_anomalib.generation.shapes.catalogue import HELD_OUT
-from plane_anomalib.models.patchcore3d.torch_model import LAYERS
 from plane_anomalib.pretraining.config import PretrainConfig, load_config
 from plane_anomalib.pretraining.training import pretrain
 
@@ -60,7 +59,7 @@ def trained(
 def row(name: str, data: list[Family], encoder: PointTransformer, metrics: dict[str, float]) -> str:
     """One line of the table."""
     cells = [f"{metrics[key]:.3f}" if key in metrics else "-" for key in METRICS]
-    means = np.mean([scores(each, bank(encoder, _POINTS, LAYERS)) for each in data], axis=0)
+    means = np.mean([scores(each, bank(encoder, _POINTS, (3, 7, 11))) for each in data], axis=0)
     return "| " + " | ".join([name, *cells, *(f"{mean:.3f}" for mean in means)]) + " |"
 
 

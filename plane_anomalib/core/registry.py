@@ -287,13 +287,11 @@ MODELS = Registry(
     "plane_anomalib.models",
     {
         "Plane": "plane_anomalib.models.plane.lightning_model:Plane",
-        "BTF": "plane_anomalib.models.btf.lightning_model:BTF",
-        "PatchCore3D": "plane_anomalib.models.patchcore3d.lightning_model:PatchCore3D",
-        "M3DM": "plane_anomalib.models.m3dm.lightning_model:M3DM",
-        "Reg3DAD": "plane_anomalib.models.reg3dad.lightning_model:Reg3DAD",
-        "TemplateResidual": (
-            "plane_anomalib.models.template_residual.lightning_model:TemplateResidual"
-        ),
+        "BTF": "plane_anomalib.models.lightning.fitted_models:BTF",
+        "PatchCore3D": "plane_anomalib.models.lightning.fitted_models:PatchCore3D",
+        "M3DM": "plane_anomalib.models.lightning.fitted_models:M3DM",
+        "Reg3DAD": "plane_anomalib.models.lightning.fitted_models:Reg3DAD",
+        "TemplateResidual": ("plane_anomalib.models.lightning.fitted_models:TemplateResidual"),
     },
     METHODS,
     PARTS,

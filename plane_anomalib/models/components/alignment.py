@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +15,7 @@ from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.registration import RegistrationTarget, RigidTransform, match_features
 from plane_anomalib.geometry.sampling import shuffled_order
 from plane_anomalib.models.components.fitted_model import CloudAligner
-
-RegistrationMethod = Literal["robust", "reference"]
+from plane_anomalib.models.components.recipe import RegistrationMethod
 
 _POSED = 0.003
 """Cost below which a cloud lies on the target already; wrong poses cost 0.005 and more."""

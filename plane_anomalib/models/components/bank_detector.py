@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from plane_anomalib.backbones.encoders import create_point_encoder
+from plane_anomalib.backbones.point_transformer import PointTransformer
 from plane_anomalib.geometry.neighbours import interpolate_to_points
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.models.components.descriptors import Described, Descriptor
-from plane_anomalib.models.components.fitted_model import CloudDetector
-from plane_anomalib.models.components.memory_bank import Coreset, MemoryBank
+from plane_anomalib.models.components.alignment import Centered, Registered
+from plane_anomalib.models.components.coreset import chosen_rows
+from plane_anomalib.models.components.descriptors import (
+    Coordinates,
+    Described,
+    Descriptor,
+    Fpfh,
+    TransformerFeatures,
+)
+from plane_anomalib.models.components.fitted_model import CloudAligner, CloudDetector, FittedModel
+from plane_anomalib.models.components.memory_bank import MemoryBank
 from plane_anomalib.models.components.method import CloudScores
-
-ObjectScore = Literal["max", "reweighted"]
-Fusion = Literal["training", "test"]
+from plane_anomalib.models.components.recipe import (
+    BankConfig,
+    Coreset,
+    DescriptorName,
+    Fusion,
+    ObjectScore,
+    Recipe,
+)
 
 _LONG = 100_000
 """Rows from which on picking a coreset takes long enough to show how far it is."""
@@ -80,7 +96,7 @@ class BankDetector(CloudDetector):
             owners = torch.cat([torch.full((len(d.values),), i) for i, d in enumerate(described)])
             if branch.coreset is not None:
                 long = len(rows) > _LONG
-                kept = branch.coreset.choose(rows, seed=self.seed, progress=long)
+                kept = chosen_rows(rows, branch.coreset, seed=self.seed, progress=long)
                 rows, owners = rows[kept], owners[kept]
             self._bank(index).fill(rows)
             if len(self.branches) > 1 and self.fusion == "training":
@@ -145,3 +161,56 @@ def _training_scale(described: Sequence[Described], rows: Tensor, owners: Tensor
     known = torch.cat(distances) if distances else torch.zeros(1)
     deviation = float(known.std()) if len(known) > 1 else 0.0
     return torch.tensor([float(known.mean()), deviation or 1.0]).expand(2, 2)
+
+
+def compose(config: BankConfig, encoder: PointTransformer | None = None) -> FittedModel:
+    """Make a method of memory banks.
+
+    Args:
+        config: All choices.
+        encoder: The point transformer, where the config wants one; by default the one it names.
+
+    Raises:
+        WeightsError: The encoder's weights are missing or damaged.
+    """
+    recipe = config.recipe()
+    if encoder is None and recipe.backbone is not None:
+        encoder = create_point_encoder(recipe.backbone)
+    branches = [
+        Branch(described(name, recipe, encoder), recipe.coreset, recipe.neighbours)
+        for name in recipe.descriptors
+    ]
+    make = partial(
+        BankDetector,
+        branches,
+        object_score=recipe.object_score,
+        fusion=recipe.fusion,
+        seed=config.seed,
+    )
+    align: Callable[[], CloudAligner] = partial(Centered, unit=recipe.unit)
+    if recipe.registration is not None:
+        align = partial(Registered, recipe.registration, unit=recipe.unit, seed=config.seed)
+    return FittedModel(make, align, scope=config.scope, encoder=encoder)
+
+
+def described(name: DescriptorName, recipe: Recipe, encoder: PointTransformer | None) -> Descriptor:
+    """The descriptor that a recipe has by this name."""
+    if name == "transformer":
+        assert encoder is not None  # noqa: S101 (for the type checker)
+        return TransformerFeatures(
+            encoder,
+            num_groups=recipe.num_groups,
+            group_size=recipe.group_size,
+            layers=recipe.layers,
+            most_points=recipe.most_points,
+            training_mode=recipe.training_mode,
+        )
+    if name == "coordinates":
+        return Coordinates(recipe.fit, recipe.query)
+    return Fpfh(
+        recipe.fit,
+        recipe.query,
+        normal_radius=recipe.normal_radius,
+        radius=recipe.radius,
+        oriented=recipe.oriented,
+    )

@@ -31,6 +31,7 @@ CHECKPOINT_MODEL = "plane_anomalib_model"
 """Key of a checkpoint under which the registered name of its model stands."""
 _TRAINING = "plane_anomalib_training"
 _THRESHOLDS = "anomalib_post_processor_config"
+_ENABLED = {"pre_processor": False, "post_processor": True, "evaluator": True, "visualizer": True}
 _MODEL, _POST = "model.", "post_processor."
 _ENCODER = "encoder."
 """Where 0.1 kept the encoder of a baseline: beside the model, not in it."""
@@ -86,23 +87,8 @@ def save_checkpoint(
         "pytorch-lightning_version": _lightning_version(),
         "state_dict": state,
         "hyper_parameters": method.arguments,
-        "anomalib_components_enabled": {
-            "pre_processor": False,
-            "post_processor": True,
-            "evaluator": True,
-            "visualizer": True,
-        },
-        _THRESHOLDS: {
-            "enable_normalization": False,
-            "enable_thresholding": True,
-            "enable_threshold_matching": False,
-            "image_sensitivity": 0.5,
-            "pixel_sensitivity": 0.5,
-            "object_quantile": OBJECT_QUANTILE,
-            "point_quantile": POINT_QUANTILE,
-            "object_threshold_source": limits[0].source,
-            "point_threshold_source": limits[1].source,
-        },
+        "anomalib_components_enabled": _ENABLED,
+        _THRESHOLDS: _post_processor_config(*limits),
         CHECKPOINT_MODEL: method.name,
         **method.checkpoint_entries(),
     }
@@ -205,6 +191,20 @@ def _arguments(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
         return dict(given)
     names = flat_arguments(METHODS.get(name)).keys()
     return {key: value for key, value in given.items() if key in names}
+
+
+def _post_processor_config(threshold: ScoreThreshold, point: ScoreThreshold) -> dict[str, Any]:
+    return {
+        "enable_normalization": False,
+        "enable_thresholding": True,
+        "enable_threshold_matching": False,
+        "image_sensitivity": 0.5,
+        "pixel_sensitivity": 0.5,
+        "object_quantile": OBJECT_QUANTILE,
+        "point_quantile": POINT_QUANTILE,
+        "object_threshold_source": threshold.source,
+        "point_threshold_source": point.source,
+    }
 
 
 def _post_processor_state(threshold: ScoreThreshold, point: ScoreThreshold) -> dict[str, Tensor]:

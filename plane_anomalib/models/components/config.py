@@ -69,26 +69,6 @@ class MethodConfig:
         return getattr(import_module(module), name)(self)
 
 
-@dataclass(frozen=True)
-class BankConfig(MethodConfig):
-    """What every method of memory banks can be told.
-
-    Args:
-        preset: `"fixed"`, or `"faithful"` to the public reference code with its constants and
-            quirks.
-        scope: `"category"`: a bank for each category; `"all"`: one for all.
-        seed: Of what is drawn at random.
-    """
-
-    preset: Preset = "fixed"
-    scope: Scope = "category"
-    seed: int = 0
-
-    def check(self) -> None:
-        """Refuse a negative seed."""
-        check_numbers(vars(self), above={}, least={"seed": 0})
-
-
 def check_choices(function: Callable[..., Any], values: Mapping[str, Any]) -> None:
     """Refuse words that an argument of `Literal` type does not know.
 

@@ -1,20 +1,24 @@
-"""Few rows that lie near all the others: greedy k-center, exact and fast."""
+"""Few rows that lie near all the others: greedy k-center, exact and fast.
+
+The plain loop reads all rows once per pick. Here a row keeps the distance it had when it was last
+looked at, a bound from above. Only the rows with the largest bounds are brought up to date, by one
+matrix product with all the rows picked since, and the picking goes on among them for as long as the
+farthest is farther than every other row's bound. The picks are those of the plain loop, up to the
+rounding of float32 products.
+"""
 
 from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from rich.progress import Progress
 from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.models.components.recipe import Coreset, Projection
 from plane_anomalib.models.components.threads import one_torch_thread
-
-Projection = Literal["gaussian", "sparse"]
 
 _BLOCK = 2_048
 _PRODUCTS = 2_000_000
@@ -40,21 +44,12 @@ def greedy_coreset(
 ) -> Tensor:
     """Pick rows one by one, each the farthest from those already picked (Gonzalez, 1985).
 
-    The plain loop reads all rows once per pick. Here a row keeps the distance it had when it was
-    last looked at, a bound from above. Only the rows with the largest bounds are brought up to
-    date, by one matrix product with all the rows picked since, and the picking goes on among them
-    for as long as the farthest is farther than every other row's bound. The picks are those of the
-    plain loop, up to the rounding of float32 products.
-
     Args:
         rows: (N, D) float, finite, on any device.
         size: How many to pick.
         seed: Of the first pick and of the projection.
-        projection: Distances are measured after a random projection: `"gaussian"`, as PatchCore's
-            reference code does it, to 128 dimensions and beginning with the row that has the
-            largest mean distance to 10 random ones; `"sparse"`, as M3DM's does it, to as many
-            dimensions as the lemma of Johnson and Lindenstrauss asks for at eps = 0.9, beginning
-            with the first row. None measures between the rows themselves.
+        projection: Measure distances after a random projection, see `_projected`, and begin where
+            the reference code does; None measures between the rows themselves.
         progress: Show a progress bar.
 
     Returns:
@@ -70,22 +65,9 @@ def greedy_coreset(
         raise ConfigurationError(f"A coreset has at least one row, not {size}.")
     if size >= len(rows):
         return torch.arange(len(rows), device=rows.device)
-    generator = torch.Generator().manual_seed(seed)
-    space = _projected(rows.float(), projection, generator)
-    bounds = torch.full((len(rows),), torch.inf, device=rows.device)
-    first = None
-    if projection == "gaussian":
-        starts = torch.randperm(len(rows), generator=generator)[:_STARTS].to(rows.device)
-        distances = [torch.cdist(part, space[starts]).mean(1) for part in space.split(_BLOCK)]
-        bounds = torch.cat(distances).square_()
-    else:
-        drawn = torch.randint(len(rows), (1,), generator=generator)
-        first = 0 if projection == "sparse" else int(drawn)
-    selection = _Selection(space, bounds, size)
+    selection = _begun(rows.float(), size, projection, torch.Generator().manual_seed(seed))
     with one_torch_thread(), Progress() if progress else nullcontext() as bar:
         task = bar.add_task("Coreset", total=size) if bar is not None else None
-        if first is not None:
-            selection.pick(first)
         while selection.picked < size:
             selection.advance()
             if bar is not None and task is not None:
@@ -93,47 +75,49 @@ def greedy_coreset(
     return selection.indices
 
 
-@dataclass(frozen=True)
-class Coreset:
-    """How a bank is thinned.
+def _begun(
+    rows: Tensor, size: int, projection: Projection | None, generator: torch.Generator
+) -> _Selection:
+    """A selection that begins with the row that has the largest mean distance to 10 random ones.
 
-    Attributes:
-        size: Rows to keep, or
-        share: the share of the rows to keep.
-        projection: As for `greedy_coreset`.
+    Without a projection it begins with a random row, after the sparse one with the first.
     """
+    space = _projected(rows, projection, generator)
+    if projection == "gaussian":
+        starts = torch.randperm(len(rows), generator=generator)[:_STARTS].to(rows.device)
+        distances = [torch.cdist(part, space[starts]).mean(1) for part in space.split(_BLOCK)]
+        return _Selection(space, torch.cat(distances).square_(), size)
+    drawn = torch.randint(len(rows), (1,), generator=generator)
+    bounds = torch.full((len(rows),), torch.inf, device=rows.device)
+    selection = _Selection(space, bounds, size)
+    with one_torch_thread():
+        selection.pick(0 if projection == "sparse" else int(drawn))
+    return selection
 
-    size: int | None = None
-    share: float | None = None
-    projection: Projection | None = None
 
-    def __post_init__(self) -> None:
-        if (self.size is None) == (self.share is None):
-            raise ConfigurationError("A coreset needs either its size or its share of the rows.")
-        if (self.size is not None and self.size < 1) or (
-            self.share is not None and not 0 < self.share <= 1
-        ):
-            msg = f"A coreset keeps at least one row and at most all: size {self.size}, "
-            raise ConfigurationError(msg + f"share {self.share}.")
+def chosen_rows(rows: Tensor, coreset: Coreset, *, seed: int, progress: bool = False) -> Tensor:
+    """Pick the rows that a bank keeps, by `greedy_coreset`.
 
-    def choose(self, rows: Tensor, *, seed: int, progress: bool = False) -> Tensor:
-        """Pick rows by `greedy_coreset`.
+    Args:
+        rows: (N, D) float.
+        coreset: How many.
+        seed: Of everything random.
+        progress: Show a progress bar.
 
-        Args:
-            rows: (N, D) float.
-            seed: Of everything random.
-            progress: Show a progress bar.
-
-        Returns:
-            (M,) int64 distinct indices.
-        """
-        size = self.size if self.share is None else max(1, int(self.share * len(rows)))
-        assert size is not None  # noqa: S101 (for the type checker)
-        return greedy_coreset(rows, size, seed=seed, projection=self.projection, progress=progress)
+    Returns:
+        (M,) int64 distinct indices.
+    """
+    size = coreset.size if coreset.share is None else max(1, int(coreset.share * len(rows)))
+    assert size is not None  # noqa: S101 (for the type checker)
+    return greedy_coreset(rows, size, seed=seed, projection=coreset.projection, progress=progress)
 
 
 def _projected(rows: Tensor, projection: Projection | None, generator: torch.Generator) -> Tensor:
-    """Centered rows in the space whose distances count, (N, D') float32."""
+    """Centered rows in the space whose distances count, (N, D') float32.
+
+    `"gaussian"` projects to 128 dimensions, as PatchCore's reference code does; `"sparse"`, as
+    M3DM's, to as many as the lemma of Johnson and Lindenstrauss asks for at eps = 0.9.
+    """
     dim = rows.shape[1]
     center = rows.mean(0, dtype=torch.float64).float()
     if projection is None or (projection == "gaussian" and dim == _PROJECTED):

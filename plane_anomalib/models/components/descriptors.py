@@ -16,6 +16,7 @@ from plane_anomalib.geometry.fpfh import fpfh
 from plane_anomalib.geometry.normals import orient_outward, surface_normals
 from plane_anomalib.geometry.points import FloatArray, IntArray, principal_frame
 from plane_anomalib.geometry.sampling import shuffled_order, voxel_downsample
+from plane_anomalib.models.components.recipe import Sampling
 
 
 class Described(NamedTuple):
@@ -42,40 +43,24 @@ class Descriptor(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """Which points are described.
+def thinned(cloud: FloatArray, sampling: Sampling) -> FloatArray:
+    """The cloud that neighbourhoods are taken from."""
+    if sampling.stride > 1:
+        return cloud
+    shuffled = cloud[shuffled_order(cloud)]
+    if sampling.voxel is None:
+        return shuffled
+    own = (shuffled - shuffled.mean(0, dtype=np.float64)) @ principal_frame(shuffled)
+    within = (own - own.min(0)) / sampling.voxel % 1.0
+    central = np.argsort(np.square(within - 0.5).sum(1), kind="stable")
+    kept = central[voxel_downsample(own[central], sampling.voxel)]
+    return shuffled[np.sort(kept)]
 
-    Attributes:
-        stride: Every so-manieth point in file order, as the reference code does; the result
-            depends on that order.
-        most: At most so many points, chosen by a hash of their coordinates, which no order changes.
-        voxel: First thin the cloud to one point per cell of this edge, the one nearest to its
-            center, so that the density of a scan does not matter; None leaves it. The cells lie
-            along the cloud's own axes and turn with it.
-    """
 
-    stride: int = 1
-    most: int | None = None
-    voxel: float | None = None
-
-    def thinned(self, cloud: FloatArray) -> FloatArray:
-        """The cloud that neighbourhoods are taken from."""
-        if self.stride > 1:
-            return cloud
-        shuffled = cloud[shuffled_order(cloud)]
-        if self.voxel is None:
-            return shuffled
-        own = (shuffled - shuffled.mean(0, dtype=np.float64)) @ principal_frame(shuffled)
-        within = (own - own.min(0)) / self.voxel % 1.0
-        central = np.argsort(np.square(within - 0.5).sum(1), kind="stable")
-        kept = central[voxel_downsample(own[central], self.voxel)]
-        return shuffled[np.sort(kept)]
-
-    def chosen(self, thinned: FloatArray) -> IntArray:
-        """Indices into the thinned cloud."""
-        every = np.arange(0, len(thinned), self.stride)
-        return every if self.most is None else every[: self.most]
+def chosen(cloud: FloatArray, sampling: Sampling) -> IntArray:
+    """Indices into a thinned cloud."""
+    every = np.arange(0, len(cloud), sampling.stride)
+    return every if sampling.most is None else every[: sampling.most]
 
 
 @dataclass(frozen=True)
@@ -93,8 +78,8 @@ class Coordinates:
     def __call__(self, cloud: FloatArray, *, fitting: bool) -> Described:
         """See `Descriptor`."""
         sampling = self.fit if fitting else self.query
-        thinned = sampling.thinned(cloud)
-        places = np.ascontiguousarray(thinned[sampling.chosen(thinned)])
+        sparse = thinned(cloud, sampling)
+        places = np.ascontiguousarray(sparse[chosen(sparse, sampling)])
         return Described(places, torch.from_numpy(places))
 
 
@@ -121,21 +106,21 @@ class Fpfh:
     def __call__(self, cloud: FloatArray, *, fitting: bool) -> Described:
         """See `Descriptor`."""
         sampling = self.fit if fitting else self.query
-        thinned = sampling.thinned(cloud)
-        chosen = sampling.chosen(thinned)
+        sparse = thinned(cloud, sampling)
+        places = chosen(sparse, sampling)
         normals = None
         if self.oriented:
-            normals = surface_normals(thinned, radius=self.normal_radius, oriented=False)
-            normals = orient_outward(normals, thinned, np.zeros(3))
+            normals = surface_normals(sparse, radius=self.normal_radius, oriented=False)
+            normals = orient_outward(normals, sparse, np.zeros(3))
         values = fpfh(
-            thinned,
-            queries=chosen,
+            sparse,
+            queries=places,
             normal_radius=self.normal_radius,
             radius=self.radius,
             oriented=False,
             normals=normals,
         )
-        return Described(thinned[chosen], torch.from_numpy(values))
+        return Described(sparse[places], torch.from_numpy(values))
 
 
 @dataclass(frozen=True, eq=False)

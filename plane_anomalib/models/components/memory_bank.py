@@ -12,11 +12,8 @@ from torch import Tensor
 
 from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.models.components.coreset import Coreset, greedy_coreset
 from plane_anomalib.models.components.fitted_model import ResizableBuffers
 from plane_anomalib.models.components.threads import one_torch_thread
-
-__all__ = ["Coreset", "MemoryBank", "greedy_coreset"]
 
 _TREE_DIMENSIONS = 8
 """A kd-tree wins where it can prune: 40 times as fast at 3 dimensions, slower at 33 (FPFH)."""

@@ -76,7 +76,7 @@ class PointCloudEvaluator(Evaluator):
         self.result: RunResult | None = None
         self._versions: Versions | None = None
         self._collection = ScoreCollection(None)
-        self._clock = _Clock()
+        self._clock = _TestClock()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Note which code is running: by the end of a run its checkout may have moved on."""
@@ -116,7 +116,7 @@ class PointCloudEvaluator(Evaluator):
         """Forget earlier scores and start the clock."""
         del trainer, pl_module
         self._collection = ScoreCollection(self.radius_factor, self.memory_bytes)
-        self._clock = _Clock()
+        self._clock = _TestClock()
 
     def on_test_batch_start(
         self,
@@ -195,7 +195,7 @@ def collect_batch(collection: ScoreCollection, batch: Any) -> None:
         )
 
 
-class _Clock:
+class _TestClock:
     """Wall-clock of the test loop and of its steps."""
 
     def __init__(self) -> None:

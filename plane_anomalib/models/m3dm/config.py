@@ -1,11 +1,16 @@
-"""What M3DM can be told."""
+"""M3DM on point clouds: features of a point transformer at group centers, no registration.
+
+"Multimodal Industrial Anomaly Detection via Hybrid Fusion" (Wang et al., 2023), its point branch in
+the form in which Real3D-AD ran it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from plane_anomalib.models.components.config import BankConfig, check_numbers
+from plane_anomalib.models.components.config import check_numbers
+from plane_anomalib.models.components.recipe import PRESETS, BankConfig, Coreset, Projection, Recipe
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,6 @@ class M3DMConfig(BankConfig):
         num_groups: Groups per cloud; by default the preset's (1,024; faithful: 16,384).
     """
 
-    method: ClassVar[str] = "plane_anomalib.models.m3dm.torch_model:create_m3dm"
     seconds_per_cloud: ClassVar[float | None] = 0.4
 
     backbone: str = "builtin"
@@ -28,3 +32,16 @@ class M3DMConfig(BankConfig):
         """Refuse numbers that are too small."""
         super().check()
         check_numbers(vars(self), above={"num_groups": 0}, least={})
+
+    def recipe(self) -> Recipe:
+        """Centered clouds, one bank of features of the point transformer."""
+        recipe = PRESETS[self.preset]
+        projection: Projection | None = "sparse" if self.preset == "faithful" else None
+        return replace(
+            recipe,
+            descriptors=("transformer",),
+            backbone=self.backbone,
+            num_groups=self.num_groups or recipe.num_groups,
+            coreset=Coreset(share=0.1, projection=projection),
+            object_score="reweighted",
+        )

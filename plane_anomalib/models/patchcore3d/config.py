@@ -1,12 +1,22 @@
-"""What PatchCore on point clouds can be told."""
+"""PatchCore on point clouds: register, describe, keep a coreset, take the nearest.
+
+"Towards Total Recall in Industrial Anomaly Detection" (Roth et al., 2022) in the form in which
+Real3D-AD ran it on clouds.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.models.components.config import BankConfig, check_numbers
+from plane_anomalib.models.components.config import check_numbers
+from plane_anomalib.models.components.recipe import (
+    BankConfig,
+    DescriptorName,
+    Recipe,
+    registered_banks,
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,6 @@ class PatchCore3DConfig(BankConfig):
         coreset_size: Rows kept per bank; by default 10,000.
     """
 
-    method: ClassVar[str] = "plane_anomalib.models.patchcore3d.torch_model:create_patchcore3d"
     seconds_per_cloud: ClassVar[float | None] = 0.8
 
     descriptor: Literal["fpfh", "fpfh+raw", "builtin", "point-mae", "point-bert"] = "fpfh"
@@ -38,7 +47,14 @@ class PatchCore3DConfig(BankConfig):
                 f"{self.descriptor!r} exclude each other: leave one out."
             )
 
-    @property
-    def encoder(self) -> str | None:
-        """The point transformer whose features fill the bank; None for FPFH."""
-        return self.backbone or (None if self.descriptor.startswith("fpfh") else self.descriptor)
+    def recipe(self) -> Recipe:
+        """Registered clouds, a bank of FPFH or features, and one of coordinates if asked for."""
+        learned = self.backbone or (None if self.descriptor.startswith("fpfh") else self.descriptor)
+        descriptors: tuple[DescriptorName, ...] = ("transformer" if learned else "fpfh",)
+        if self.descriptor == "fpfh+raw":
+            descriptors += ("coordinates",)
+        return replace(
+            registered_banks(self.preset, self.coreset_size),
+            descriptors=descriptors,
+            backbone=learned,
+        )

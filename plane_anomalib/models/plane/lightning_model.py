@@ -23,8 +23,7 @@ from plane_anomalib.data.datamodule import PointCloudDataModule
 from plane_anomalib.data.dataset import ItemTransform
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.models.lightning.base import PointCloudMixin
-from plane_anomalib.models.lightning.checkpoints import checkpoint_every_epoch
+from plane_anomalib.models.lightning.base import PointCloudMixin, checkpoint_every_epoch
 from plane_anomalib.models.plane.compatibility import check_resumed_data
 from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.template_context import Rehearsal

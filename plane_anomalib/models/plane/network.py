@@ -11,16 +11,18 @@ from torch import Tensor, nn
 from plane_anomalib.backbones.encoders import create_backbone
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
 from plane_anomalib.models.plane.config import PlaneConfig
-from plane_anomalib.models.plane.dynamic_prompts import DynamicPrompts
 from plane_anomalib.models.plane.inputs import Frame, InputSettings, Pose
-from plane_anomalib.models.plane.maps import anomaly_probability
-from plane_anomalib.models.plane.place_prompts import PlacePrompts
-from plane_anomalib.models.plane.propagation import propagate
+from plane_anomalib.models.plane.maps import FeatureAdapter, anomaly_probability, propagate
+from plane_anomalib.models.plane.prompts import (
+    DynamicPrompts,
+    PlacePrompts,
+    PointPrompts,
+    TextPrompts,
+    VisualPrompts,
+    object_name,
+)
 from plane_anomalib.models.plane.template_context import TemplateContext
-from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
-from plane_anomalib.models.plane.visual_prompts import VisualPrompts
 
 _DEVIATING_POINTS = 10
 """Fewer than TemplateResidual takes: the probabilities are smooth already."""
@@ -60,19 +62,7 @@ class PlaneNetwork(nn.Module):
         self.text_prompts = TextPrompts(
             backbone.text_width, s.text_prompt_length, std=s.text_prompt_std, generator=draw
         )
-        self.dynamic = (
-            DynamicPrompts(
-                2 * backbone.point_width,
-                backbone.text_width,
-                backbone.point_width,
-                num_text=s.dynamic_text_length,
-                num_points=s.dynamic_point_length,
-                hidden=s.dynamic_hidden,
-                generator=draw,
-            )
-            if s.dynamic_prompts
-            else None
-        )
+        self.dynamic = self._dynamic(draw) if s.dynamic_prompts else None
         self.visual_prompts = VisualPrompts.create(
             s.feature_adapter, s.point_prompt_length, backbone, generator=draw
         )
@@ -90,6 +80,18 @@ class PlaneNetwork(nn.Module):
         self.register_buffer("feature_mean", torch.zeros(channels))
         self.register_buffer("feature_std", torch.ones(channels))
         self.set_categories(categories)
+
+    def _dynamic(self, draw: torch.Generator) -> DynamicPrompts:
+        s = self.config
+        return DynamicPrompts(
+            2 * self.backbone.point_width,
+            self.backbone.text_width,
+            self.backbone.point_width,
+            num_text=s.dynamic_text_length,
+            num_points=s.dynamic_point_length,
+            hidden=s.dynamic_hidden,
+            generator=draw,
+        )
 
     def _adapter(self, draw: torch.Generator) -> FeatureAdapter:
         s, inputs = self.config, self.inputs()

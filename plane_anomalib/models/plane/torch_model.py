@@ -30,10 +30,10 @@ from plane_anomalib.models.components.method import (
 from plane_anomalib.models.plane.compatibility import check_arguments, check_resumed_data
 from plane_anomalib.models.plane.inputs import Frame, View
 from plane_anomalib.models.plane.network import PlaneNetwork
+from plane_anomalib.models.plane.prompts import object_name
 from plane_anomalib.models.plane.template_context import Rehearsal
-from plane_anomalib.models.plane.text_prompts import object_name
 from plane_anomalib.models.plane.training import TrainingState, calibrate, train, training_view
-from plane_anomalib.models.template_residual.context import total_deviation
+from plane_anomalib.models.template_residual.deviations import total_deviation
 
 _DEVIATING_POINTS = 10
 """Fewer than TemplateResidual takes: the probabilities are smooth already."""

@@ -24,8 +24,9 @@ from plane_anomalib.generation.defects.corruption import (
 from plane_anomalib.generation.defects.mixture import create_synthesis
 from plane_anomalib.generation.scans import another_specimen, nearly_registered
 from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.inputs import Frame, InputSettings
-from plane_anomalib.models.plane.loss import dice_loss, focal_loss
+from plane_anomalib.models.plane.maps import dice_loss, focal_loss
 from plane_anomalib.models.plane.network import PlaneNetwork
 from plane_anomalib.models.plane.template_context import Rehearsal
 
@@ -263,20 +264,15 @@ def train(
     Yields:
         After each whole epoch, what the training needs to go on from there.
     """
-    config = network.config
-    steps, epochs = max(config.max_steps or 0, 0), max(config.max_epochs, 0)
-    draws = STEPS_PER_EPOCH * BATCH_SIZE if steps else len(clouds)
-    per_epoch = -(-draws // BATCH_SIZE)
-    total = min(n for n in (steps, epochs * per_epoch) if n)
+    draws, per_epoch, total = _length(network.config, len(clouds))
     optimizer, schedule = create_optimizer(network, total)
-    done = 0
+    done = 0 if state is None else state["step"]
     if state is not None:
-        done = state["step"]
         optimizer.load_state_dict(state["optimizer"])
         if schedule is not None:
             schedule.load_state_dict(state["schedule"])
     progress.start("Training", total, done)
-    sampler = EpochSampler(len(clouds), draws, config.seed)
+    sampler = EpochSampler(len(clouds), draws, network.config.seed)
     while done < total:
         sampler.set_epoch(done // per_epoch)
         drawn = iter(sampler)
@@ -287,11 +283,16 @@ def train(
             done += 1
             progress.advance()
         if done % per_epoch == 0:
-            yield {
-                "step": done,
-                "optimizer": optimizer.state_dict(),
-                "schedule": None if schedule is None else schedule.state_dict(),
-            }
+            moved = None if schedule is None else schedule.state_dict()
+            yield {"step": done, "optimizer": optimizer.state_dict(), "schedule": moved}
+
+
+def _length(config: PlaneConfig, clouds: int) -> tuple[int, int, int]:
+    """Draws of an epoch, steps of an epoch, and steps of the training."""
+    steps, epochs = max(config.max_steps or 0, 0), max(config.max_epochs, 0)
+    draws = STEPS_PER_EPOCH * BATCH_SIZE if steps else clouds
+    per_epoch = -(-draws // BATCH_SIZE)
+    return draws, per_epoch, min(n for n in (steps, epochs * per_epoch) if n)
 
 
 def _step(

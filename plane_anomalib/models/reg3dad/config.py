@@ -1,11 +1,15 @@
-"""What Reg3DAD can be told."""
+"""Reg3DAD: what a place looks like and where it lies, half and half, after registration.
+
+"Real3D-AD: A Dataset of Point Cloud Anomaly Detection" (Liu et al., 2023).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from plane_anomalib.models.components.config import BankConfig, check_numbers
+from plane_anomalib.models.components.config import check_numbers
+from plane_anomalib.models.components.recipe import BankConfig, Recipe, registered_banks
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,6 @@ class Reg3DADConfig(BankConfig):
         coreset_size: Rows kept per bank; by default 10,000.
     """
 
-    method: ClassVar[str] = "plane_anomalib.models.reg3dad.torch_model:create_reg3dad"
     seconds_per_cloud: ClassVar[float | None] = 0.9
 
     backbone: str = "builtin"
@@ -28,3 +31,11 @@ class Reg3DADConfig(BankConfig):
         """Refuse numbers that are too small."""
         super().check()
         check_numbers(vars(self), above={"coreset_size": 0}, least={})
+
+    def recipe(self) -> Recipe:
+        """PatchCore's registration, banks and fusion, of features and of coordinates."""
+        return replace(
+            registered_banks(self.preset, self.coreset_size),
+            descriptors=("transformer", "coordinates"),
+            backbone=self.backbone,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plane_anomalib.models.template_residual.lightning_model import (
+    from plane_anomalib.models.lightning.fitted_models import (
         TemplateResidual as TemplateResidual,
     )
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     """The Lightning class, imported when it is asked for: the method itself needs no anomalib."""
     if name == "TemplateResidual":
-        from plane_anomalib.models.template_residual.lightning_model import TemplateResidual
+        from plane_anomalib.models.lightning.fitted_models import TemplateResidual
 
         return TemplateResidual
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

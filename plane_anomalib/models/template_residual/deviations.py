@@ -71,3 +71,79 @@ def measure_deviations(
     total = np.sqrt(np.square(largest) + np.square(missing))
     noise = learnt.template.sheets.noise
     return Deviations(raw, free, missing, total, spread, noise, measured)
+
+
+_SURROUNDINGS = 2
+_STRIDE = 4
+"""Of the neighbours' neighbours every fourth is enough."""
+_LEAST_NOISE = 1e-6
+
+
+def num_context_channels(scales: int) -> int:
+    """How many channels `context_channels` gives for residuals at so many scales."""
+    return 2 + 2 * scales + 6 + 4 * _SURROUNDINGS + 5
+
+
+def context_channels(deviations: Deviations) -> FloatArray:
+    """Deviations of each point, of its surroundings and of the whole specimen.
+
+    Deviations go through asinh: linear about zero, logarithmic where they are large.
+
+    Args:
+        deviations: Of one scan, N points at S scales.
+
+    Returns:
+        (N, `num_context_channels(S)`) float32: total and missing; sizes of the free and raw
+        deviations at each scale; both with their sign at the middle scale; logarithms of their
+        spread there, of the free one's at the finest scale and of the noise; among its neighbours
+        and again among theirs the mean size and the size of the mean of the free deviation, the
+        largest total and the largest gap (a defect is many points that deviate together); of the
+        whole specimen the medians of the free deviation at the finest and the coarsest scale, of
+        the raw one at the coarsest and of the gaps, and the 90th percentile of the free one at
+        the middle scale.
+    """
+    d = deviations
+    middle = d.free.shape[1] // 2
+    spread = d.spread
+    noise = np.full(len(d.total), d.noise + _LEAST_NOISE)
+    own = [d.total, d.missing, *np.abs(d.free).T, *np.abs(d.raw).T]
+    own += [d.free[:, middle], d.raw[:, middle]]
+    spreads = [spread[:, 0, middle], spread[:, 1, middle], spread[:, 1, 0], noise]
+    whole = [np.median(np.abs(z)) for z in (d.free[:, 0], d.free[:, -1], d.raw[:, -1])]
+    whole += [np.quantile(np.abs(d.free[:, middle]), 0.9), np.median(d.missing)]
+    columns = [np.arcsinh(each) for each in own]
+    columns += [np.log(each) for each in spreads]
+    columns += [np.arcsinh(each) for each in _surroundings(d, middle)]
+    columns += [np.full(len(d.total), np.arcsinh(each)) for each in whole]
+    return np.stack(columns, 1).astype(np.float32)
+
+
+def total_deviation(channels: FloatArray) -> FloatArray:
+    """Read back the total deviation, in standard deviations of normal specimens.
+
+    Args:
+        channels: (N, C) of `context_channels`.
+
+    Returns:
+        (N,) float32.
+    """
+    return np.sinh(channels[:, 0])
+
+
+def _surroundings(deviations: Deviations, scale: int) -> list[FloatArray]:
+    """Pooled over the neighbours, then over their neighbours: two sizes from one search."""
+    neighbours = deviations.measurement.neighbours
+    pooled = [deviations.free[:, scale], deviations.total, deviations.missing]
+    pooled.insert(0, np.abs(pooled[0]))
+    found = []
+    for stride in (1, _STRIDE):
+        around = neighbours[:, ::stride]
+        size, signed, total, missing = pooled
+        pooled = [
+            size[around].mean(1),
+            signed[around].mean(1),
+            total[around].max(1),
+            missing[around].max(1),
+        ]
+        found += [pooled[0], np.abs(pooled[1]), *pooled[2:]]
+    return found

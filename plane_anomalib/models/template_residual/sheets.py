@@ -8,6 +8,7 @@ off with the distance from that plane, and a distance is one to the nearest shee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -195,3 +196,45 @@ def _own_sheet(
     turned = least_variance(np.stack(covariances).astype(np.float64)).astype(np.float32)
     quartiles = _quartiles(np.abs(_along(centered, turned)))
     return turned, np.einsum("in,ni->n", mean, turned), quartiles
+
+
+def smooth_residuals(
+    points: FloatArray,
+    residuals: FloatArray,
+    normals: FloatArray,
+    neighbours: IntArray,
+    scales: Sequence[int],
+    width: float,
+) -> FloatArray:
+    """Average over the nearest neighbours that lie in the same sheet.
+
+    Signs are kept: noise cancels, a dent does not. Neighbours of another sheet count little.
+
+    Args:
+        points: (N, 3) the points after any displacement.
+        residuals: (N,) signed distances.
+        normals: (N, 3) along which.
+        neighbours: (N, K) indices of the nearest points, each point itself first.
+        scales: Numbers of neighbours to average, each at most K.
+        width: Height difference of two feet (the other side of a thin wall, the next face) from
+            which on they belong to different sheets.
+
+    Returns:
+        (N, len(scales)) float32.
+    """
+    smoothed, largest = np.empty((len(points), len(scales)), np.float32), max(scales)
+    feet = points - residuals[:, None] * normals
+
+    def average(part: slice) -> None:
+        around, normal = neighbours[part, :largest], normals[part]
+        cosines = np.einsum("ni,nki->nk", normal, normals[around])
+        values = np.copysign(residuals[around], residuals[around] * cosines)
+        heights = np.einsum("nki,ni->nk", feet[around] - feet[part, None], normal)
+        weights = np.square(np.square(cosines)) * np.exp(-0.5 * np.square(heights / width))
+        values *= weights
+        for column, scale in enumerate(scales):
+            total = np.maximum(weights[:, :scale].sum(1), 1e-12)
+            smoothed[part, column] = values[:, :scale].sum(1) / total
+
+    in_chunks(average, len(points), _CHUNK)
+    return smoothed

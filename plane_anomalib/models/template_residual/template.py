@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.template_residual.coverage import gap_floor, squared_gaps, usual_gaps
-from plane_anomalib.models.template_residual.deviation import (
+from plane_anomalib.models.template_residual.sheets import Sheets, smooth_residuals
+from plane_anomalib.models.template_residual.smooth_field import (
     SmoothField,
     field_centers,
     fit_deviation,
 )
-from plane_anomalib.models.template_residual.sheets import Sheets
-from plane_anomalib.models.template_residual.smoothing import smooth_residuals
 
 _FIRST_GUESS = 0.008
 _LONE_DEVIATION = 0.002

@@ -18,13 +18,15 @@ from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
 from plane_anomalib.models.components.method import CloudScores
 from plane_anomalib.models.components.threads import one_blas_thread
-from plane_anomalib.models.template_residual.cloud_order import WorkingCloud
 from plane_anomalib.models.template_residual.config import TemplateResidualConfig
-from plane_anomalib.models.template_residual.context import context_channels
-from plane_anomalib.models.template_residual.deviation import SmoothField
-from plane_anomalib.models.template_residual.deviations import Deviations, measure_deviations
-from plane_anomalib.models.template_residual.placement import Placement, place
+from plane_anomalib.models.template_residual.deviations import (
+    Deviations,
+    context_channels,
+    measure_deviations,
+)
+from plane_anomalib.models.template_residual.placement import Placement, WorkingCloud, place
 from plane_anomalib.models.template_residual.sheets import Sheets
+from plane_anomalib.models.template_residual.smooth_field import SmoothField
 from plane_anomalib.models.template_residual.template import Learnt, Template, learn
 
 _TEMPLATE_POINTS = 120_000

@@ -5,7 +5,8 @@ from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.models.components.coreset import Coreset, greedy_coreset
+from plane_anomalib.models.components.coreset import chosen_rows, greedy_coreset
+from plane_anomalib.models.components.recipe import Coreset
 
 
 def features(num: int, dim: int, seed: int) -> Tensor:
@@ -97,12 +98,11 @@ def test_few_rows_are_all_kept() -> None:
 
 def test_a_share_of_the_rows_can_be_kept() -> None:
     rows = features(200, 6, 0)
-    assert Coreset(share=0.1).choose(rows, seed=0).shape == (20,)
-    assert Coreset(share=0.001).choose(rows, seed=0).shape == (1,)
+    assert chosen_rows(rows, Coreset(share=0.1), seed=0).shape == (20,)
+    assert chosen_rows(rows, Coreset(share=0.001), seed=0).shape == (1,)
     expected = greedy_coreset(rows, 12, seed=3, projection="sparse")
-    torch.testing.assert_close(
-        Coreset(size=12, projection="sparse").choose(rows, seed=3, progress=True), expected
-    )
+    coreset = Coreset(size=12, projection="sparse")
+    torch.testing.assert_close(chosen_rows(rows, coreset, seed=3, progress=True), expected)
 
 
 def test_what_no_coreset_can_be_made_of_is_named() -> None:

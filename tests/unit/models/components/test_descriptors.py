@@ -14,9 +14,10 @@ from plane_anomalib.models.btf.config import BTFConfig
 from plane_anomalib.models.components.descriptors import (
     Coordinates,
     Fpfh,
-    Sampling,
     TransformerFeatures,
+    thinned,
 )
+from plane_anomalib.models.components.recipe import Sampling
 
 
 def lump(num: int, seed: int | None = None) -> FloatArray:
@@ -52,10 +53,10 @@ def test_thinning_evens_out_the_density_and_leaves_no_gap() -> None:
     # Half of the object was scanned ten times as densely as the other.
     dense = lump(40_000)
     cloud = np.concatenate([dense[dense[:, 0] > 0], lump(4000)])
-    thinned = Sampling(voxel=0.1).thinned(cloud)
-    half = (thinned[:, 0] > 0.05).sum() / (np.abs(thinned[:, 0]) > 0.05).sum()
+    kept = thinned(cloud, Sampling(voxel=0.1))
+    half = (kept[:, 0] > 0.05).sum() / (np.abs(kept[:, 0]) > 0.05).sum()
     assert 0.4 < half < 0.65
-    assert knn(thinned, cloud, 1)[0].max() < 0.2
+    assert knn(kept, cloud, 1)[0].max() < 0.2
 
 
 def test_turning_a_cloud_changes_neither_its_descriptors_nor_its_score() -> None:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from plane_anomalib.models.plane.adaptation import FeatureAdapter, PointPrompts
-from plane_anomalib.models.plane.layers import seeded_linear
+from plane_anomalib.models.plane.maps import FeatureAdapter
+from plane_anomalib.models.plane.prompts import PointPrompts, seeded_linear
 
 
 def draw(seed: int = 0) -> torch.Generator:

@@ -14,7 +14,7 @@ from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.models.plane import Plane
 from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.lightning_model import Plane as Direct
-from plane_anomalib.models.plane.loss import dice_loss, focal_loss
+from plane_anomalib.models.plane.maps import dice_loss, focal_loss
 from plane_anomalib.models.plane.training import TrainingView
 from plane_anomalib.plugins.contract.model_under_test import packed
 from tests.support.trees import surface

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from plane_anomalib.models.plane.loss import dice_loss, focal_loss
-from plane_anomalib.models.plane.maps import anomaly_probability
+from plane_anomalib.models.plane.maps import anomaly_probability, dice_loss, focal_loss
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.interpolate import RegularGridInterpolator
 
-from plane_anomalib.models.plane.place_prompts import REACH, PlacePrompts
+from plane_anomalib.models.plane.prompts import REACH, PlacePrompts
 
 SHAPE = {"octaves": 2, "resolutions": (4, 8), "channels": 3}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from plane_anomalib.models.plane.text_prompts import object_name
+from plane_anomalib.models.plane.prompts import object_name
 from tests.support.small_plane import small_model
 from tests.support.trees import surface
 

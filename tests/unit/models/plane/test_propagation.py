@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from plane_anomalib.models.plane.propagation import propagate
+from plane_anomalib.models.plane.maps import propagate
 
 
 def oracle(centers: np.ndarray, values: np.ndarray, points: np.ndarray, k: int) -> np.ndarray:

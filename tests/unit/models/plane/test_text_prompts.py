@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from plane_anomalib.models.plane.dynamic_prompts import DynamicPrompts
-from plane_anomalib.models.plane.text_prompts import TextPrompts, object_name
+from plane_anomalib.models.plane.prompts import DynamicPrompts, TextPrompts, object_name
 from tests.support.small_plane import random_views, small_backbone, small_model
 
 WIDTH, JOINT = 16, 20

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from plane_anomalib.models.plane.visual_prompts import VisualPrompts
+from plane_anomalib.models.plane.prompts import VisualPrompts
 from tests.support.small_plane import DEPTH, random_views, small_backbone, small_model
 
 BLOCKS = {"vpt-shallow": 1, "vpt-deep": DEPTH}

@@ -5,15 +5,14 @@ import pytest
 from scipy.stats import gamma
 from sklearn.neighbors import NearestNeighbors
 
-from plane_anomalib.models.template_residual.cloud_order import WorkingCloud
 from plane_anomalib.models.template_residual.coverage import gap_significance, squared_gaps
-from plane_anomalib.models.template_residual.deviation import (
+from plane_anomalib.models.template_residual.placement import WorkingCloud
+from plane_anomalib.models.template_residual.sheets import Sheets, smooth_residuals
+from plane_anomalib.models.template_residual.smooth_field import (
     SmoothField,
     field_centers,
     fit_deviation,
 )
-from plane_anomalib.models.template_residual.sheets import Sheets
-from plane_anomalib.models.template_residual.smoothing import smooth_residuals
 from tests.unit.models.template_residual.shapes import lump, wall
 
 

@@ -12,8 +12,7 @@ from anomalib.models import AnomalibModule
 
 from plane_anomalib.core.errors import ContractError
 from plane_anomalib.models.components.fitted_model import FittedModel
-from plane_anomalib.models.lightning.base import PointCloudMixin
-from plane_anomalib.models.lightning.fitted import FittedMixin
+from plane_anomalib.models.lightning.base import FittedMixin, PointCloudMixin
 from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest
 from plane_anomalib.plugins.contract.suite import CHECKS
 from tests.support.template import ModelName, ModelNameDetector

@@ -129,8 +129,7 @@ def fit_deviation(
     """
     chosen = points[:_POINTS]
     basis = field.basis(chosen)
-    prior = np.full(field.size, size**-2.0)
-    prior[-4:] = affine**-2.0
+    prior = np.append(np.full(field.size - 4, size**-2.0), np.full(4, affine**-2.0))
     precision = np.diag(np.tile(prior, 3))
     coefficients = np.zeros((field.size, 3))
     least = max(sheets.noise, 1e-6)
