@@ -9,7 +9,7 @@ from anomalib.models.components import AnomalibModule
 
 from model_name.config import ModelNameConfig
 from plane_anomalib.core.configured import configured
-from plane_anomalib.models.lightning.fitted import FittedMixin
+from plane_anomalib.models.lightning.base import FittedMixin
 
 
 @configured(ModelNameConfig)
