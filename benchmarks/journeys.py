@@ -32,7 +32,7 @@ import numpy as np
 
 RUN = "from plane_anomalib.cli import main; main()"
 METHOD = "models/btf"
-LOSS = "models/plane/loss.py"
+LOSS = "models/plane/maps.py"
 TRAIN = (
     "train --model Plane --data PointCloudFolder --data.root part --model.num_points 256 "
     "--model.num_views 1 --model.max_steps 1 --model.visualizer false"
