@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.geometry.points import FloatArray, even_rotations
 from plane_anomalib.geometry.pose_search import (
     Poses,
     closest_point_steps,
@@ -15,7 +15,6 @@ from plane_anomalib.geometry.pose_search import (
     refine,
 )
 from plane_anomalib.geometry.posed_surface import PosedSurface, covariance
-from plane_anomalib.geometry.rigid import even_rotations
 from plane_anomalib.geometry.sampling import random_subsample
 
 Array = NDArray[np.float64]

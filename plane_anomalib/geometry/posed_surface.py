@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.normals import point_normals
-from plane_anomalib.geometry.points import FloatArray, IntArray, as_points
-from plane_anomalib.geometry.rigid import even_directions
+from plane_anomalib.geometry.points import FloatArray, IntArray, as_points, even_directions
 from plane_anomalib.geometry.sampling import random_subsample, typical_spacing, voxel_downsample
 
 Array = NDArray[np.float64]

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, MissingDependencyError
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.points import FloatArray, as_points
+from plane_anomalib.geometry.points import FloatArray, RigidTransform, as_points
 from plane_anomalib.geometry.pose_candidates import (
     approximate_symmetries,
     local_minima,
@@ -26,7 +26,6 @@ from plane_anomalib.geometry.pose_candidates import (
 )
 from plane_anomalib.geometry.pose_search import Poses, refine
 from plane_anomalib.geometry.posed_surface import PosedSurface, coarse_points, covariance
-from plane_anomalib.geometry.rigid import RigidTransform
 from plane_anomalib.geometry.sampling import random_subsample
 
 Array = NDArray[np.float64]

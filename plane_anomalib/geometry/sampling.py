@@ -11,8 +11,7 @@ from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn
-from plane_anomalib.geometry.points import IntArray, as_points
-from plane_anomalib.geometry.rigid import even_directions
+from plane_anomalib.geometry.points import IntArray, as_points, even_directions
 
 _ORIGIN_SQUARED_RADIUS = 1e-3
 """Points this near the origin are padding to the reference CUDA kernel, which skips them."""

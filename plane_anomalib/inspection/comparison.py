@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.normals import surface_side_normals
-from plane_anomalib.geometry.points import FloatArray, as_points
+from plane_anomalib.geometry.points import FloatArray, RigidTransform, as_points
 from plane_anomalib.geometry.registration import RegistrationTarget
-from plane_anomalib.geometry.rigid import RigidTransform
 from plane_anomalib.geometry.sampling import random_subsample
 from plane_anomalib.inspection.card import CARD_FILE, GOOD_FOLDER, DetectorCard, DetectorError
 from plane_anomalib.models.template_residual.placement import place

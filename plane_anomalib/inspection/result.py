@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.geometry.rigid import even_directions
+from plane_anomalib.geometry.points import FloatArray, even_directions
 from plane_anomalib.metrics.aupro import find_regions
 
 Array = TypeVar("Array", bound="NDArray[np.float32] | Tensor")

@@ -7,8 +7,8 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.geometry.points import even_directions, even_rotations
 from plane_anomalib.geometry.registration import RegistrationTarget, RigidTransform, register
-from plane_anomalib.geometry.rigid import even_directions, even_rotations
 
 
 def lump(generator: np.random.Generator, num: int) -> np.ndarray:

@@ -7,8 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.geometry.rigid import RigidTransform
+from plane_anomalib.geometry.points import FloatArray, RigidTransform
 from plane_anomalib.models.components import alignment
 from plane_anomalib.models.components.alignment import Centered, Registered, RegistrationMethod
 
