@@ -88,8 +88,8 @@ def run(arguments: Namespace) -> int:
     Raises:
         PlaneAnomalibError: Whatever went wrong, in one sentence.
     """
+    from plane_anomalib.generation.manifests import MeshSpec
     from plane_anomalib.generation.meshes.benchmark import make_benchmark
-    from plane_anomalib.generation.specifications import MeshSpec
 
     given = {
         _NAMES.get(name, name): getattr(arguments, name)

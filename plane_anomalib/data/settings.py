@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.categories import parse_categories, select_categories
-from plane_anomalib.generation.specifications import (
+from plane_anomalib.generation.manifests import (
     PROCEDURAL_CATEGORIES,
     ProceduralSpec,
     finished_categories,

@@ -9,8 +9,8 @@ from typing import ClassVar
 from plane_anomalib.core.configured import configured
 from plane_anomalib.data.datamodule import BenchmarkDataModule
 from plane_anomalib.data.settings import ProceduralShapesSettings
+from plane_anomalib.generation.manifests import PROCEDURAL_CATEGORIES
 from plane_anomalib.generation.procedural_shapes import ensure_dataset
-from plane_anomalib.generation.specifications import PROCEDURAL_CATEGORIES
 
 
 @configured(ProceduralShapesSettings)

@@ -21,10 +21,9 @@ from plane_anomalib.generation.defects.field_defects import (
     plan_defect,
 )
 from plane_anomalib.generation.defects.kinds import KINDS
-from plane_anomalib.generation.folders import claim, in_place
+from plane_anomalib.generation.manifests import SHAPENET_KINDS, ProceduralSpec, claim, in_place
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS, REACH
-from plane_anomalib.generation.specifications import SHAPENET_KINDS, ProceduralSpec
 from plane_anomalib.generation.surfaces import Surface
 
 logger = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from plane_anomalib.generation.defects.field_defects import (
 )
 from plane_anomalib.generation.defects.field_placement import NoPlaceError
 from plane_anomalib.generation.defects.kinds import KINDS
-from plane_anomalib.generation.folders import MANIFEST, claim, in_place, manifest_in
+from plane_anomalib.generation.manifests import MANIFEST, MeshSpec, claim, in_place, manifest_in
 from plane_anomalib.generation.meshes.closed_mesh import (
     ClosedMesh,
     MeshSurface,
@@ -38,7 +38,6 @@ from plane_anomalib.generation.meshes.closed_mesh import (
 from plane_anomalib.generation.procedural_shapes import stream
 from plane_anomalib.generation.scans import Deviation, random_pose, scanned, seen, view_of
 from plane_anomalib.generation.shapes.fields import Array
-from plane_anomalib.generation.specifications import MeshSpec
 from plane_anomalib.generation.surfaces import ChangedRegion
 
 _SIDE = 0.6

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from plane_anomalib.generation.manifests import PROCEDURAL_CATEGORIES
 from plane_anomalib.generation.shapes.fields import (
     Field,
     blend,
@@ -27,7 +28,6 @@ from plane_anomalib.generation.shapes.fields import (
 )
 from plane_anomalib.generation.shapes.outlines import regular, resampled, smooth_curve, turned_shell
 from plane_anomalib.generation.shapes.solids import Array
-from plane_anomalib.generation.specifications import PROCEDURAL_CATEGORIES
 
 
 def vase() -> Field:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.data.settings import ProceduralShapesSettings
 from plane_anomalib.generation.defects.kinds import KINDS
-from plane_anomalib.generation.folders import MANIFEST
+from plane_anomalib.generation.manifests import MANIFEST, SHAPENET_KINDS
 from plane_anomalib.generation.procedural_shapes import ensure_dataset
-from plane_anomalib.generation.specifications import SHAPENET_KINDS
 
 NAMES = ["beam0", "wrench0", "propeller0"]
 SPEC = ProceduralShapesSettings(data_seed=3, num_points=2000).spec()

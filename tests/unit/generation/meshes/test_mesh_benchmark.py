@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.formats.io import read_labelled_points, read_points
 from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.manifests import SHAPENET_KINDS, MeshSpec
 from plane_anomalib.generation.meshes.benchmark import make_benchmark
 from plane_anomalib.generation.scans import Deviation
-from plane_anomalib.generation.specifications import SHAPENET_KINDS, MeshSpec
 from tests.support.meshes import angle_bracket, ball, block, off_block, off_ring, ring, save
 
 SMALL = {"num_points": 1500, "template_points": 1500, "num_good": 2, "num_per_defect": 1}

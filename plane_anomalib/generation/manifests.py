@@ -1,6 +1,8 @@
-"""What decides the files of made data: of the procedural dataset, and of benchmarks from meshes.
+"""What decides the files of made data, and the manifest by which a folder is claimed for them.
 
-Apart from the modules that make them, so that a plan of what is to be made needs no numpy.
+Of the procedural dataset, and of benchmarks from meshes. Apart from the modules that make them, so
+that a plan of what is to be made needs no numpy. A category appears whole or not: several processes
+may work on one root, and a killed one leaves nothing half done.
 """
 
 from __future__ import annotations
@@ -9,14 +11,16 @@ import difflib
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.generation.folders import manifest_in
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 
 PROCEDURAL_VERSION, MESH_VERSION = 1, 1
 """Raised whenever the same specification (and mesh) would give other files."""
@@ -255,3 +259,78 @@ def _check_within(spec: object, limits: Mapping[str, tuple[float, float]]) -> No
         if not least <= getattr(spec, name) <= most:
             msg = f"{name} must be between {least} and {most}, not {getattr(spec, name)!r}."
             raise ConfigurationError(msg)
+
+
+MANIFEST = "manifest.json"
+
+
+def is_empty(home: Path) -> bool:
+    """Whether nothing is there yet: no folder, or one without content."""
+    return not home.exists() or (home.is_dir() and not any(home.iterdir()))
+
+
+def manifest_in(home: Path) -> object:
+    """What a folder's manifest says; None without a readable one."""
+    try:
+        return json.loads((home / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def claim(home: Path, manifest: Mapping[str, object]) -> bool:
+    """Start a folder with a manifest if it is empty; the first of several processes wins.
+
+    Args:
+        home: The folder.
+        manifest: Plain data.
+
+    Returns:
+        Whether the folder now holds this very manifest; one with another is left alone.
+
+    Raises:
+        DatasetError: The folder cannot be written.
+    """
+    if is_empty(home):
+        _start(home, manifest)
+    return manifest_in(home) == manifest
+
+
+@contextmanager
+def in_place(home: Path, name: str) -> Iterator[Path]:
+    """Give a path to make a folder at; move it to `home / name` when all went well.
+
+    Args:
+        home: The root.
+        name: The folder's name in it.
+
+    Yields:
+        A path that does not exist yet, on the same file system.
+
+    Raises:
+        DatasetError: The folder cannot be moved there.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=home) as temporary:
+        made = Path(temporary) / name
+        yield made
+        try:
+            made.rename(home / name)
+        except OSError as error:
+            # Another process that made the same was faster.
+            if not (home / name).is_dir():
+                msg = f"{home / name} cannot be written: {error}; give another root."
+                raise DatasetError(msg) from error
+
+
+def _start(home: Path, manifest: Mapping[str, object]) -> None:
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{home.name}-", dir=home.parent) as temporary:
+            made = Path(temporary) / home.name
+            made.mkdir()
+            text = json.dumps(manifest, indent=2) + "\n"
+            (made / MANIFEST).write_text(text, encoding="utf-8")
+            os.rename(made, home)
+    except OSError as error:
+        if is_empty(home):
+            msg = f"the data cannot be written to {home}: {error}; give another root."
+            raise DatasetError(msg) from error
