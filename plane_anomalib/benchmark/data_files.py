@@ -103,10 +103,11 @@ def _read(file: Path) -> Listing | None:
         known = from_plain(Listing, load_strict(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypedDataError):
         return None
-    return known if all(_stamp(path) == s for path, s in known.stamps.items()) else None
+    return known if all(stamp(path) == s for path, s in known.stamps.items()) else None
 
 
-def _stamp(path: str | Path) -> list[int] | None:
+def stamp(path: str | Path) -> list[int] | None:
+    """Size and time of a file or folder, by which a change of it is seen; None without one."""
     try:
         found = os.stat(path)
     except OSError:
@@ -156,8 +157,8 @@ def _listing(datamodule: Any) -> Listing:
             raise DatasetError(f"{home} cannot be read: check its permissions and the disk.")
         hashes[category] = content
         sizes[category] = sum(path.stat().st_size for path in found)
-        stamps |= {str(path): _stamp(path) or [] for path in found}
-        stamps |= {str(path): _stamp(path) or [] for path in _folders(found, datamodule.root)}
+        stamps |= {str(path): stamp(path) or [] for path in found}
+        stamps |= {str(path): stamp(path) or [] for path in _folders(found, datamodule.root)}
     tested = [str(category) for category in datamodule.test_data.samples.category]
     counts = {category: tested.count(category) for category in hashes}
     absent = _absent(datamodule, set(hashes))

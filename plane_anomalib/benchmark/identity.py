@@ -12,7 +12,9 @@ import hashlib
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from importlib.util import resolve_name
@@ -27,32 +29,40 @@ from plane_anomalib.backbones.weights.store import (
     pin_of,
     usable_path,
 )
+from plane_anomalib.benchmark.data_files import stamp
 from plane_anomalib.benchmark.schema import Identity, Job
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.files import sha256_of
 from plane_anomalib.core.registry import BUILT_IN, DATASETS, MODELS, RegistryEntry
 from plane_anomalib.core.results import Component
 from plane_anomalib.core.sources import BrokenModuleError, find_module
-from plane_anomalib.core.typed_data import strict_json
+from plane_anomalib.core.typed_data import (
+    TypedDataError,
+    from_plain,
+    load_strict,
+    strict_json,
+    write_json,
+)
 
 _ID_DIGITS = 20
 # Where data lie, how fast they are read and what is drawn change no number.
 _ARGUMENTS_WITHOUT_EFFECT = frozenset({"root", "num_workers", "visualizer"})
 
 
-def identify(job: Job, data_hash: str) -> Identity:
+def identify(job: Job, data_hash: str, memory: Path | None = None) -> Identity:
     """The hashes of a job.
 
     Args:
         job: Model and dataset with all of their arguments.
         data_hash: Of the files of its categories.
+        memory: See `code_digest`.
 
     Raises:
         WeightsError: Weights that it needs are not on this machine.
     """
     return Identity(
         config=_config_hash(job),
-        code=_code(job.model.name, job.data.name),
+        code=_code(job.model.name, job.data.name, memory),
         data=data_hash,
         weights=_weights_hash(job.model),
     )
@@ -82,8 +92,8 @@ def _relevant(component: Component) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=256)
-def _code(model: str, dataset: str) -> str:
-    return code_digest(MODELS.entry(model), DATASETS.entry(dataset))
+def _code(model: str, dataset: str, memory: Path | None) -> str:
+    return code_digest(MODELS.entry(model), DATASETS.entry(dataset), memory=memory)
 
 
 def _weights_hash(model: Component) -> str | None:
@@ -160,22 +170,53 @@ _LAZY_TARGET = re.compile(r"""["']([A-Za-z_]\w*(?:\.\w+)+):[A-Za-z_]\w*["']""")
 _ASSETS = ("clip_merges.txt.gz",)
 
 
-def code_digest(*entries: RegistryEntry) -> str:
+@dataclass(frozen=True)
+class _RememberedDigest:
+    """A digest, and size and time of every file and folder that it was made from."""
+
+    digest: str
+    stamps: dict[str, list[int]]
+
+
+def code_digest(*entries: RegistryEntry, memory: Path | None = None) -> str:
     """SHA-256 of the sources behind a model and its dataset.
 
     Args:
         entries: Of the registries. Of another package, its version counts too.
+        memory: Folder to remember it in for as long as no source changes; by default nowhere.
     """
-    total = hashlib.sha256()
-    modules = {entry.target.partition(":")[0] for entry in entries}
-    for name, digest in sorted(_closure(frozenset(modules | {_RUN})).items()):
+    origins = sorted({entry.origin for entry in entries} - {BUILT_IN})
+    named = "".join(sorted(f"{entry.target}\n" for entry in entries))
+    named += "".join(f"{origin}\0{_version(origin)}\n" for origin in origins)
+    modules = frozenset({entry.target.partition(":")[0] for entry in entries} | {_RUN})
+    if memory is None:
+        return _digest(_closure(modules), named)
+    key = hashlib.sha256(named.encode()).hexdigest()
+    file = memory / f"code_{key[:20]}.json"
+    with suppress(OSError, ValueError, TypedDataError):
+        known = from_plain(_RememberedDigest, load_strict(file.read_text(encoding="utf-8")))
+        if all(stamp(path) == made for path, made in known.stamps.items()):
+            return known.digest
+    found = _closure(modules)
+    sources = {__file__, *map(str, _assets()), *(source for source, _ in found.values())}
+    places = sources | {str(Path(source).parent) for source in sources}
+    made = _RememberedDigest(_digest(found, named), {p: stamp(p) or [] for p in places})
+    write_json(file, made)
+    return made.digest
+
+
+def _digest(found: Mapping[str, tuple[str, str]], named: str) -> str:
+    total = hashlib.sha256(named.encode())
+    for name, (_, digest) in sorted(found.items()):
         total.update(f"{name}\0{digest}\n".encode())
-    for origin in sorted({entry.origin for entry in entries} - {BUILT_IN}):
-        total.update(f"{origin}\0{_version(origin)}\n".encode())
-    for asset in _ASSETS:
-        content = (Path(__file__).resolve().parents[1] / "assets" / asset).read_bytes()
-        total.update(f"{asset}\0{hashlib.sha256(content).hexdigest()}\n".encode())
+    for asset in _assets():
+        content = hashlib.sha256(asset.read_bytes()).hexdigest()
+        total.update(f"{asset.name}\0{content}\n".encode())
     return total.hexdigest()
+
+
+def _assets() -> list[Path]:
+    return [Path(__file__).resolve().parents[1] / "assets" / name for name in _ASSETS]
 
 
 def plain_code(source: str) -> str:
@@ -207,10 +248,10 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, 
             yield (value.lineno, value.col_offset), end
 
 
-def _closure(roots: frozenset[str]) -> dict[str, str]:
-    """Every module that the roots import, within their packages: name to hash of its code."""
+def _closure(roots: frozenset[str]) -> dict[str, tuple[str, str]]:
+    """Every module that the roots import, within their packages: its file, and hash of its code."""
     packages = {name.partition(".")[0] for name in roots} | {_PACKAGE}
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     waiting = sorted(roots)
     while waiting:
         module = waiting.pop()
@@ -225,8 +266,9 @@ def _closure(roots: frozenset[str]) -> dict[str, str]:
             continue
         package = module if spec.submodule_search_locations is not None else ""
         stat = Path(spec.origin).stat()
-        read = _read(spec.origin, package or module.rpartition(".")[0], stat.st_mtime_ns)
-        found[module], imported = read
+        package = package or module.rpartition(".")[0]
+        digest, imported = _read(spec.origin, package, stat.st_mtime_ns)
+        found[module] = spec.origin, digest
         parent = module.rpartition(".")[0]
         waiting += [*imported, *([parent] if parent else [])]
     return found

@@ -138,7 +138,7 @@ def _jobs(
     names = list(listing.categories)
     groups = [names] if scope == ONE_FOR_ALL else [[name] for name in names]
     return [
-        _planned(_job(row, column, model, data, group, scope, seed), listing)
+        _planned(_job(row, column, model, data, group, scope, seed), listing, cache)
         for group in groups
         for seed in sweep.seeds
     ]
@@ -161,10 +161,11 @@ def _job(
     return Job(row.row, column.column, seeded[0], chosen, categories, scope, seed)
 
 
-def _planned(job: Job, listing: Listing) -> Planned:
+def _planned(job: Job, listing: Listing, cache: Path) -> Planned:
     clouds = sum(listing.clouds.get(name, 0) for name in job.categories)
-    identity = identify(job, listing.hash_of(job.categories)) if listing.is_made else None
-    return Planned(job, identity, clouds)
+    if not listing.is_made:
+        return Planned(job, None, clouds)
+    return Planned(job, identify(job, listing.hash_of(job.categories), cache), clouds)
 
 
 def _scoped(model: Component, row: ModelRow, scope: str) -> Component:

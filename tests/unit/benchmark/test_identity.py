@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plane_anomalib.benchmark import identity
 from plane_anomalib.benchmark.identity import code_digest, plain_code
 from plane_anomalib.core.registry import DATASETS, MODELS, RegistryEntry
 
@@ -87,6 +88,25 @@ def test_a_module_that_code_names_as_text_counts(plugin: Path) -> None:
     before = code_digest(entry, DATA)
     (plugin.parent / "parts.py").write_text("SIZE = 2\n")
     assert code_digest(entry, DATA) != before
+
+
+def test_a_remembered_digest_is_taken_until_a_source_changes(
+    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "memory"
+    entry = RegistryEntry("Mine", "digested.model:Mine", "digested")
+    before = code_digest(entry, DATA, memory=memory)
+    assert before == code_digest(entry, DATA)
+    with monkeypatch.context() as patched:
+        patched.setattr(identity, "_closure", lambda _: pytest.fail("it was not remembered"))
+        assert code_digest(entry, DATA, memory=memory) == before
+    (plugin.parent / "parts.py").write_text("SIZE = 1234\n")
+    after = code_digest(entry, DATA, memory=memory)
+    assert after == code_digest(entry, DATA) != before
+    plugin.write_text("class Mine:\n    def fit(self):\n        from .more import SIZE\n")
+    without = code_digest(entry, DATA, memory=memory)
+    (plugin.parent / "more.py").write_text("SIZE = 3\n")
+    assert code_digest(entry, DATA, memory=memory) == code_digest(entry, DATA) != without
 
 
 def test_models_differ_and_are_told_from_each_other() -> None:
