@@ -1,10 +1,11 @@
-"""How many processors there are for this process, and work that is shared among them."""
+"""How many processors there are for this process, and how work is shared among them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 
 def usable_cores() -> int:
@@ -36,3 +37,36 @@ def in_chunks(
     with ThreadPoolExecutor(threads) as pool:
         for done in [pool.submit(work, part) for part in parts]:
             done.result()
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[int]:
+    """Let torch work on one thread within the block, in new threads too.
+
+    Thousands of short operations that each wait for every thread take many times as long as on one
+    thread as soon as another process uses a core.
+
+    Yields:
+        How many threads it had, and has again afterwards.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let numpy's and scipy's linear algebra work on one thread within the block.
+
+    Their threads wait by spinning, each library's in a pool of its own, and keep the processor from
+    those that search for neighbours: matrices of a few hundred rows take ten times as long.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield

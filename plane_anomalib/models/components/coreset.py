@@ -16,9 +16,9 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
+from plane_anomalib.core.cores import one_torch_thread
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.models.components.recipe import Coreset, Projection
-from plane_anomalib.models.components.threads import one_torch_thread
 
 _BLOCK = 2_048
 _PRODUCTS = 2_000_000

@@ -10,10 +10,9 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from plane_anomalib.core.cores import in_chunks
+from plane_anomalib.core.cores import in_chunks, one_torch_thread
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.models.components.fitted_model import ResizableBuffers
-from plane_anomalib.models.components.threads import one_torch_thread
 
 _TREE_DIMENSIONS = 8
 """A kd-tree wins where it can prune: 40 times as fast at 3 dimensions, slower at 33 (FPFH)."""

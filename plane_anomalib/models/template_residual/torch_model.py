@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from plane_anomalib.core.cores import one_blas_thread
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
 from plane_anomalib.models.components.method import CloudScores
-from plane_anomalib.models.components.threads import one_blas_thread
 from plane_anomalib.models.template_residual.config import TemplateResidualConfig
 from plane_anomalib.models.template_residual.deviations import (
     Deviations,

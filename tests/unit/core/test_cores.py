@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_info
 
-from plane_anomalib.models.components.threads import one_blas_thread, one_torch_thread
+from plane_anomalib.core.cores import one_blas_thread, one_torch_thread
 
 
 def blas_threads() -> list[int]:
