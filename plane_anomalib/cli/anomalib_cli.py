@@ -25,7 +25,7 @@ from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.utilities import rank_zero_only
 
 from plane_anomalib.cli import commands
-from plane_anomalib.cli.console import one_sentence_errors
+from plane_anomalib.cli.terminal import one_sentence_errors
 from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.registry import DATASETS, MODELS, Registry
 from plane_anomalib.models.lightning.base import PointCloudMixin

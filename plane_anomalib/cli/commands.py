@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
-from plane_anomalib.cli.console import one_sentence_errors
+from plane_anomalib.cli.terminal import one_sentence_errors
 from plane_anomalib.core.version import __version__
 
 PROGRAM = "plane-anomalib"
@@ -56,10 +56,16 @@ COMMANDS = {
         "plane_anomalib.cli.serve",
     ),
     "models": Command(
-        "List the point-cloud models: name, package, summary.", "plane_anomalib.cli.listing"
+        "List the point-cloud models: name, package, summary.",
+        "plane_anomalib.cli.plugins",
+        "add_listing_arguments",
+        "print_listing",
     ),
     "datasets": Command(
-        "List the point-cloud datasets: name, package, summary.", "plane_anomalib.cli.listing"
+        "List the point-cloud datasets: name, package, summary.",
+        "plane_anomalib.cli.plugins",
+        "add_listing_arguments",
+        "print_listing",
     ),
     "weights": Command(
         "Published weights: list, show, get, convert, verify.", "plane_anomalib.cli.weights"

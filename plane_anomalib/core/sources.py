@@ -75,7 +75,10 @@ class _Reader:
             tree = self.tree(module)
             if tree is None:
                 return None
-            found = next((node for node in reversed(tree.body) if _binds(node, name)), None)
+            # What is imported for type checkers is what a lazy `__getattr__` will import.
+            checked = [n for node in tree.body if isinstance(node, ast.If) for n in node.body]
+            nodes = [*checked, *tree.body]
+            found = next((node for node in reversed(nodes) if _binds(node, name)), None)
             if isinstance(found, ast.ClassDef):
                 return found
             if found is None and not _is_dynamic(tree):

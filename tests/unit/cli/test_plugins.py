@@ -10,7 +10,7 @@ import pytest
 
 from plane_anomalib.cli import commands, plugins
 from plane_anomalib.cli.anomalib_cli import PointCloudCLI
-from plane_anomalib.cli.listing import listing
+from plane_anomalib.cli.plugins import listing
 from plane_anomalib.core.registry import MODELS, Registry, RegistryEntry
 from tests.support.template import ModelName
 
