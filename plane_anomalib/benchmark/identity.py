@@ -12,7 +12,7 @@ import hashlib
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -188,21 +188,35 @@ def code_digest(*entries: RegistryEntry, memory: Path | None = None) -> str:
     origins = sorted({entry.origin for entry in entries} - {BUILT_IN})
     named = "".join(sorted(f"{entry.target}\n" for entry in entries))
     named += "".join(f"{origin}\0{_version(origin)}\n" for origin in origins)
-    modules = frozenset({entry.target.partition(":")[0] for entry in entries} | {_RUN})
     if memory is None:
-        return _digest(_closure(modules), named)
+        return _digest(_sources(entries), named)
     key = hashlib.sha256(named.encode()).hexdigest()
     file = memory / f"code_{key[:20]}.json"
     with suppress(OSError, ValueError, TypedDataError):
         known = from_plain(_RememberedDigest, load_strict(file.read_text(encoding="utf-8")))
         if all(stamp(path) == made for path, made in known.stamps.items()):
             return known.digest
-    found = _closure(modules)
+    found = _sources(entries)
     sources = {__file__, *map(str, _assets()), *(source for source, _ in found.values())}
     places = sources | {str(Path(source).parent) for source in sources}
     made = _RememberedDigest(_digest(found, named), {p: stamp(p) or [] for p in places})
     write_json(file, made)
     return made.digest
+
+
+def _sources(entries: Sequence[RegistryEntry]) -> dict[str, tuple[str, str]]:
+    """Every module behind some classes: its file, and hash of its code.
+
+    Classes of several models share a module, and the configs that it imports lead to the models
+    themselves: those of other models are not followed, unless the model itself needs them.
+    """
+    targets = {entry.target.partition(":")[0] for entry in entries}
+    if any(entry.origin != BUILT_IN for entry in entries):
+        return _closure(targets | {_RUN})
+    configs = {entry.config.partition(":")[0] for entry in entries}
+    found = _closure(configs, barred=targets)
+    others = {entry.config.partition(":")[0] for entry in MODELS.entries.values()}
+    return found | _closure(targets | {_RUN}, barred=others - set(found))
 
 
 def _digest(found: Mapping[str, tuple[str, str]], named: str) -> str:
@@ -248,14 +262,15 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[tuple[int, int], tuple[int, 
             yield (value.lineno, value.col_offset), end
 
 
-def _closure(roots: frozenset[str]) -> dict[str, tuple[str, str]]:
+def _closure(roots: Collection[str], barred: Collection[str] = ()) -> dict[str, tuple[str, str]]:
     """Every module that the roots import, within their packages: its file, and hash of its code."""
     packages = {name.partition(".")[0] for name in roots} | {_PACKAGE}
     found: dict[str, tuple[str, str]] = {}
     waiting = sorted(roots)
     while waiting:
         module = waiting.pop()
-        known = module in found or (module != _RUN and module.startswith(_ROOMS_WITHOUT_EFFECT))
+        known = module in found or module in barred
+        known = known or (module != _RUN and module.startswith(_ROOMS_WITHOUT_EFFECT))
         if known or module.partition(".")[0] not in packages:
             continue
         try:

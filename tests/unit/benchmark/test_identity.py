@@ -98,7 +98,7 @@ def test_a_remembered_digest_is_taken_until_a_source_changes(
     before = code_digest(entry, DATA, memory=memory)
     assert before == code_digest(entry, DATA)
     with monkeypatch.context() as patched:
-        patched.setattr(identity, "_closure", lambda _: pytest.fail("it was not remembered"))
+        patched.setattr(identity, "_sources", lambda _: pytest.fail("it was not remembered"))
         assert code_digest(entry, DATA, memory=memory) == before
     (plugin.parent / "parts.py").write_text("SIZE = 1234\n")
     after = code_digest(entry, DATA, memory=memory)
@@ -112,3 +112,18 @@ def test_a_remembered_digest_is_taken_until_a_source_changes(
 def test_models_differ_and_are_told_from_each_other() -> None:
     digests = {code_digest(MODELS.entry(name), DATA) for name in MODELS.names}
     assert len(digests) >= 6
+
+
+@pytest.mark.parametrize("name", MODELS.names)
+def test_a_model_counts_and_the_others_do_not(name: str) -> None:
+    found = set(identity._sources([MODELS.entry(name), DATA]))
+    declared = {entry.name: entry.load_config() for entry in _built_in()}
+    own = declared.pop(name)
+    assert {own.__module__, own.method.partition(":")[0]} <= found
+    # PLANE has TemplateResidual's parts, whose package leads to the others.
+    if name != "Plane":
+        assert not {each.__module__ for each in declared.values()} & found
+
+
+def _built_in() -> list[RegistryEntry]:
+    return [entry for entry in MODELS.entries.values() if entry.config]
