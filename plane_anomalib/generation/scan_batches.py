@@ -169,7 +169,7 @@ def visible(points: Tensor, normals: Tensor) -> Tensor:
 
 
 def density(points: Tensor, generator: torch.Generator) -> Tensor:
-    """TrainingLog-weights (B, N) of a density that changes across the cloud or around a place."""
+    """Log-weights (B, N) of a density that changes across the cloud or around a place."""
     batch = len(points)
     direction = F.normalize(normal((batch, 1, 3), generator), dim=-1)
     along = (points * direction).sum(-1)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
-from plane_anomalib.generation.defects.batched import BATCHED_KINDS
-from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.defects.kinds import BATCHED_KINDS, KINDS
 
 NORMAL = (
     "{a}", "a normal {name}", "a perfect {name}", "an intact {name}", "a flawless {name}",

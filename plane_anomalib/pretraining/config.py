@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.typed_data import read_yaml
+from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
 
 Range = tuple[float, float]
 
@@ -202,6 +203,10 @@ class PretrainConfig:
         """
         _require(self.pool.shapes > 0, "pool.shapes must be at least 1")
         self._check_sizes()
+        for kind in self.defects.kinds:
+            if kind not in BATCHED_KINDS:
+                meant = what_was_meant(kind, BATCHED_KINDS)
+                raise ConfigurationError(f"defects.kinds has no {kind}: {meant}")
         losses = self.losses
         _require(
             0 < losses.visible[0] <= losses.visible[1] < 1,

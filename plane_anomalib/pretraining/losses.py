@@ -34,7 +34,7 @@ def contrast(clouds: Tensor, texts: Tensor, scale: Tensor, ignored: Tensor) -> T
 
 
 def anomaly_logits(features: Tensor, anchors: Tensor, tau: float) -> Tensor:
-    """TrainingLog-odds of eq. 6: `sigmoid` of it is the softmax over the two cosines.
+    """Log-odds of eq. 6: `sigmoid` of it is the softmax over the two cosines.
 
     Args:
         features: Unit vectors, (B, ..., D).

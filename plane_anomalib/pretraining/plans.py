@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.generation.defects.batched import BATCHED_KINDS
+from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
 from plane_anomalib.pretraining.captions import Caption, anchors, caption
 from plane_anomalib.pretraining.config import DefectsConfig, PretrainConfig
 

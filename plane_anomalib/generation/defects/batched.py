@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
 from plane_anomalib.generation.defects.profiles import (
     crater,
     distance_to_path,
@@ -28,12 +29,6 @@ from plane_anomalib.generation.defects.profiles import (
     walk,
 )
 from plane_anomalib.generation.scan_batches import Range, gumbel, normal, uniform
-
-BATCHED_KINDS = (
-    "bulge", "dent", "ridge", "trench", "hole", "broken", "crater", "ripple", "shear", "flat_spot",
-    "lump", "scratch", "crack",
-)  # fmt: skip
-"""Keys of `KINDS` that can be made here, by number."""
 
 _RIM = 1.25
 """Surviving points within so many radii of a hole are its label."""

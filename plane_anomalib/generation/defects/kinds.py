@@ -47,3 +47,9 @@ KINDS: Mapping[str, DefectKind] = MappingProxyType(
 )
 """Every kind by name. Each maker of defects knows some of them: `ano3d`, `point_defects`,
 `field_defects`, `batched`."""
+
+BATCHED_KINDS = (
+    "bulge", "dent", "ridge", "trench", "hole", "broken", "crater", "ripple", "shear", "flat_spot",
+    "lump", "scratch", "crack",
+)  # fmt: skip
+"""Keys of `KINDS` that `batched` makes, by number."""

@@ -55,7 +55,7 @@ class DefectMix:
     Augmentations come to normal and defective clouds alike, so that neither density, nor a missing
     back side, nor noise is the cue: specimen deformation, density and view before the defect (a
     defect is always on what is seen), noise after it. Labels are true: labelled points moved or
-    border on what is gone; the others did not (noise and scans aside).
+    border on what is gone; the others did not (noise and augmentation aside).
 
     Args:
         kinds: Weight per kind, any of `EXTENDED_KINDS`.

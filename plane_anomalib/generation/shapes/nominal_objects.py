@@ -261,9 +261,9 @@ _BUILDERS = (
     *(beam, bottle, bowl, bracket, cup, elbow, flange, gear, hammer, hat, knot, pawn, propeller),
     *(pulley, screw, spring, stool, vase, wrench),
 )
+_BY_NAME = {f"{build.__name__}0": build for build in _BUILDERS}
 
 NOMINAL_OBJECTS: Mapping[str, Callable[[], Field]] = {
-    name: next(build for build in _BUILDERS if name == f"{build.__name__}0")
-    for name in PROCEDURAL_CATEGORIES
+    name: _BY_NAME[name] for name in PROCEDURAL_CATEGORIES
 }
 """Category name, as the Anomaly-ShapeNet layout spells it, to the builder of its solid."""

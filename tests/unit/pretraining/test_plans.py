@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from plane_anomalib.generation.defects.batched import BATCHED_KINDS
+from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
 from plane_anomalib.pretraining.captions import anchors, caption
 from plane_anomalib.pretraining.config import PretrainConfig, TrainConfig
 from plane_anomalib.pretraining.plans import choose_kinds, choose_sizes, not_negatives, plan_step

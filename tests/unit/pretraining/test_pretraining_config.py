@@ -44,6 +44,7 @@ def test_values_take_the_place_of_defaults(tmp_path: Path) -> None:
         ("train: 3", "must be a mapping"),
         ("train: [", "is not YAML"),
         ("train: {points_weights: [1]}", "one weight for each"),
+        ("defects: {kinds: [bulge, flat]}", r"no flat: did you mean flat_spot\?"),
         ("pool: {points: 64}", r"train\.points cannot exceed pool\.points"),
     ],
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from plane_anomalib.generation.defects.batched import BATCHED_KINDS, DefectSizes, ScanBatch, damage
+from plane_anomalib.generation.defects.batched import DefectSizes, ScanBatch, damage
+from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
 
 Clouds = tuple[torch.Tensor, torch.Tensor]
 LOSSY = {"hole", "broken", "crack"}
