@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from plane_anomalib.core.errors import ConfigurationError, PointCloudFileError
 from plane_anomalib.formats.arrays import read_npy, read_npz, write_npy, write_npz
-from plane_anomalib.formats.common import AXES, Ceiling, Columns, RawCloud, check_file
 from plane_anomalib.formats.folders import MESH_SUFFIXES, POINT_SUFFIXES, SUFFIXES
 from plane_anomalib.formats.pcd import read_pcd, write_pcd
 from plane_anomalib.formats.ply import read_ply, read_ply_header, write_ply
+from plane_anomalib.formats.raw_cloud import AXES, Ceiling, Columns, RawCloud, check_file
 from plane_anomalib.formats.text import read_text, write_text
 
 __all__ = [

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from plane_anomalib.core.errors import PointCloudFileError, PointCloudTooLargeError
-from plane_anomalib.formats.common import TRUNCATED_HINT, Ceiling, RawCloud
 from plane_anomalib.formats.ply import read_ply_header
+from plane_anomalib.formats.raw_cloud import TRUNCATED_HINT, Ceiling, RawCloud
 
 _OFF_COUNTS = re.compile(
     rb"\A\s*(?:#[^\n]*\n\s*)*C?OFF\s+(?:#[^\n]*\n\s*)*(\d{1,18})\s+(\d{1,18})\b"

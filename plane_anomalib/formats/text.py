@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plane_anomalib.core.errors import PointCloudFileError
-from plane_anomalib.formats.common import (
+from plane_anomalib.formats.raw_cloud import (
     AXES,
     Ceiling,
     Columns,

@@ -12,7 +12,16 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 MODULES, LINES, FUNCTION_LINES = 260, 400, 40
 SMALL, SMALL_WITH_ONE_IMPORTER = 60, 15
 #: Words in -ing that name a thing of the field, not what somebody is doing.
-NOUNS = {"lightning", "pretraining", "sampling", "serving", "smoothing", "training", "wording"}
+NOUNS = {
+    "lightning",
+    "pretraining",
+    "processing",
+    "sampling",
+    "serving",
+    "smoothing",
+    "training",
+    "wording",
+}
 #: What a stranger would look for under another name.
 WORDS_THAT_TELL_NOTHING = {
     "common", "create", "helpers", "load", "misc", "official", "optimise", "pretrain", "quiet",
@@ -30,5 +39,21 @@ def test_a_helper_with_one_importer_lives_in_it(house: Structure) -> None:
     assert len(found) <= SMALL_WITH_ONE_IMPORTER, found
 
 
+def test_no_class_name_means_two_things(house: Structure) -> None:
+    assert house.duplicates == {}
+
+
 def test_no_module_imports_itself_in_the_end(house: Structure) -> None:
     assert house.circles == []
+
+
+def test_a_module_is_a_noun(house: Structure) -> None:
+    names = {name: name.rpartition(".")[2].rpartition("_")[2] for name in house.modules}
+    verbs = [name for name, word in names.items() if word.endswith("ing") and word not in NOUNS]
+    empty = [name for name, word in names.items() if word in WORDS_THAT_TELL_NOTHING]
+    assert (verbs, empty) == ([], [])
+
+
+def test_names_of_test_files_are_unique() -> None:
+    names = [path.name for path in (CHECKOUT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
