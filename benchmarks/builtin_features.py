@@ -39,7 +39,7 @@ from plane_anomalib.metrics import binary_metrics
 from plane_anomalib.models.components.alignment import Registered
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch, described
 from plane_anomalib.models.components.fitted_model import FittedModel
-from plane_anomalib.models.patchcore3d.config import PatchCore3DConfig
+from plane_anomalib.models.patchcore3d import PatchCore3DConfig
 
 TEMPLATES, GOOD = 4, 4
 KINDS = [kind for kind in DEFAULT_WEIGHTS if kind != "normal"]

@@ -31,7 +31,7 @@ from plane_anomalib.core.provenance import hardware
 from plane_anomalib.models.components.bank_detector import compose
 from plane_anomalib.models.components.coreset import greedy_coreset
 from plane_anomalib.models.components.memory_bank import MemoryBank
-from plane_anomalib.models.patchcore3d.config import PatchCore3DConfig
+from plane_anomalib.models.patchcore3d import PatchCore3DConfig
 
 ROUNDS = 5
 

@@ -273,10 +273,10 @@ METHODS = Registry(
     "plane_anomalib.methods",
     {
         "Plane": "plane_anomalib.models.plane.config:PlaneConfig",
-        "BTF": "plane_anomalib.models.btf.config:BTFConfig",
-        "PatchCore3D": "plane_anomalib.models.patchcore3d.config:PatchCore3DConfig",
-        "M3DM": "plane_anomalib.models.m3dm.config:M3DMConfig",
-        "Reg3DAD": "plane_anomalib.models.reg3dad.config:Reg3DADConfig",
+        "BTF": "plane_anomalib.models.btf:BTFConfig",
+        "PatchCore3D": "plane_anomalib.models.patchcore3d:PatchCore3DConfig",
+        "M3DM": "plane_anomalib.models.m3dm:M3DMConfig",
+        "Reg3DAD": "plane_anomalib.models.reg3dad:Reg3DADConfig",
         "TemplateResidual": "plane_anomalib.models.template_residual.config:TemplateResidualConfig",
     },
 )

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from anomalib.models.components import AnomalibModule
 
 from plane_anomalib.core.configured import configured
-from plane_anomalib.models.btf.config import BTFConfig
+from plane_anomalib.models.btf import BTFConfig
 from plane_anomalib.models.lightning.base import FittedMixin
-from plane_anomalib.models.m3dm.config import M3DMConfig
-from plane_anomalib.models.patchcore3d.config import PatchCore3DConfig
-from plane_anomalib.models.reg3dad.config import Reg3DADConfig
+from plane_anomalib.models.m3dm import M3DMConfig
+from plane_anomalib.models.patchcore3d import PatchCore3DConfig
+from plane_anomalib.models.reg3dad import Reg3DADConfig
 from plane_anomalib.models.template_residual.config import TemplateResidualConfig
 
 

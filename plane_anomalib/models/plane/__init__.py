@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from plane_anomalib.models.plane.lightning_model import Plane as Plane
+from plane_anomalib.core.registry import MODELS
 
 
 def __getattr__(name: str) -> Any:
-    """The Lightning class, imported when it is asked for: the method itself needs no anomalib."""
+    """The anomalib model, imported when it is asked for: the method itself needs no anomalib."""
     if name == "Plane":
-        from plane_anomalib.models.plane.lightning_model import Plane
-
-        return Plane
+        return MODELS.get(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from plane_anomalib.backbones.encoders import create_point_encoder
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.models.btf.config import BTFConfig
+from plane_anomalib.models.btf import BTFConfig
 from plane_anomalib.models.components.descriptors import (
     Coordinates,
     Fpfh,
