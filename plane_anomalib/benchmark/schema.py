@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plane_anomalib.core.results import Component, Hardware, ResultsError, RunResult, Versions
-from plane_anomalib.core.typed_data import TypedDataError, from_plain, load_strict, write_json
+from plane_anomalib.core.typed_data import (
+    TypedDataError,
+    from_plain,
+    load_strict,
+    read_versioned,
+    write_json,
+)
 
 SCHEMA_VERSION = 1
-RESULT_FILE = "result.json"
+ORDER_FILE, RESULT_FILE, LOG_FILE = "order.json", "result.json", "log.txt"
 ONE_CLASS = "one-class"
 ONE_FOR_ALL = "one-for-all"
 DONE, FAILED, TIMEOUT, OUT_OF_MEMORY = "done", "failed", "timeout", "out_of_memory"
@@ -187,19 +193,14 @@ def read_result(file: Path) -> JobResult:
     Raises:
         ResultsError: The file is missing, damaged or of another schema version.
     """
-    try:
-        data = load_strict(file.read_text(encoding="utf-8"))
-        version = data.get("schema_version") if isinstance(data, dict) else None
-        if version != SCHEMA_VERSION:
-            raise ResultsError(
-                f"{file}: schema {version!r} is not the version {SCHEMA_VERSION} that this "
-                "plane_anomalib reads; use the version that wrote it, or run the job again."
-            )
-        return from_plain(JobResult, data)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{file}: cannot be read ({error}).") from error
-    except TypedDataError as error:
-        raise ResultsError(f"{file}: {error}; delete it to run the job again.") from error
+    return read_versioned(
+        JobResult,
+        file,
+        field="schema_version",
+        version=SCHEMA_VERSION,
+        error=ResultsError,
+        redo="delete it to run the job again",
+    )
 
 
 def read_results(folder: Path) -> list[JobResult]:
@@ -209,10 +210,6 @@ def read_results(folder: Path) -> list[JobResult]:
         ResultsError: One of them cannot be read.
     """
     return [read_result(file) for file in sorted(folder.glob(f"*/{RESULT_FILE}"))]
-
-
-ORDER_FILE = "order.json"
-LOG_FILE = "log.txt"
 
 
 @dataclass(frozen=True)

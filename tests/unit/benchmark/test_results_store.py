@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plane_anomalib.benchmark.schema import SavedCloud, write_result
+from plane_anomalib.benchmark.schema import DONE, SavedCloud, read_result, write_result
 from plane_anomalib.benchmark.store import Store, StoreError, merge
+from plane_anomalib.core.typed_data import strict_json
 from tests.support.results import FAILED, order, result
 
 HOLD = """
@@ -103,3 +104,10 @@ def test_damaged_results_are_named_and_left_out(tmp_path: Path) -> None:
     assert sum("is missing" in sentence for sentence in damaged) == 2
     with pytest.raises(StoreError, match="no folder of results"):
         merge([tmp_path / "nowhere"], target)
+
+
+def test_a_result_of_0_1_reads_as_it_was_written() -> None:
+    file = Path(__file__).with_name("result_of_0_1.json")
+    found = read_result(file)
+    assert (found.job.row, found.status) == ("BTF FPFH", DONE)
+    assert strict_json(found, indent=2) + "\n" == file.read_text(encoding="utf-8")
