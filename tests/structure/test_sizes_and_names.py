@@ -24,7 +24,7 @@ NOUNS = {
 }
 #: What a stranger would look for under another name.
 WORDS_THAT_TELL_NOTHING = {
-    "common", "create", "helpers", "load", "misc", "official", "optimise", "pretrain", "quiet",
+    "common", "create", "helpers", "load", "misc", "official", "optimise", "quiet",
     "shown", "supervise", "utils", "verify", "wishes", "words",
 }  # fmt: skip
 
