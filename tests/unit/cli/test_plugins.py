@@ -15,7 +15,7 @@ from plane_anomalib.core.registry import MODELS, Registry, RegistryEntry
 from tests.support.template import ModelName
 
 MIXED = {
-    "Plane": "plane_anomalib.models.plane:Plane",
+    "Plane": "plane_anomalib.models.plane.lightning_model:Plane",
     "Gone": "no_such_package.module:Gone",
     "Fraction": "fractions:Fraction",
 }
