@@ -105,7 +105,11 @@ def run(arguments: Namespace) -> int:
     with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
         from plane_anomalib.inspection.detector import load
         from plane_anomalib.inspection.inputs import find_clouds
-        from plane_anomalib.inspection.prediction import Options, places_without_scans, predict
+        from plane_anomalib.inspection.prediction import (
+            PredictOptions,
+            judge_files,
+            places_without_scans,
+        )
 
     without = places_without_scans(Path(arguments.run), arguments.out)
     sources = find_clouds(arguments.clouds, without=without, truth=arguments.truth)
@@ -117,7 +121,7 @@ def run(arguments: Namespace) -> int:
     detector = load(arguments.run, model=arguments.model, device=arguments.device)
     _check_category(arguments.category, detector.categories)
     say(*heading(detector))
-    options = Options(
+    options = PredictOptions(
         formats=arguments.formats,
         compare=arguments.compare,
         category=arguments.category,
@@ -132,7 +136,7 @@ def run(arguments: Namespace) -> int:
             answers.tell(entry)
             progress.advance()
 
-        summary = predict(detector, sources, arguments.out, options, tell)
+        summary = judge_files(detector, sources, arguments.out, options, tell)
     say(*_ending(summary, arguments))
     return _exit_code(summary, arguments.fail_on)
 

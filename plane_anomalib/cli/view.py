@@ -88,7 +88,7 @@ def run(arguments: Namespace) -> int:
         truth=arguments.truth,
         rerun=arguments.rerun,
     )
-    viewed = view(arguments.results, options, out=arguments.out, report=say)
+    viewed = view(arguments.results, arguments.out, options, report=say)
     if options.rerun is not None:
         say(f"{options.rerun}: open it with `rerun {options.rerun}`.")
     shown = viewed.index or next(iter(viewed.pages), None)

@@ -60,6 +60,11 @@ class Detector:
         weights_hash: SHA-256 over the model's state.
         threshold: Of objects; `None` if the model has found none.
         point_threshold: Of points, likewise.
+
+    Example:
+        >>> found = detector(torch.from_numpy(cloud))  # a tensor in, tensors out
+        >>> found.decision, type(found.point_scores).__name__
+        ('anomaly', 'Tensor')
     """
 
     def __init__(self, opened: OpenedMethod, run: Path, card: DetectorCard | None = None) -> None:
@@ -176,6 +181,12 @@ def load(
         DetectorError: There is no detector, or it is damaged.
         ConfigurationError: The checkpoint does not say which model it is of, or was made with
             other arguments.
+
+    Example:
+        >>> detector = plane_anomalib.load(run)
+        >>> found = detector(cloud)  # (N, 3) in the units of the good scans
+        >>> found.decision, found.point_scores.shape, found.point_scores.dtype
+        ('anomaly', (300,), dtype('float32'))
     """
     place = Path(run).expanduser()
     card = DetectorCard.read(place) if (place / CARD_FILE).is_file() else None

@@ -9,11 +9,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.core.errors import DatasetError
+from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.core.files import sha256_of
 from plane_anomalib.formats.folders import SUFFIXES, clouds_below, only_clouds
 from plane_anomalib.formats.io import PointCloudData, read_points
@@ -21,6 +22,9 @@ from plane_anomalib.geometry.points import as_points
 from plane_anomalib.web.file_names import unique_stems
 
 LIST_MARK = "@"
+Clouds = Any
+"""What is learnt from or judged: a path or pattern as `find_clouds` takes it, an array or tensor
+`(N, 3)`, or a sequence of either."""
 _SHOWN = 5
 
 
@@ -53,6 +57,31 @@ class CloudFile:
         finite = points[np.isfinite(points).all(1)]
         data = PointCloudData(finite, dropped=len(points) - len(finite))
         return data, hashlib.sha256(points.tobytes()).hexdigest()
+
+
+def as_clouds(given: Clouds, *, without: Sequence[Path] = ()) -> list[CloudFile]:
+    """The clouds that are meant by paths, or that are given as points.
+
+    Args:
+        given: See `Clouds`; not both paths and points.
+        without: See `find_clouds`.
+
+    Raises:
+        DatasetError: There is nothing under a path.
+        ConfigurationError: Paths and points are mixed.
+    """
+    single = isinstance(given, str | Path) or hasattr(given, "ndim")
+    items = [given] if single else list(given)
+    paths = [str(item) for item in items if isinstance(item, str | Path)]
+    if paths and len(paths) < len(items):
+        raise ConfigurationError("Give paths or arrays of points, not both at a time.")
+    if paths:
+        return find_clouds(paths, without=without)
+    clouds = [item.detach().cpu().numpy() if hasattr(item, "detach") else item for item in items]
+    return [
+        CloudFile(Path(f"cloud{number}"), f"cloud{number}", points=as_points(cloud))
+        for number, cloud in enumerate(clouds)
+    ]
 
 
 def find_clouds(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from plane_anomalib.core.provenance import software_versions
 from plane_anomalib.formats.labels import read_mask
 from plane_anomalib.inspection.card import GOOD_FOLDER, DetectorCard
 from plane_anomalib.inspection.cloud_files import DEFAULT_FORMATS, score_scale, write_cloud
-from plane_anomalib.inspection.inputs import CloudFile
+from plane_anomalib.inspection.inputs import CloudFile, Clouds, as_clouds
 from plane_anomalib.inspection.result import Inspection, Threshold
 from plane_anomalib.inspection.results_folder import (
     CLOUDS_FOLDER,
@@ -71,16 +71,22 @@ class CloudJudge(Protocol):
 
 
 @dataclass(frozen=True)
-class Options:
+class PredictOptions:
     """How to predict.
 
     Attributes:
-        formats: Of the files per cloud, some of `writing.FORMATS`.
+        formats: Of the files per cloud, some of `cloud_files.FORMATS`.
         compare: Whether to look for the nearest good scan and the heights of regions; `None` does
             so for clouds called anomalous, if the detector has good scans to compare with.
         category: What the objects are, for a model of many.
         resume: Leave alone what the folder's summary has already.
         overwrite: Replace whatever results the folder holds.
+
+    Example:
+        >>> options = plane_anomalib.PredictOptions(compare=False)
+        >>> [found] = plane_anomalib.predict(detector, cloud, options=options)
+        >>> found.inspection.nearest_good is None
+        True
     """
 
     formats: Sequence[str] = DEFAULT_FORMATS
@@ -95,14 +101,91 @@ def places_without_scans(run: Path, out: Path) -> tuple[Path, Path]:
     return out / CLOUDS_FOLDER, run / GOOD_FOLDER
 
 
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What was found in one cloud.
+
+    Attributes:
+        name: Of its results, without suffix; no two of a call are the same.
+        path: The file, as it was given; a name where points were given.
+        points: `(N, 3) float32`, those that were judged, in input order; empty after a failure.
+        inspection: What the detector says; `None` if the cloud could not be judged.
+        failure: The sentence that says why it could not be; "" otherwise.
+        dropped: How many points were left out, as a coordinate was not finite.
+        truth: `(N,) bool`, which points are anomalous, where it is known.
+        sha256: Of the file; "" after a failure.
+        seconds: Reading and judging.
+
+    Example:
+        >>> [found] = plane_anomalib.predict(detector, cloud)
+        >>> found.points.shape, found.failure
+        ((300, 3), '')
+    """
+
+    name: str
+    path: Path
+    points: NDArray[np.float32]
+    inspection: Judgement | None = None
+    failure: str = ""
+    dropped: int = 0
+    truth: NDArray[np.bool_] | None = None
+    sha256: str = ""
+    seconds: float = 0.0
+
+
 def predict(
+    detector: CloudJudge,
+    inputs: Clouds,
+    out: str | Path | None = None,
+    options: PredictOptions | None = None,
+) -> Iterator[Prediction]:
+    """Judge clouds one by one, never holding more than one; nothing happens before the first.
+
+    Args:
+        detector: From `load` or `train`.
+        inputs: Files, folders or patterns, or arrays `(N, 3)`, in the units of the good scans.
+        out: A folder of results to write as well, see `results_folder`; it is whole at the end.
+        options: How.
+
+    Yields:
+        What was found in each, in the order given; a cloud that cannot be judged says why.
+
+    Raises:
+        DatasetError: There is nothing under a path.
+        SummaryError: `out` holds other results, or cannot be written.
+        ConfigurationError: A comparison is asked for and there is nothing to compare with.
+
+    Example:
+        >>> for found in plane_anomalib.predict(detector, [cloud]):
+        ...     print(found.name, found.inspection.decision, found.inspection.point_scores.shape)
+        cloud0 anomaly (300,)
+    """
+    options = options or PredictOptions()
+    passed = () if out is None else places_without_scans(detector.run, Path(out))
+    sources = as_clouds(inputs, without=passed)
+    _check_comparison(detector, options)
+    if out is None:
+        yield from (_judged(detector, source, options) for source in sources)
+        return
+    folder = _results(detector, sources, Path(out), options)
+    try:
+        for i, source in enumerate(sources):
+            found = _judged(detector, source, options)
+            folder.entries[i] = _kept(detector, found, folder, options)
+            yield found
+            folder.save_now_and_then()
+    finally:
+        folder.save()
+
+
+def judge_files(
     detector: CloudJudge,
     sources: Sequence[CloudFile],
     out: Path,
-    options: Options | None = None,
+    options: PredictOptions | None = None,
     tell: Callable[[ResultEntry], None] = lambda entry: None,
 ) -> Summary:
-    """Judge files one by one, never holding more than one cloud.
+    """Fill a folder of results, never holding more than one cloud.
 
     A file that cannot be judged is put on record and the rest goes on. Ctrl-C ends the loop, and
     what was done until then is kept: `Summary.left` says what was not.
@@ -111,9 +194,8 @@ def predict(
         detector: Who judges.
         sources: The files, in the order wanted.
         out: The folder of results, made if missing.
-        options: How; the defaults of `Options` if left out.
-        tell: Called after every file with what was found, also for those that a run before
-            has done.
+        options: How.
+        tell: Called after every file with what was found, also for those that a run before did.
 
     Returns:
         What `summary.json` holds.
@@ -122,25 +204,15 @@ def predict(
         SummaryError: The folder holds other results, or cannot be written.
         ConfigurationError: A comparison is asked for and there is nothing to compare with.
     """
-    options = options or Options()
-    if options.compare and not _can_compare(detector):
-        raise ConfigurationError(
-            f"{detector.run}: has no good scans to compare with, since it was not made by "
-            "`plane-anomalib train GOOD...`; leave --compare out."
-        )
-    folder = ResultsFolder(
-        out,
-        _about(detector),
-        sources,
-        formats=options.formats,
-        resume=options.resume,
-        overwrite=options.overwrite,
-    )
+    options = options or PredictOptions()
+    _check_comparison(detector, options)
+    folder = _results(detector, sources, out, options)
     try:
         for i, source in enumerate(sources):
             entry = folder.entries[i]
             if entry is None:
-                entry = folder.entries[i] = _judge(detector, source, folder, options)
+                found = _judged(detector, source, options)
+                entry = folder.entries[i] = _kept(detector, found, folder, options)
             tell(entry)
             folder.save_now_and_then()
     except KeyboardInterrupt:
@@ -150,47 +222,81 @@ def predict(
     return summary
 
 
-def _judge(
-    detector: CloudJudge, source: CloudFile, folder: ResultsFolder, options: Options
-) -> ResultEntry:
-    """Read, judge and write one cloud; what it leaves in memory is a few numbers."""
+def _results(
+    detector: CloudJudge, sources: Sequence[CloudFile], out: Path, options: PredictOptions
+) -> ResultsFolder:
+    return ResultsFolder(
+        out,
+        _about(detector),
+        sources,
+        formats=options.formats,
+        resume=options.resume,
+        overwrite=options.overwrite,
+    )
+
+
+def _judged(detector: CloudJudge, source: CloudFile, options: PredictOptions) -> Prediction:
+    """Read and judge one cloud."""
     start = time.perf_counter()
     try:
         data, digest = source.read()
         truth = None if source.truth is None else read_mask(source.truth, data.points)
         found = _inspect(detector, source, data.points, options)
     except Exception as error:
-        return _failed(source, error)
-    if folder.scale is None:
-        threshold = detector.point_threshold
-        folder.scale = score_scale(found.point_scores, threshold.value if threshold else None)
-    with folder.writing():
-        files = write_cloud(
-            folder.out,
-            source.name,
-            data.points,
-            found,
-            scale=folder.scale,
-            formats=options.formats,
-            truth=truth,
-        )
-    return CloudSummary(
-        name=source.name,
-        path=str(source.path),
-        sha256=digest,
-        num_points=len(data.points),
-        dropped=data.dropped,
-        score=float(found.score),
-        decision=found.decision,
-        regions=list(found.regions),
-        nearest_good=found.nearest_good,
-        files=files,
-        seconds=time.perf_counter() - start,
+        nothing = np.empty((0, 3), np.float32)
+        return Prediction(source.name, source.path, nothing, failure=_reason(source, error))
+    seconds = time.perf_counter() - start
+    return Prediction(
+        source.name, source.path, data.points, found, "", data.dropped, truth, digest, seconds
     )
 
 
+def _kept(
+    detector: CloudJudge, found: Prediction, folder: ResultsFolder, options: PredictOptions
+) -> ResultEntry:
+    """Write what was found; what it leaves in memory is a few numbers."""
+    if found.inspection is None:
+        return FailedFile(str(found.path), found.failure)
+    start = time.perf_counter()
+    if folder.scale is None:
+        limit = detector.point_threshold
+        scores = found.inspection.point_scores
+        folder.scale = score_scale(scores, None if limit is None else limit.value)
+    with folder.writing():
+        files = write_cloud(
+            folder.out,
+            found.name,
+            found.points,
+            found.inspection,
+            scale=folder.scale,
+            formats=options.formats,
+            truth=found.truth,
+        )
+    return CloudSummary(
+        name=found.name,
+        path=str(found.path),
+        sha256=found.sha256,
+        num_points=len(found.points),
+        dropped=found.dropped,
+        score=float(found.inspection.score),
+        decision=found.inspection.decision,
+        regions=list(found.inspection.regions),
+        nearest_good=found.inspection.nearest_good,
+        files=files,
+        seconds=found.seconds + time.perf_counter() - start,
+    )
+
+
+def _check_comparison(detector: CloudJudge, options: PredictOptions) -> None:
+    if options.compare and not _can_compare(detector):
+        raise ConfigurationError(
+            f"{detector.run}: has no good scans to compare with, since it was not made by "
+            "`plane-anomalib train GOOD...`; leave --compare out."
+        )
+
+
 def _inspect(
-    detector: CloudJudge, source: CloudFile, points: NDArray[np.float32], options: Options
+    detector: CloudJudge, source: CloudFile, points: NDArray[np.float32], options: PredictOptions
 ) -> Judgement:
     found = detector(points, category=options.category)
     if not np.isfinite(found.score):
@@ -212,14 +318,13 @@ def _inspect(
         return found
 
 
-def _failed(source: CloudFile, error: Exception) -> FailedFile:
+def _reason(source: CloudFile, error: Exception) -> str:
     """One cloud that a model cannot take must not end a night's run, whatever the model raises."""
     text = _in_a_line(error)
     if not isinstance(error, PlaneAnomalibError):
         logger.debug("%s could not be judged.", source.path, exc_info=error)
         text = f"could not be judged ({text})."
-    named = text if str(source.path) in text else f"{source.path}: {text}"
-    return FailedFile(str(source.path), named)
+    return text if str(source.path) in text else f"{source.path}: {text}"
 
 
 def _in_a_line(error: Exception) -> str:

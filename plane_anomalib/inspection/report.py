@@ -128,6 +128,11 @@ class ViewOptions:
 
     Raises:
         ConfigurationError: A value cannot work.
+
+    Example:
+        >>> options = plane_anomalib.ViewOptions(size=96, view=(30.0, 20.0))
+        >>> len(plane_anomalib.view(results, options=options).failed)
+        0
     """
 
     num_points: int = 60_000
@@ -156,13 +161,17 @@ class ViewOptions:
 
 
 @dataclass(frozen=True)
-class Viewed:
+class ViewPages:
     """What was written.
 
     Attributes:
         index: The list of all clouds; `None` for a single file.
         pages: A page for each cloud.
         failed: Clouds that could not be shown.
+
+    Example:
+        >>> [page.name for page in plane_anomalib.view(results).pages]
+        ['cloud0.html']
     """
 
     index: Path | None
@@ -181,19 +190,18 @@ class _ViewJob:
 
 
 def view(
-    source: Path,
+    results: str | Path,
+    out: str | Path | None = None,
     options: ViewOptions | None = None,
-    *,
-    out: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
-) -> Viewed:
-    """Write pages and pictures.
+) -> ViewPages:
+    """Write pages and pictures; they need no network.
 
     Args:
-        source: A folder that `predict` wrote, or one `.npz` of it.
-        options: How.
+        results: A folder that `predict` wrote, or one `.npz` of it.
         out: Where to; by default `view` in the folder of results, or beside a file that no folder
             of results knows.
+        options: How.
         report: Called with a line after each cloud.
 
     Returns:
@@ -201,30 +209,53 @@ def view(
 
     Raises:
         PlaneAnomalibError: There are no such results, or an option cannot work.
+
+    Example:
+        >>> pages = plane_anomalib.view(results)
+        >>> pages.index.name, len(pages.pages)
+        ('index.html', 1)
     """
     options = options or ViewOptions()
-    alone = source.suffix.lower() == ".npz" and not source.is_dir()
-    home = source.parent.parent if alone else source
-    summary = None
-    if not alone or (home / SUMMARY_FILE).is_file():
-        summary = Summary.read(home)
-    jobs = _jobs(home, summary) if summary is not None else []
-    if alone:
-        jobs = [job for job in jobs if job.file and job.file.resolve() == source.resolve()]
-        if not jobs:
-            summary, home = None, source.parent
-            jobs = [_ViewJob(source, source.stem, source.stem, None)]
-    folder = out or (home if alone and summary is None else home / VIEW_FOLDER)
-    writer = _PageWriter(folder, options, summary, listed=not alone)
+    opened = _opened(Path(results))
+    folder = opened.folder if out is None else Path(out)
+    writer = _PageWriter(folder, options, opened.summary, listed=opened.listed)
     with RerunFile(options.rerun) if options.rerun is not None else no_rerun_file() as recording:
-        entries = list(writer.write_all(jobs, recording, report))
+        entries = list(writer.write_all(opened.jobs, recording, report))
     index = None
-    if not alone and summary is not None:
+    if opened.listed and opened.summary is not None:
         index = folder / "index.html"
-        text = index_page(summary, entries, [*summary.failed, *writer.failed])
+        text = index_page(opened.summary, entries, [*opened.summary.failed, *writer.failed])
         with replaced(index) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    return Viewed(index, [folder / entry.page for entry in entries], writer.failed)
+    return ViewPages(index, [folder / entry.page for entry in entries], writer.failed)
+
+
+@dataclass(frozen=True)
+class _OpenedResults:
+    """What there is to show: where to, by default, and whether a list of all clouds is wanted."""
+
+    jobs: list[_ViewJob]
+    summary: Summary | None
+    folder: Path
+    listed: bool
+
+
+def _opened(source: Path) -> _OpenedResults:
+    if source.suffix.lower() != ".npz" or source.is_dir():
+        summary = Summary.read(source)
+        return _OpenedResults(_jobs(source, summary), summary, source / VIEW_FOLDER, listed=True)
+    home = source.parent.parent
+    if (home / SUMMARY_FILE).is_file():
+        summary = Summary.read(home)
+        jobs = [
+            job
+            for job in _jobs(home, summary)
+            if job.file and job.file.resolve() == source.resolve()
+        ]
+        if jobs:
+            return _OpenedResults(jobs, summary, home / VIEW_FOLDER, listed=False)
+    job = _ViewJob(source, source.stem, source.stem, None)
+    return _OpenedResults([job], None, source.parent, listed=False)
 
 
 def _jobs(home: Path, summary: Summary) -> list[_ViewJob]:

@@ -26,6 +26,10 @@ class Threshold:
         value: A raw score; a score equal to it is anomalous.
         origin: In words, such as `best F1 on 4 good scans and 16 synthetic defects, each scan
             held out in turn`.
+
+    Example:
+        >>> detector.threshold.origin
+        'best F1 on 18 draws of 3 good scans and 18 synthetic defects, each scan held out in turn'
     """
 
     value: float
@@ -47,6 +51,11 @@ class Region:
         height: Signed distance from the nearest good scan at the place where it is largest, in the
             object's units: positive where material was added, negative where it is missing;
             `None` where that cannot be told (noise, or a thin wall that moved as a whole).
+
+    Example:
+        >>> region = detector(cloud).regions[0]
+        >>> len(region.center), region.diameter < 12, region.share < 0.5
+        (3, True, True)
     """
 
     center: tuple[float, float, float]
@@ -72,6 +81,11 @@ class Inspection(Generic[Array]):
             without a point threshold.
         region_of_point: `(N,) int32`, the index in `regions` of each point, -1 outside of all.
         nearest_good: Name of the good scan that the cloud resembles most, where it was compared.
+
+    Example:
+        >>> found = detector(cloud)
+        >>> found.score >= found.threshold.value, found.region_of_point.dtype
+        (True, dtype('int32'))
     """
 
     score: float

@@ -6,9 +6,12 @@ steps is trained, RUN.unfinished holds its last checkpoint, and goes with the en
 
 from __future__ import annotations
 
+import logging
 import shutil
+import tempfile
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.files import replaced_folder
@@ -33,15 +37,19 @@ from plane_anomalib.inspection.card import (
     DetectorError,
     check_out,
 )
+from plane_anomalib.inspection.detector import Detector, load
+from plane_anomalib.inspection.inputs import CloudFile, Clouds, as_clouds
 from plane_anomalib.inspection.result import Threshold
-from plane_anomalib.inspection.scans import GoodScan
+from plane_anomalib.inspection.scans import GoodScan, read_good_scans
 from plane_anomalib.inspection.thresholds import held_out_scores, how_well, labelled_scores
-from plane_anomalib.inspection.training_plan import TrainingPlan
+from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
 from plane_anomalib.metrics.collection import ScoreCollection
 from plane_anomalib.metrics.thresholds import ScoreThreshold, object_threshold, point_threshold
 from plane_anomalib.models.components.checkpoints import open_checkpoint, save_checkpoint
 from plane_anomalib.models.components.method import Method, TrainedMethod, TrainingRun
 from plane_anomalib.web.shown_cloud import even_subset, seed_of
+
+logger = logging.getLogger(__name__)
 
 GOOD_POINTS = 40_000
 LAST = "last.ckpt"
@@ -89,6 +97,58 @@ class LearntMethod:
     point_threshold: ScoreThreshold | None
     origin: str
     notes: list[str] = field(default_factory=list)
+
+
+def train(
+    scans: Clouds,
+    out: str | Path | None = None,
+    options: TrainOptions | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Detector:
+    """Make a detector out of good scans.
+
+    Args:
+        scans: Files, folders or patterns of good scans, or arrays `(N, 3)`, in any one unit.
+        out: The detector's folder; by default a temporary one that goes with the detector.
+        options: The model, its arguments and what is known of the scans.
+        overwrite: Replace a detector that lies at `out`.
+        progress: Is told how far it is.
+
+    Raises:
+        DatasetError: No scan can be used; what is odd about one is logged.
+        DetectorError: Something else lies at `out`.
+        ConfigurationError: There is no such model or argument.
+
+    Example:
+        >>> flat = [np.random.default_rng(i).uniform(-9, 9, (300, 2)) for i in range(3)]
+        >>> plates = [np.column_stack([xy, np.cos(xy / 4).sum(1)]) for xy in flat]
+        >>> quick = plane_anomalib.TrainOptions(model="BTF", settings={"descriptor": "raw"})
+        >>> plane_anomalib.train(plates, options=quick).categories
+        ('part',)
+    """
+    plan, good = _planned(as_clouds(scans), options or TrainOptions())
+    if out is not None:
+        make_detector(plan, good, Path(out), overwrite=overwrite, progress=progress)
+        return load(out)
+    home = Path(tempfile.mkdtemp(prefix="plane_anomalib_"))
+    make_detector(plan, good, home / "detector", progress=progress)
+    detector = load(home / "detector")
+    weakref.finalize(detector, shutil.rmtree, home, ignore_errors=True)
+    return detector
+
+
+def _planned(
+    clouds: Sequence[CloudFile], options: TrainOptions
+) -> tuple[TrainingPlan, list[GoodScan]]:
+    options.component()  # before any scan is read
+    read = read_good_scans(clouds)
+    for sentence in [*read.failed, *read.warnings]:
+        logger.warning("%s", sentence)
+    if options.name is None and all(cloud.points is not None for cloud in clouds):
+        options = replace(options, name="part")
+    return decide(read.scans, options), read.scans
 
 
 def unfinished_folder(out: Path) -> Path:
@@ -207,7 +267,8 @@ def _train(
 ) -> LearntMethod:
     """Train on some scans, and find thresholds on synthetic defects of the others."""
     rows = [SampleRow(scan.card.path, "train", 0, plan.category, "good") for scan in scans]
-    table = CloudTable(rows, CloudReader(point_truth=False), seed=plan.seed)
+    points = {scan.card.path: scan.points for scan in scans}
+    table = CloudTable(rows, _ScanReader(point_truth=False, points=points), seed=plan.seed)
     kept, held = table.split(LoaderSettings().val_split_ratio)
     validation = held.synthetic()
     run = TrainingRun(
@@ -234,6 +295,17 @@ def _train(
     learnt = _with_thresholds(method.cpu(), collection, origin)
     learnt.notes.extend([_WHOLE] if plan.one_sided else [])
     return learnt
+
+
+@dataclass(frozen=True)
+class _ScanReader(CloudReader):
+    """Gives the scans that have been read already."""
+
+    points: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    def __call__(self, row: SampleRow) -> tuple[FloatArray, NDArray[np.bool_] | None]:
+        points = self.points[row.image_path]
+        return points, np.zeros(len(points), np.bool_) if self.point_truth else None
 
 
 def _with_thresholds(

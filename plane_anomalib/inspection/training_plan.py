@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS, PARTS
-from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.inspection.scans import GoodScan, is_one_sided, lie_alike, unit_of
 
 if TYPE_CHECKING:
+    from plane_anomalib.geometry.points import FloatArray
+    from plane_anomalib.inspection.scans import GoodScan
     from plane_anomalib.models.components.method import Method
 
 DEFAULT_MODEL = "TemplateResidual"
@@ -33,6 +33,11 @@ class TrainOptions:
 
     Raises:
         ConfigurationError: A name is empty, or the seed is negative.
+
+    Example:
+        >>> options = plane_anomalib.TrainOptions(model="plane", settings={"max_steps": 5})
+        >>> options.component()[0]
+        'Plane'
     """
 
     model: str | None = None
@@ -151,6 +156,8 @@ def _category(scans: Sequence[GoodScan], name: str | None, choices: list[str]) -
 
 
 def _units(scans: Sequence[GoodScan], choices: list[str]) -> str:
+    from plane_anomalib.inspection.scans import unit_of
+
     extents = sorted(scan.card.extent for scan in scans)
     extent = extents[len(extents) // 2]
     units = unit_of(extent)
@@ -174,6 +181,8 @@ def _common_pose(
     one_sided: bool,
     choices: list[str],
 ) -> bool:
+    from plane_anomalib.inspection.scans import lie_alike
+
     if options.common_pose is not None:
         lie = "lie the same way" if options.common_pose else "lie in any pose"
         choices.append(f"Pose: scans {lie}: as asked for.")
@@ -210,6 +219,8 @@ def _one_sided(
     judged: Sequence[FloatArray],
     choices: list[str],
 ) -> bool:
+    from plane_anomalib.inspection.scans import is_one_sided
+
     good = [is_one_sided(scan.points) for scan in scans[:_LOOKED_AT]]
     shown = "Sides: the good scans show the whole part"
     if any(good):

@@ -17,7 +17,7 @@ from plane_anomalib.inspection import results_folder
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.cloud_files import FORMATS
 from plane_anomalib.inspection.inputs import CloudFile, find_clouds
-from plane_anomalib.inspection.prediction import Options, predict
+from plane_anomalib.inspection.prediction import PredictOptions, judge_files
 from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.inspection.results_folder import (
     CloudSummary,
@@ -28,7 +28,7 @@ from plane_anomalib.inspection.results_folder import (
 )
 from tests.support.detectors import HeightJudge, a_card, bent_cloud, good_cloud
 
-ALL = Options(formats=FORMATS)
+ALL = PredictOptions(formats=FORMATS)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def table(file: Path) -> dict[str, np.ndarray]:
 
 def test_every_format_has_every_point_in_input_order(scans: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    summary = predict(HeightJudge(), sources(scans), out, ALL)
+    summary = judge_files(HeightJudge(), sources(scans), out, ALL)
     assert names(summary) == ["s0", "s1", "s2"]
     for cloud in summary.clouds:
         points = read_points(scans / f"{cloud.name}.ply").points
@@ -90,7 +90,7 @@ def test_every_format_has_every_point_in_input_order(scans: Path, tmp_path: Path
 def test_colours_mean_the_same_in_every_cloud_and_turn_at_the_threshold(
     scans: Path, tmp_path: Path
 ) -> None:
-    summary = predict(HeightJudge(), sources(scans), tmp_path / "out")
+    summary = judge_files(HeightJudge(), sources(scans), tmp_path / "out")
     assert summary.scale is not None
     assert summary.scale.center == 0.7
     for cloud in summary.clouds:
@@ -108,7 +108,7 @@ def test_a_bad_file_in_the_middle_is_reported_and_the_rest_goes_on(
     (scans / "s1b.docx").touch()
     told: list[ResultEntry] = []
     given = sources(scans / "s0.ply", scans / "s1.ply", scans / "s1b.docx", scans / "s2.ply")
-    summary = predict(HeightJudge(), given, tmp_path / "out", tell=told.append)
+    summary = judge_files(HeightJudge(), given, tmp_path / "out", tell=told.append)
     assert names(summary) == ["s0", "s2"]
     assert [Path(file.path).name for file in summary.failed] == ["s1.ply", "s1b.docx"]
     assert all(file.reason.count(file.path) == 1 for file in summary.failed)
@@ -121,7 +121,7 @@ def test_a_bad_file_in_the_middle_is_reported_and_the_rest_goes_on(
 def test_what_a_model_trips_over_is_one_sentence_and_the_rest_goes_on(
     scans: Path, tmp_path: Path
 ) -> None:
-    summary = predict(HeightJudge(fail_at=2), sources(scans), tmp_path / "out")
+    summary = judge_files(HeightJudge(fail_at=2), sources(scans), tmp_path / "out")
     assert names(summary) == ["s0", "s2"]
     reason = f"{scans / 's1.ply'}: could not be judged (RuntimeError: shapes do not match)."
     assert summary.failed == [FailedFile(str(scans / "s1.ply"), reason)]
@@ -131,7 +131,7 @@ def test_points_without_coordinates_are_counted(tmp_path: Path) -> None:
     cloud = good_cloud(0)
     cloud[7] = np.nan
     np.save(tmp_path / "holes.npy", cloud)
-    summary = predict(HeightJudge(), sources(tmp_path / "holes.npy"), tmp_path / "out")
+    summary = judge_files(HeightJudge(), sources(tmp_path / "holes.npy"), tmp_path / "out")
     assert (summary.clouds[0].num_points, summary.clouds[0].dropped) == (499, 1)
 
 
@@ -139,7 +139,7 @@ def test_files_of_one_stem_get_results_of_their_own(tmp_path: Path) -> None:
     paths = [tmp_path / "l" / "a.ply", tmp_path / "r" / "A.ply", tmp_path / "l" / "a.xyz"]
     for number, path in enumerate(paths):
         write_points(path, good_cloud(number))
-    summary = predict(HeightJudge(), sources(*paths), tmp_path / "out")
+    summary = judge_files(HeightJudge(), sources(*paths), tmp_path / "out")
     files = [tmp_path / "out" / cloud.files["npz"] for cloud in summary.clouds]
     assert len({file.name.casefold() for file in files}) == 3
     for path, file in zip(paths, files, strict=True):
@@ -153,7 +153,7 @@ def test_ground_truth_goes_along(scans: Path, tmp_path: Path) -> None:
     (tmp_path / "gt").mkdir()
     np.savetxt(tmp_path / "gt" / "s1.txt", backwards, fmt="%.9g")
     given = find_clouds([str(scans)], truth=tmp_path / "gt")
-    summary = predict(HeightJudge(), given, tmp_path / "out")
+    summary = judge_files(HeightJudge(), given, tmp_path / "out")
     with_truth = table(tmp_path / "out" / summary.clouds[1].files["npz"])["truth"]
     assert with_truth.dtype == np.bool_
     assert np.array_equal(with_truth, truth)
@@ -162,13 +162,13 @@ def test_ground_truth_goes_along(scans: Path, tmp_path: Path) -> None:
 
 def test_after_ctrl_c_the_rest_is_done_and_nothing_twice(scans: Path, tmp_path: Path) -> None:
     out, given = tmp_path / "out", sources(scans)
-    stopped = predict(HeightJudge(stop_at=2), given, out)
+    stopped = judge_files(HeightJudge(stop_at=2), given, out)
     assert (names(stopped), stopped.left) == (["s0"], [str(scans / f"s{i}.ply") for i in (1, 2)])
     assert Summary.read(out) == stopped
 
     judge = HeightJudge()
     told: list[ResultEntry] = []
-    resumed = predict(judge, given, out, Options(resume=True), told.append)
+    resumed = judge_files(judge, given, out, PredictOptions(resume=True), told.append)
     assert judge.judged == 2
     assert (names(resumed), resumed.left) == (["s0", "s1", "s2"], [])
     assert resumed.clouds[0] == stopped.clouds[0]
@@ -178,15 +178,15 @@ def test_after_ctrl_c_the_rest_is_done_and_nothing_twice(scans: Path, tmp_path: 
 
 def test_resuming_does_again_what_is_not_as_it_was(scans: Path, tmp_path: Path) -> None:
     out, given = tmp_path / "out", sources(scans)
-    predict(HeightJudge(), given, out)
+    judge_files(HeightJudge(), given, out)
     (out / "clouds" / "s0.ply").unlink()
     write_points(scans / "s2.ply", good_cloud(8))
     judge = HeightJudge()
-    predict(judge, given, out, Options(resume=True))
+    judge_files(judge, given, out, PredictOptions(resume=True))
     assert judge.judged == 2
     assert np.array_equal(table(out / "clouds/s2.npz")["points"], good_cloud(8))
     judge = HeightJudge()
-    predict(judge, given, out, replace(ALL, resume=True))
+    judge_files(judge, given, out, replace(ALL, resume=True))
     assert judge.judged == 3
     assert len(list((out / "clouds").glob("*.csv"))) == 3
 
@@ -201,7 +201,7 @@ def test_the_summary_is_on_disk_before_the_end(
     def look(entry: ResultEntry) -> None:
         seen.append(len(Summary.read(tmp_path / "out").left))
 
-    predict(HeightJudge(), sources(scans), tmp_path / "out", tell=look)
+    judge_files(HeightJudge(), sources(scans), tmp_path / "out", tell=look)
     assert seen == [3, 2, 1]
 
 
@@ -217,26 +217,26 @@ def test_results_of_another_detector_are_not_touched(
     scans: Path, tmp_path: Path, other: HeightJudge, resume: bool
 ) -> None:
     out = tmp_path / "out"
-    predict(HeightJudge(), sources(scans), out)
+    judge_files(HeightJudge(), sources(scans), out)
     before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
     with pytest.raises(SummaryError, match=r"another detector said \(Height of run\).*--overwrite"):
-        predict(other, sources(scans), out, Options(resume=resume))
+        judge_files(other, sources(scans), out, PredictOptions(resume=resume))
     assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
     only = sources(scans / "s1.ply")
-    assert names(predict(other, only, out, Options(overwrite=True))) == ["s1"]
+    assert names(judge_files(other, only, out, PredictOptions(overwrite=True))) == ["s1"]
     assert sorted(file.name for file in (out / "clouds").iterdir()) == ["s1.npz", "s1.ply"]
 
 
 def test_results_that_are_not_asked_for_again_are_not_lost(scans: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    predict(HeightJudge(), sources(scans), out)
+    judge_files(HeightJudge(), sources(scans), out)
     with pytest.raises(SummaryError, match=r"results of 2 clouds that are not asked for now"):
-        predict(HeightJudge(), sources(scans / "s1.ply"), out)
+        judge_files(HeightJudge(), sources(scans / "s1.ply"), out)
     with pytest.raises(SummaryError, match=r"s0\.npz: is a result in .*; give another --out"):
-        predict(HeightJudge(), sources(out / "clouds" / "s0.npz"), out)
+        judge_files(HeightJudge(), sources(out / "clouds" / "s0.npz"), out)
     (out / "summary.json").write_text("{}")
     with pytest.raises(SummaryError, match=r"is of version None.*--overwrite to replace"):
-        predict(HeightJudge(), sources(scans), out)
+        judge_files(HeightJudge(), sources(scans), out)
     assert len(list((out / "clouds").iterdir())) == 6
 
 
@@ -245,7 +245,7 @@ def test_a_place_that_cannot_be_written_is_named(scans: Path, tmp_path: Path) ->
     with pytest.raises(
         SummaryError, match=r"out: cannot be written \((File exists|Not a directory)"
     ):
-        predict(HeightJudge(), sources(scans), tmp_path / "out")
+        judge_files(HeightJudge(), sources(scans), tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_by_default_only_anomalous_clouds_are_compared(
     scans: Path, tmp_path: Path, compare: bool | None, compared: list[str]
 ) -> None:
     judge = HeightJudge(card=a_card(scans=[ScanCard("good1", "good1.ply", 500, 0.05, 2.0)]))
-    summary = predict(judge, sources(scans), tmp_path / "out", Options(compare=compare))
+    summary = judge_files(judge, sources(scans), tmp_path / "out", PredictOptions(compare=compare))
     assert [c.name for c in summary.clouds if c.nearest_good == "good1"] == compared
     assert (judge.judged, judge.compared) == (3, len(compared))
 
@@ -265,7 +265,7 @@ def test_an_anomaly_is_told_also_if_the_good_scans_are_damaged(
 ) -> None:
     card = a_card(scans=[ScanCard("good1", "good1.ply", 500, 0.05, 2.0)])
     judge = HeightJudge(card=card, compare_fails=True)
-    summary = predict(judge, sources(scans), tmp_path / "out")
+    summary = judge_files(judge, sources(scans), tmp_path / "out")
     assert [c.decision for c in summary.clouds] == ["normal", "anomaly", "normal"]
     assert summary.failed == []
     assert "s1.ply: is judged, but could not be compared with the good scans (good/" in caplog.text
@@ -276,14 +276,14 @@ def test_without_good_scans_a_comparison_is_refused_before_anything_is_judged(
 ) -> None:
     judge = HeightJudge()
     with pytest.raises(ConfigurationError, match="no good scans to compare with"):
-        predict(judge, sources(scans), tmp_path / "out", Options(compare=True))
+        judge_files(judge, sources(scans), tmp_path / "out", PredictOptions(compare=True))
     assert judge.judged == 0
-    assert predict(judge, sources(scans), tmp_path / "out").clouds[1].nearest_good is None
+    assert judge_files(judge, sources(scans), tmp_path / "out").clouds[1].nearest_good is None
 
 
 def test_without_thresholds_there_are_scores_and_no_decisions(scans: Path, tmp_path: Path) -> None:
     judge = HeightJudge(threshold=None, point_threshold=None)
-    summary = predict(judge, sources(scans), tmp_path / "out")
+    summary = judge_files(judge, sources(scans), tmp_path / "out")
     assert {(c.decision, len(c.regions)) for c in summary.clouds} == {(None, 0)}
     assert (table(tmp_path / "out" / "clouds" / "s1.npz")["region"] == -1).all()
 
@@ -305,7 +305,7 @@ def test_a_thousand_clouds_do_not_grow_memory(tmp_path: Path) -> None:
             (tmp_path / "out" / written).unlink()
 
     judge = HeightJudge(point_threshold=None)
-    summary = predict(judge, given, tmp_path / "out", tell=look)
+    summary = judge_files(judge, given, tmp_path / "out", tell=look)
     assert len(summary.clouds) == 1000
     assert memory[999] - memory[100] < 4e6
     assert json.loads((tmp_path / "out/summary.json").read_text())["left"] == []

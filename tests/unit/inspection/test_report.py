@@ -23,7 +23,7 @@ from tests.support.judged import Judged, make_judged, page_data
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """Results with everything in them, shown once; not to be changed."""
     judged = make_judged(tmp_path_factory.mktemp("judged"))
-    view(judged.out, ViewOptions(num_points=900, size=120))
+    view(judged.out, options=ViewOptions(num_points=900, size=120))
     return judged
 
 
@@ -99,7 +99,7 @@ def test_a_damaged_cloud_is_told_and_the_others_are_shown(tmp_path: Path) -> Non
     judged = make_judged(tmp_path, num=300)
     (judged.out / "clouds" / "bad.npz").write_bytes(b"no archive")
     lines: list[str] = []
-    viewed = view(judged.out, ViewOptions(size=64), report=lines.append)
+    viewed = view(judged.out, options=ViewOptions(size=64), report=lines.append)
     assert [page.name for page in viewed.pages] == ["fine.html"]
     assert [failed.path for failed in viewed.failed] == [str(judged.out / "clouds" / "bad.npz")]
     assert "bad: not shown" in lines[0]
@@ -112,21 +112,21 @@ def test_a_cloud_of_which_no_npz_was_written_is_told(tmp_path: Path) -> None:
     summary = judged.summary
     clouds = [replace(summary.clouds[0], files={"csv": "clouds/bad.csv"}), *summary.clouds[1:]]
     replace(summary, clouds=clouds).write(judged.out)
-    viewed = view(judged.out, ViewOptions(size=64))
+    viewed = view(judged.out, options=ViewOptions(size=64))
     assert [page.name for page in viewed.pages] == ["fine.html"]
     assert "bad: has no .npz to show" in viewed.failed[0].reason
 
 
 def test_a_cloud_called_index_does_not_replace_the_list(tmp_path: Path) -> None:
     judged = make_judged(tmp_path, ("index", "other"), num=300)
-    viewed = view(judged.out, ViewOptions(size=64))
+    viewed = view(judged.out, options=ViewOptions(size=64))
     assert sorted(page.name for page in viewed.pages) == ["index-2.html", "other.html"]
     assert page_data(judged.out / "view" / "index-2.html")["name"] == "index"
 
 
 def test_one_file_of_the_results_is_shown_with_all_that_is_known_of_it(tmp_path: Path) -> None:
     judged = make_judged(tmp_path, num=300)
-    viewed = view(judged.out / "clouds" / "bad.npz", ViewOptions(size=64))
+    viewed = view(judged.out / "clouds" / "bad.npz", options=ViewOptions(size=64))
     assert viewed.pages == [judged.out / "view" / "bad.html"]
     assert viewed.index is None
     text = viewed.pages[0].read_text(encoding="utf-8")
@@ -138,7 +138,7 @@ def test_a_file_alone_is_shown_beside_itself(tmp_path: Path) -> None:
     make_judged(tmp_path, num=300)
     file = tmp_path / "alone.npz"
     (tmp_path / "out" / "clouds" / "bad.npz").rename(file)
-    viewed = view(file, ViewOptions(size=64))
+    viewed = view(file, options=ViewOptions(size=64))
     assert viewed.pages == [tmp_path / "alone.html"]
     data = page_data(viewed.pages[0])
     assert data["good"] is None
@@ -160,7 +160,7 @@ def test_without_a_good_scan_the_page_says_why(change: str, tmp_path: Path) -> N
             file.unlink()
     else:
         scans[0].write_bytes(b"no archive")
-    view(judged.out, ViewOptions(size=64))
+    view(judged.out, options=ViewOptions(size=64))
     data = page_data(judged.out / "view" / "bad.html")
     assert data["good"] is None
     words = {
@@ -174,7 +174,7 @@ def test_without_a_good_scan_the_page_says_why(change: str, tmp_path: Path) -> N
 
 def test_view_and_scale_are_the_same_for_all_clouds_when_asked(tmp_path: Path) -> None:
     judged = make_judged(tmp_path, num=300)
-    view(judged.out, ViewOptions(view=(10.0, 20.0), scale=(0.1, 0.9), size=64))
+    view(judged.out, options=ViewOptions(view=(10.0, 20.0), scale=(0.1, 0.9), size=64))
     for name in ("bad", "fine"):
         data = page_data(judged.out / "view" / f"{name}.html")
         assert np.allclose(data["cloud"]["rotation"], view_rotation(10.0, 20.0).ravel(), atol=1e-6)
@@ -193,7 +193,7 @@ def test_ground_truth_can_come_from_a_folder(tmp_path: Path) -> None:
     truth = tmp_path / "gt"
     truth.mkdir()
     np.savetxt(truth / "fine.txt", np.column_stack([points, labels]), fmt="%.5f %.5f %.5f %d")
-    view(judged.out, ViewOptions(truth=truth, size=64))
+    view(judged.out, options=ViewOptions(truth=truth, size=64))
     flags = page_data(judged.out / "view" / "fine.html")["cloud"]["truth"]
     bits = np.unpackbits(unpack(flags, "u1"), bitorder="little")[:300]
     assert np.array_equal(bits.astype(bool), labels)

@@ -54,7 +54,7 @@ def test_all_points_scores_regions_truth_and_good_scan_are_logged(
 ) -> None:
     judged = make_judged(tmp_path)
     file = tmp_path / "all.rrd"
-    view(judged.out, ViewOptions(num_points=50, size=64, rerun=file))
+    view(judged.out, options=ViewOptions(num_points=50, size=64, rerun=file))
     (stream,) = streams
     assert [place for place, _ in stream.logged] == [
         *("bad/map", "bad/map", "bad/regions", "bad/ground truth", "bad/good scan"),

@@ -33,7 +33,7 @@ POINT = (
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     """Results with their pages; points are thinned, so that indices are not those of the input."""
     made = make_judged(tmp_path_factory.mktemp("judged"), ("bad", "fine", "good & <b>"))
-    view(made.out, ViewOptions(num_points=1200, size=96))
+    view(made.out, options=ViewOptions(num_points=1200, size=96))
     return made
 
 
@@ -189,7 +189,7 @@ def test_a_threshold_beyond_the_colours_leaves_what_is_below_it_cold(
 ) -> None:
     judged = make_judged(tmp_path, ("bad",))
     (judged.run / "detector.json").unlink()
-    view(judged.out, ViewOptions(scale=(0.0, 0.6), size=64))
+    view(judged.out, options=ViewOptions(scale=(0.0, 0.6), size=64))
     page = opened(tab, judged.out / "view" / "bad.html")
     press(page, "[data-view=top]")
 
@@ -349,7 +349,7 @@ def test_truth_is_a_pane_of_its_own_where_it_is_known(page: Page, judged: Judged
 def test_without_a_good_scan_there_is_no_panel_and_a_reason(tab: Page, tmp_path: Path) -> None:
     judged = make_judged(tmp_path, ("bad",), num=300)
     (judged.run / "detector.json").unlink()
-    view(judged.out, ViewOptions(size=64))
+    view(judged.out, options=ViewOptions(size=64))
     page = opened(tab, judged.out / "view" / "bad.html")
     assert page.evaluate("document.getElementById('goodStage').offsetWidth") == 0
     assert page.evaluate("document.querySelector('[data-mode=good]')") is None
