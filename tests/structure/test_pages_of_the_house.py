@@ -15,7 +15,9 @@ PACKAGE = ROOT / "plane_anomalib"
 ROOMS = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 ARCHITECTURE = ROOT / "docs/architecture.md"
 REGISTRY = PACKAGE / "core/registry.py"
-ENTRY_POINT_GROUPS = {f"plane_anomalib.{kind}" for kind in ("models", "datasets", "methods")}
+ENTRY_POINT_GROUPS = {
+    f"plane_anomalib.{kind}" for kind in ("models", "datasets", "methods", "settings")
+}
 #: What stands for a reader's own package.
 MADE_UP = re.compile(r"foo|model_name|my_package")
 

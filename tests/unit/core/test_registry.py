@@ -16,6 +16,7 @@ from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.registry import DATASETS, MODELS, Registry
 
 GROUP = "plane_anomalib_test.things"
+GROUP_OF_CONFIGS = "plane_anomalib_test.configs"
 
 
 @pytest.fixture
@@ -137,6 +138,30 @@ def test_arguments_are_known_without_the_class_and_are_those_of_its_signature(na
     signature = inspect.signature(entry.load()).parameters.values()
     assert entry.arguments() == {each.name: each.default for each in signature}
     assert replace(entry, config="").arguments() == entry.arguments()
+
+
+def test_another_packages_config_declares_arguments_without_its_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ("[plane_anomalib_test.things]", "Foo = nowhere:Foo", "Bar = nowhere:Bar")
+    lines += ("[plane_anomalib_test.configs]", "Foo = foo_config:FooConfig", "Bar = nowhere:Config")
+    install_distribution(tmp_path, "foo-pack", "\n".join(lines))
+    (tmp_path / "foo_config.py").write_text(
+        "from dataclasses import dataclass\n\n\n"
+        "@dataclass(frozen=True)\nclass FooConfig:\n    size: int = 3\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("thing", GROUP, {}, Registry("config", GROUP_OF_CONFIGS, {}), ("part",))
+    completed = registry.complete("foo", {"size": 4})
+    assert (completed.name, completed.arguments) == ("Foo", {"size": 4, "part": True})
+    with pytest.raises(
+        ConfigurationError, match=r"Foo has no argument 'sise': did you mean size\?"
+    ):
+        registry.complete("Foo", {"sise": 4})
+    with pytest.raises(
+        PlaneAnomalibError, match=r"^Bar of foo-pack cannot be loaded from nowhere:C"
+    ):
+        registry.complete("Bar", {})
 
 
 def test_arguments_import_neither_numpy_nor_anomalib() -> None:
