@@ -125,12 +125,9 @@ class Ano3D:
             The cloud in the units of the input, its labels and the kind of defect.
         """
         kind = choose_kind(self.mix, generator)
-        actions: dict[str, Action] = {
-            name: partial(self._displace, sign=float(KINDS[name].outward))
-            for name in ("bulge", "concavity")
-        } | {
-            "hole": self._hole,
-        }
+        actions: dict[str, Action] = {"hole": self._hole}
+        for name in ("bulge", "concavity"):
+            actions[name] = partial(self._displace, sign=float(KINDS[name].outward))
         action = actions.get(kind, _leave)
         rotation = "so3" if kind == "rotation" and self.rotation == "none" else self.rotation
         result = corrupt(

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from plane_anomalib.generation.manifests import PROCEDURAL_CATEGORIES
 from plane_anomalib.generation.shapes.fields import (
     Field,
     blend,
@@ -261,9 +260,8 @@ _BUILDERS = (
     *(beam, bottle, bowl, bracket, cup, elbow, flange, gear, hammer, hat, knot, pawn, propeller),
     *(pulley, screw, spring, stool, vase, wrench),
 )
-_BY_NAME = {f"{build.__name__}0": build for build in _BUILDERS}
 
 NOMINAL_OBJECTS: Mapping[str, Callable[[], Field]] = {
-    name: _BY_NAME[name] for name in PROCEDURAL_CATEGORIES
+    f"{build.__name__}0": build for build in _BUILDERS
 }
 """Category name, as the Anomaly-ShapeNet layout spells it, to the builder of its solid."""
