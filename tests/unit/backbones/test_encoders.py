@@ -44,6 +44,7 @@ def test_they_are_used_in_silence(caplog: pytest.LogCaptureFixture) -> None:
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
+@pytest.mark.slow
 def test_they_name_new_specimens_in_any_pose(model: PointLanguageModel) -> None:
     generator = np.random.default_rng(np.random.SeedSequence(20))
     clouds = []

@@ -104,6 +104,7 @@ def test_prompts_made_of_words_equal_the_words(model: PointLanguageModel) -> Non
     assert model.embed_words("a photo of").abs().sum() > 0
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.text(max_size=200))
 def test_any_category_name_can_be_encoded(model: PointLanguageModel, name: str) -> None:

@@ -134,6 +134,7 @@ def test_missing_data_leave_a_gap_and_the_rest_goes_on(tree: Path) -> None:
     assert len(plan.jobs) == 2
 
 
+@pytest.mark.slow
 def test_data_that_make_themselves_have_no_ids_until_they_are_made(tmp_path: Path) -> None:
     arguments = {"root": str(tmp_path / "shapes"), "num_points": 1000, "num_good": 1}
     column = DataColumn("ProceduralShapes", "", arguments)

@@ -20,6 +20,7 @@ def a_ball() -> MeshSurface:
     return MeshSurface(closed(ball()), 96, np.random.default_rng())
 
 
+@pytest.mark.slow
 def test_of_a_ball_the_scanner_sees_the_half_that_faces_it(
     a_ball: MeshSurface, generator: np.random.Generator
 ) -> None:
@@ -53,6 +54,7 @@ def test_what_stands_in_front_hides_what_is_behind(generator: np.random.Generato
     assert not visible[points[:, 2] < -0.29].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bulge", "concavity"])
 def test_most_of_a_defect_is_in_view(
     kind: str, a_ball: MeshSurface, generator: np.random.Generator

@@ -46,6 +46,7 @@ def files_under(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_the_layout_is_that_of_the_benchmark(root: Path) -> None:
     for name in NAMES:
         train = {p.name for p in (root / name / "train").iterdir()}
@@ -109,6 +110,7 @@ def test_shares_lie_near_the_medians_of_the_real_data(root: Path) -> None:
         assert all(usual / 4 < s < usual * 4 for s in shares), kind
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_whatever_else_is_made(
     root: Path, tmp_path: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_else_is_made(
     assert json.loads((root / MANIFEST).read_text())["seed"] == 3
 
 
+@pytest.mark.slow
 def test_another_specification_goes_beside_and_leaves_the_first_alone(tmp_path: Path) -> None:
     first = ensure_dataset(tmp_path / "shapes", SMALL, ["wrench0"])
     before = files_under(first)
@@ -155,6 +158,7 @@ def test_a_root_below_a_file_is_one_clear_error(tmp_path: Path) -> None:
         ensure_dataset(tmp_path / "file" / "shapes", SMALL, ["wrench0"])
 
 
+@pytest.mark.slow
 def test_two_at_once_make_one_complete_dataset(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         homes = list(

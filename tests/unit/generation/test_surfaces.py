@@ -15,6 +15,7 @@ def generator() -> np.random.Generator:
     return np.random.default_rng()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOMINAL_OBJECTS)
 def test_every_family_is_finite_centered_and_one_wide(
     name: str, generator: np.random.Generator

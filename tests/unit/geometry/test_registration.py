@@ -87,6 +87,7 @@ def test_even_directions_are_unit_and_balanced() -> None:
     assert np.linalg.norm(directions.mean(0)) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", range(3))
 def test_a_complete_scan_in_any_pose_is_found(target: RegistrationTarget, case: int) -> None:
     generator = np.random.default_rng(10 + case)
@@ -112,6 +113,7 @@ def test_a_one_sided_scan_in_any_pose_is_found(target: RegistrationTarget, case:
     assert not result.complete
 
 
+@pytest.mark.slow
 def test_units_do_not_matter() -> None:
     generator = np.random.default_rng(30)
     template, scan = lump(generator, 3000), lump(generator, 3000)
@@ -126,6 +128,7 @@ def test_units_do_not_matter() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits() -> None:
     generator = np.random.default_rng(31)
     template, scan = lump(generator, 2000), random_pose(generator).apply(lump(generator, 1500))
@@ -135,6 +138,7 @@ def test_the_same_seed_gives_the_same_bits() -> None:
     assert first.cost == second.cost
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_no_bit(target: RegistrationTarget) -> None:
     scan = Rotation.random(random_state=5).apply(target.surface.fine[::2]) + 3.0
     threads = torch.get_num_threads()
@@ -150,6 +154,7 @@ def test_the_number_of_threads_changes_no_bit(target: RegistrationTarget) -> Non
         np.testing.assert_array_equal(other.translation, found[0].translation)
 
 
+@pytest.mark.slow
 def test_an_object_of_revolution_lands_on_itself() -> None:
     generator = np.random.default_rng(32)
     pose = random_pose(generator)

@@ -28,6 +28,7 @@ def scan(mesh: trimesh.Trimesh, seed: int, count: int = 6_000) -> Cloud:
     return np.asarray(trimesh.sample.sample_surface(mesh, count, seed=seed)[0], np.float32)
 
 
+@pytest.mark.slow
 def test_the_nearest_of_several_specimens_is_found_in_any_pose() -> None:
     widths = {"narrow": 1.9, "middle": 2.0, "wide": 2.1}
     good = GoodScans({name: scan(tray(width), 1) for name, width in widths.items()})
@@ -54,6 +55,7 @@ def test_heights_are_signed_distances_on_the_side_of_the_material() -> None:
     assert nearest.usual < 0.01
 
 
+@pytest.mark.slow
 def test_a_cloud_of_another_part_has_no_nearest_scan() -> None:
     good = GoodScans({"ball": scan(trimesh.creation.icosphere(3), 1, 2_000)})
     rod = scan(trimesh.creation.box((4, 0.2, 0.2)), 1, 2_000)

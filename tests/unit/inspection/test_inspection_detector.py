@@ -107,6 +107,7 @@ def test_threads_get_what_they_would_get_alone(detector: Detector) -> None:
         assert np.array_equal(one.point_scores, other.point_scores)
 
 
+@pytest.mark.slow
 def test_plane_is_loaded_with_the_arguments_it_was_trained_with(
     part: Path, tmp_path: Path, cloud: Cloud
 ) -> None:

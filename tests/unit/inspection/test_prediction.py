@@ -288,6 +288,7 @@ def test_without_thresholds_there_are_scores_and_no_decisions(scans: Path, tmp_p
     assert (table(tmp_path / "out" / "clouds" / "s1.npz")["region"] == -1).all()
 
 
+@pytest.mark.slow
 def test_a_thousand_clouds_do_not_grow_memory(tmp_path: Path) -> None:
     """The scores alone of the clouds 101 to 1,000 are 14 MB, and less than 4 MB may stay."""
     cloud = good_cloud(0, 4000)

@@ -113,6 +113,7 @@ def test_drawn_clouds_look_as_those_that_will_be_judged(plan: TrainingPlan) -> N
         assert len(mask) == len(side)
 
 
+@pytest.mark.slow
 def test_thresholds_tell_defects_from_scans_that_were_not_seen() -> None:
     plan = decide(SCANS, TrainOptions(settings={"registration": False, "scales": [6, 16]}))
     collection, _ = held_out_scores(replace(plan, seed=2), SCANS, Progress())

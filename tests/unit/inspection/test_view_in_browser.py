@@ -121,6 +121,7 @@ def rotation(page: Page, viewer: str = "inspection.viewer") -> np.ndarray:
     return np.array(page.evaluate(f"[...{viewer}.rotation]"))
 
 
+@pytest.mark.slow
 def test_the_page_renders_both_clouds_without_an_error_or_a_request(page: Page) -> None:
     for canvas in ("view", "good"):
         shown = picture(page, canvas)[..., 3] > 0
@@ -184,6 +185,7 @@ def test_what_is_above_the_threshold_is_marked_as_the_slider_moves(page: Page) -
     assert marked[1] < 0.3
 
 
+@pytest.mark.slow
 def test_a_threshold_beyond_the_colours_leaves_what_is_below_it_cold(
     tab: Page, tmp_path: Path
 ) -> None:
@@ -375,6 +377,7 @@ def test_light_and_dark_are_readable_and_fit_a_phone(tab: Page, judged: Judged, 
         still(tab)
 
 
+@pytest.mark.slow
 def test_the_list_filters_and_leads_to_the_pages(tab: Page, judged: Judged) -> None:
     tab.open(judged.out / "view" / "index.html")
     seen = "[...document.querySelectorAll('#clouds li')].filter((li) => !li.hidden)"

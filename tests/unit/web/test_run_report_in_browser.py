@@ -56,6 +56,7 @@ def page(tab: Page, file: Path) -> Page:
     return tab
 
 
+@pytest.mark.slow
 def test_every_pane_is_drawn_without_an_error(page: Page) -> None:
     assert page.evaluate(SHOWN) == ["truth", "score"]
     for mode in ("input", "prediction"):

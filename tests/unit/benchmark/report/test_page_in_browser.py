@@ -168,6 +168,7 @@ def test_dark_mode_is_dark_and_readable(tab: Page, file: Path) -> None:
     assert tab.errors == []
 
 
+@pytest.mark.slow
 def test_chromium_missing_is_a_failure_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def test_displacements_go_the_way_the_name_says_and_can_be_seen(
     assert least < np.abs(height).max() < most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bulge", "concavity", "bend"])
 def test_defects_are_as_dense_as_the_rest(
     kind: str, sphere: Surface, generator: np.random.Generator
@@ -75,6 +76,7 @@ def test_defects_are_as_dense_as_the_rest(
     assert np.median(spacing[True]) == pytest.approx(np.median(spacing[False]), rel=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["cup0", "gear0", "wrench0"])
 def test_on_real_shapes_unlabelled_points_stay_on_the_nominal_surface(
     name: str, generator: np.random.Generator

@@ -24,6 +24,7 @@ def grid_of(mesh: Any, generator: np.random.Generator) -> DistanceGrid:
     return distance_grid(mesh, RESOLUTION, generator)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "off", "facets"),
     [(ball, off_ball, 2e-4), (ring, off_ring, 3e-4)],

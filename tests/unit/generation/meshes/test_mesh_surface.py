@@ -32,6 +32,7 @@ def a_ball() -> MeshSurface:
     return MeshSurface(closed(ball()), RESOLUTION, np.random.default_rng())
 
 
+@pytest.mark.slow
 def test_a_good_cloud_lies_on_the_triangles_and_is_uniform_by_area(
     a_block: MeshSurface, generator: np.random.Generator
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_good_cloud_lies_on_the_triangles_and_is_uniform_by_area(
     assert top == pytest.approx(0.7 / 3.1, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FIELD_DEFECTS)
 @pytest.mark.parametrize(
     ("name", "off", "rounding"),
@@ -90,6 +92,7 @@ def test_away_from_the_defect_points_stay_on_the_triangles_right_up_to_sharp_edg
     assert np.abs(points).max(axis=0) == pytest.approx(corner, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bulge", "concavity"])
 def test_the_border_of_a_defect_is_as_dense_as_the_rest(
     kind: str, a_ball: MeshSurface, generator: np.random.Generator

@@ -41,6 +41,7 @@ def test_centered_clouds_lie_at_the_origin_in_radii_of_the_category() -> None:
     np.testing.assert_allclose(np.ptp(kept, 0), np.ptp(clouds[1], 0), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_turned_scan_is_laid_onto_the_first_one() -> None:
     first, other = lump(3000, 0), lump(2500, 1)
     aligner = Registered("robust", unit=False)
@@ -61,6 +62,7 @@ def test_a_scan_that_lies_right_stays_where_it_is() -> None:
     np.testing.assert_allclose(aligned[1], expected, atol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["robust", "reference"])
 def test_the_order_of_the_points_does_not_matter(method: RegistrationMethod) -> None:
     aligner = Registered(method, unit=False)
@@ -70,6 +72,7 @@ def test_the_order_of_the_points_does_not_matter(method: RegistrationMethod) -> 
     np.testing.assert_array_equal(aligner(cloud[order]), aligner(cloud)[order])
 
 
+@pytest.mark.slow
 def test_matched_features_find_the_pose_at_the_scale_they_are_made_for() -> None:
     first, other = lump(6000, 0), lump(6000, 1)
     aligner = Registered("reference", unit=False)
@@ -96,6 +99,7 @@ def test_a_cloud_matched_by_racing_threads_lies_the_same_way_each_time(
     assert not np.allclose(aligner(lump(200, 1)), first)
 
 
+@pytest.mark.slow
 def test_a_loaded_aligner_aligns_the_same() -> None:
     aligner = Registered("robust", unit=True, seed=3)
     aligner.fit([lump(1500, 0)])

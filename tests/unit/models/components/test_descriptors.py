@@ -32,6 +32,7 @@ def fpfh_of(sampling: Sampling) -> Fpfh:
     return Fpfh(sampling, sampling, normal_radius=0.12, radius=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling(most=50), Sampling(voxel=0.1, most=500)])
 def test_the_order_of_the_points_does_not_matter(sampling: Sampling) -> None:
     cloud = lump(2000)
@@ -59,6 +60,7 @@ def test_thinning_evens_out_the_density_and_leaves_no_gap() -> None:
     assert knn(kept, cloud, 1)[0].max() < 0.2
 
 
+@pytest.mark.slow
 def test_turning_a_cloud_changes_neither_its_descriptors_nor_its_score() -> None:
     cloud = lump(9000)
     rotation = Rotation.random()

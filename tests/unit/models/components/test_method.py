@@ -41,6 +41,7 @@ def test_methods_and_models_have_the_same_names_and_arguments() -> None:
         create_method("PatchCore3D", {"coreset_sise": 5})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
 def test_a_method_scores_as_its_lightning_class_and_files_go_both_ways(
     name: str, tmp_path: Path
@@ -120,6 +121,7 @@ def test_what_is_no_checkpoint_is_not_opened(tmp_path: Path) -> None:
         open_checkpoint(tmp_path / "model.pt")
 
 
+@pytest.mark.slow
 def test_making_a_method_imports_neither_anomalib_nor_lightning() -> None:
     code = (
         "import sys\n"

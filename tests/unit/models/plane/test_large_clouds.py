@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 # The child's own high-water mark: getrusage would report its parent's, who forked it.
 SCRIPT = """
 import json, re
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np, torch
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
 from plane_anomalib.models.plane import Plane
+
 
 def memory(field):
     found = re.search(field + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())
@@ -42,6 +45,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_two_million_points_beside_a_hundred_in_less_than_2_gb() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],

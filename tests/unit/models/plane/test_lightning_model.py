@@ -124,6 +124,7 @@ def test_backbone_is_bit_for_bit_the_same_after_training(make_plane: PlaneMaker,
     assert all(torch.equal(v, before[n]) for n, v in model.model.backbone.state_dict().items())
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(make_plane: PlaneMaker, fit: Fit) -> None:
     watch = Watch()
     model = make_plane(max_steps=60, synthesis="ano3d", extra_points=32)
@@ -131,6 +132,7 @@ def test_training_lowers_the_loss(make_plane: PlaneMaker, fit: Fit) -> None:
     assert np.mean(watch.losses[-15:]) < np.mean(watch.losses[:15])
 
 
+@pytest.mark.slow
 def test_seed_gives_the_same_weights_twice_and_another_seed_others(
     make_plane: PlaneMaker, fit: Fit
 ) -> None:
@@ -213,6 +215,7 @@ def interrupted(fit: Fit, model: Plane, folder: Path) -> Path:
     return checkpoint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["constant", "one-cycle"])
 def test_resumed_epochs_end_where_uninterrupted_ones_do(
     schedule: str, make_plane: PlaneMaker, fit: Fit, tmp_path: Path

@@ -79,6 +79,7 @@ def test_initial_vectors_follow_the_generator() -> None:
     assert 0 < drawn(1).abs().max() < 0.1
 
 
+@pytest.mark.slow
 def test_gradients_are_the_same_bits_on_two_threads() -> None:
     prompts = PlacePrompts(
         2, octaves=2, resolutions=(4, 8, 16), channels=4, generator=torch.Generator().manual_seed(0)

@@ -45,6 +45,7 @@ def assert_same(first: torch.nn.Module, second: torch.nn.Module) -> None:
         torch.testing.assert_close(pairs[1][name], value, rtol=0, atol=0, msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

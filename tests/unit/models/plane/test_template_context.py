@@ -57,6 +57,7 @@ def named(data: PointCloudDataset) -> Iterator[tuple[str, dict[str, FloatArray]]
         yield category, {item.path: item.points.numpy() for item in items}
 
 
+@pytest.mark.slow
 def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
     data = training_data(tree(tmp_path, bumped=1))
     context = TemplateContext()
@@ -69,6 +70,7 @@ def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
     assert alone > context.channels(cloud, "cup0")[:, 0].max() + 0.5
 
 
+@pytest.mark.slow
 def test_specimens_in_any_pose_are_laid_on_the_others_before_they_are_measured(
     tmp_path: Path,
 ) -> None:
@@ -97,6 +99,7 @@ def test_a_single_specimen_is_measured_against_half_of_itself(tmp_path: Path) ->
     assert roc_auc_score(moved, found[:, 0]) > 0.85
 
 
+@pytest.mark.slow
 def test_channels_survive_saving(tmp_path: Path) -> None:
     context = TemplateContext()
     context.fit(named(training_data(tree(tmp_path))), Progress())
@@ -109,6 +112,7 @@ def test_channels_survive_saving(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.channels(cloud, "vase0"), context.channels(cloud, "vase0"))
 
 
+@pytest.mark.slow
 def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_path: Path) -> None:
     context = TemplateContext()
     with pytest.raises(ConfigurationError, match="train it first"):
@@ -124,6 +128,7 @@ def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_pat
     np.testing.assert_array_equal(context.channels(cloud, ""), context.channels(cloud, "cup0"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotation", ["none", "so3"])
 def test_a_training_view_measures_before_it_turns(tmp_path: Path, rotation: str) -> None:
     data = training_data(tree(tmp_path))
@@ -148,6 +153,7 @@ def test_a_training_view_measures_before_it_turns(tmp_path: Path, rotation: str)
     assert np.sinh(view.features[:, 0].median().item()) < 3
 
 
+@pytest.mark.slow
 def test_it_trains_saves_and_scores_as_before(
     make_plane: PlaneMaker, fit: Fit, tmp_path: Path
 ) -> None:

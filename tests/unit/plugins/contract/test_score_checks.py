@@ -111,6 +111,7 @@ def test_scoring_that_changes_the_model_is_found(
         CHECKS["pure-scoring"].run(trained)
 
 
+@pytest.mark.slow
 def test_memory_that_grows_too_much_is_found(trained: ModelUnderTest, monkeypatch: Patch) -> None:
     monkeypatch.setattr(score_checks, "LARGE", 20_000)
     monkeypatch.setattr(score_checks, "MEMORY_LIMIT", 100_000_000)
