@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from plane_anomalib.inspection.results_folder import SummaryError
     from plane_anomalib.inspection.training import train
     from plane_anomalib.inspection.training_plan import TrainOptions
+    from plane_anomalib.models.components.config import MethodConfig
     from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
     from plane_anomalib.models.components.method import CloudScores, Method, TrainedMethod
     from plane_anomalib.models.lightning.base import FittedMixin, PointCloudMixin
@@ -72,6 +73,7 @@ _LAZY = {
     "FittedMixin": "models.lightning.base",
     "FittedModel": "models.components.fitted_model",
     "Method": "models.components.method",
+    "MethodConfig": "models.components.config",
     "PointCloudDataModule": "data.datamodule",
     "PointCloudMixin": "models.lightning.base",
     "TrainedMethod": "models.components.method",
@@ -92,6 +94,7 @@ __all__ = [
     "FittedModel",
     "Inspection",
     "Method",
+    "MethodConfig",
     "PlaneAnomalibError",
     "PointCloudDataModule",
     "PointCloudFileError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from plane_anomalib.models.components.config import MethodConfig, check_numbers
+from plane_anomalib import ConfigurationError, MethodConfig
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,12 @@ class ModelNameConfig(MethodConfig):
     seed: int = 0
 
     def check(self) -> None:
-        """Refuse numbers that are too small."""
-        check_numbers(vars(self), above={"num_points": 0}, least={"seed": 0})
+        """Refuse numbers that are too small.
+
+        Raises:
+            ConfigurationError: One is; say which, and what it may be.
+        """
+        if self.num_points < 1:
+            raise ConfigurationError(f"num_points must be above 0, not {self.num_points}.")
+        if self.seed < 0:
+            raise ConfigurationError(f"seed must be at least 0, not {self.seed}.")

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from anomalib.models.components import AnomalibModule
 
 from model_name.config import ModelNameConfig
-from plane_anomalib.core.configured import configured
-from plane_anomalib.models.lightning.base import FittedMixin
+from plane_anomalib import FittedMixin, configured
 
 
 @configured(ModelNameConfig)

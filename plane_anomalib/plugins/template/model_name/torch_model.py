@@ -8,13 +8,11 @@ from functools import partial
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from model_name.config import ModelNameConfig
-from plane_anomalib.geometry.neighbours import knn
-from plane_anomalib.geometry.sampling import random_subsample
-from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
-from plane_anomalib.models.components.method import CloudScores
+from plane_anomalib import CloudDetector, CloudScores, FittedModel
 
 Points = NDArray[np.float32]
 
@@ -46,7 +44,7 @@ class ModelNameDetector(CloudDetector):
         """
         points = np.concatenate(clouds)
         generator = np.random.default_rng(self.seed)
-        kept = random_subsample(len(points), min(self.num_points, len(points)), generator)
+        kept = generator.choice(len(points), min(self.num_points, len(points)), replace=False)
         self.normal = torch.from_numpy(points[kept])
 
     def forward(self, cloud: Points) -> CloudScores:
@@ -59,8 +57,8 @@ class ModelNameDetector(CloudDetector):
             One score per point, in input order, and one for the object: the mean of the highest
             hundredth.
         """
-        distances, _ = knn(self.normal.cpu().numpy(), cloud, k=1)
-        anomaly_map = distances[:, 0]
+        distances, _ = KDTree(self.normal.cpu().numpy()).query(cloud)
+        anomaly_map = np.asarray(distances, np.float32)
         highest = np.sort(anomaly_map)[-max(1, len(cloud) // 100) :]
         return CloudScores(anomaly_map, float(highest.mean()))
 

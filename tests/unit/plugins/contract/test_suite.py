@@ -58,14 +58,12 @@ def test_a_failed_training_is_told_once_with_the_authors_line(
     def scores_of_nothing(*_: Any) -> Any:
         raise ValueError("nothing to draw from")
 
-    monkeypatch.setattr(
-        sys.modules["model_name.torch_model"], "random_subsample", scores_of_nothing
-    )
+    monkeypatch.setattr(sys.modules["model_name.torch_model"], "KDTree", scores_of_nothing)
     checks = [CHECKS[name] for name in ("training", "permutation", "tiny-clouds", "empty-cloud")]
     outcomes = list(run_checks(subject, checks))
     assert [o.status for o in outcomes] == ["failed"] + 3 * ["not run"]
     source = Path(sys.modules[ModelNameDetector.__module__].__file__ or "").read_text()
-    line = source[: source.index("kept = random_subsample")].count("\n") + 1
+    line = source[: source.index("distances, _ = KDTree")].count("\n") + 1
     assert [o.reason for o in outcomes] == [
         f"training failed: ValueError: nothing to draw from (torch_model.py:{line})",
         *3 * ["training failed, see above"],
