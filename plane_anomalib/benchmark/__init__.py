@@ -1,1 +1,1 @@
-"""Comparing models: what a result cost."""
+"""Sweeps: many models on many data, run once, reported together."""
