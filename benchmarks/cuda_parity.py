@@ -31,6 +31,7 @@ from plane_anomalib.core.provenance import hardware
 from plane_anomalib.models.components.bank_detector import compose
 from plane_anomalib.models.components.coreset import greedy_coreset
 from plane_anomalib.models.components.memory_bank import MemoryBank
+from plane_anomalib.models.components.method import Method
 from plane_anomalib.models.patchcore3d import PatchCore3DConfig
 
 ROUNDS = 5
@@ -133,7 +134,7 @@ def models(num_points: int) -> Iterator[Check]:
     length = torch.tensor([num_points])
     here, there = create_model(), create_model().cuda()
 
-    def scores(net: torch.nn.Module, points: Tensor) -> Tensor:
+    def scores(net: Method, points: Tensor) -> Tensor:
         return net.score_packed(points, length, ["cup0"]).anomaly_map.cpu()
 
     yield compared(
