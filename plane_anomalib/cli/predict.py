@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +42,8 @@ predict --help` says more.
 """
 _ANOMALY_CODE = 3
 _STOPPED_CODE = 130
+_CHOICES = ("formats", "compare", "category", "resume", "overwrite")
+"""Arguments that are fields of `PredictOptions`."""
 _LONGEST_NAME = 40
 _NO_DECISION = (
     "This detector has no threshold, so it gives scores and no decisions. For decisions, make one "
@@ -89,7 +90,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """CloudJudge.
+    """Judge.
 
     Args:
         arguments: What was parsed by a parser with `add_arguments`.
@@ -102,32 +103,14 @@ def run(arguments: Namespace) -> int:
     """
     if arguments.resume and arguments.overwrite:
         raise ConfigurationError("--resume keeps what OUT holds, --overwrite does not: give one.")
-    with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
-        from plane_anomalib.inspection.detector import load
-        from plane_anomalib.inspection.inputs import find_clouds
-        from plane_anomalib.inspection.prediction import (
-            PredictOptions,
-            judge_files,
-            places_without_scans,
-        )
+    sources = _sources(arguments)
+    from plane_anomalib.inspection.detector import load
+    from plane_anomalib.inspection.prediction import PredictOptions, judge_files
 
-    without = places_without_scans(Path(arguments.run), arguments.out)
-    sources = find_clouds(arguments.clouds, without=without, truth=arguments.truth)
-    if arguments.truth is not None and not any(source.truth for source in sources):
-        raise DatasetError(
-            f"{arguments.truth}: holds no ground truth of these clouds; a file needs the stem of "
-            f"its cloud, such as {sources[0].path.stem}.txt."
-        )
     detector = load(arguments.run, model=arguments.model, device=arguments.device)
     _check_category(arguments.category, detector.categories)
     say(*heading(detector))
-    options = PredictOptions(
-        formats=arguments.formats,
-        compare=arguments.compare,
-        category=arguments.category,
-        resume=arguments.resume,
-        overwrite=arguments.overwrite,
-    )
+    chosen = {name: getattr(arguments, name) for name in _CHOICES}
     answers = Answers(detector, sources)
     with stage_progress() as progress:
         progress.start("Judging", len(sources))
@@ -136,9 +119,23 @@ def run(arguments: Namespace) -> int:
             answers.tell(entry)
             progress.advance()
 
-        summary = judge_files(detector, sources, arguments.out, options, tell)
+        summary = judge_files(detector, sources, arguments.out, PredictOptions(**chosen), tell)
     say(*_ending(summary, arguments))
     return _exit_code(summary, arguments.fail_on)
+
+
+def _sources(arguments: Namespace) -> list[CloudFile]:
+    """The clouds that are meant; a wrong path is said before a model is loaded."""
+    from plane_anomalib.inspection.inputs import find_clouds, places_without_scans
+
+    without = places_without_scans(Path(arguments.run), arguments.out)
+    sources = find_clouds(arguments.clouds, without=without, truth=arguments.truth)
+    if arguments.truth is not None and not any(source.truth for source in sources):
+        raise DatasetError(
+            f"{arguments.truth}: holds no ground truth of these clouds; a file needs the stem of "
+            f"its cloud, such as {sources[0].path.stem}.txt."
+        )
+    return sources
 
 
 def _check_category(category: str | None, known: Sequence[str]) -> None:

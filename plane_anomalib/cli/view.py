@@ -36,6 +36,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--truth", type=Path, metavar="DIR", help="ground truth: a file of the same stem per cloud"
     )
+    _add_looks(parser)
+    parser.add_argument(
+        "--rerun", type=Path, metavar="FILE.rrd", help="also record all points for the Rerun viewer"
+    )
+
+
+def _add_looks(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--view",
         type=float,
@@ -59,9 +66,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         default=60_000,
         metavar="N",
         help="the most points of a page; anomalous ones are kept first (60000)",
-    )
-    parser.add_argument(
-        "--rerun", type=Path, metavar="FILE.rrd", help="also record all points for the Rerun viewer"
     )
 
 

@@ -128,21 +128,7 @@ class JudgedCloud:
         Raises:
             PointCloudFileError: It is missing or damaged, or does not hold a scored cloud.
         """
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                found = {
-                    name: arrays[name]
-                    for name in ("points", "scores", "region", "truth")
-                    if name in arrays
-                }
-        except FileNotFoundError as error:
-            raise PointCloudFileError(file, "there is no such file", _HINT) from error
-        except Exception as error:  # a damaged archive fails in many ways
-            reason = f"cannot be read ({type(error).__name__}: {error})"
-            raise PointCloudFileError(file, reason, _HINT) from error
-        for name in ("points", "scores"):
-            if name not in found:
-                raise PointCloudFileError(file, f"holds no array `{name}`", _HINT)
+        found = _arrays(file)
         count = len(found["scores"]) if found["scores"].ndim else 0
         found.setdefault("region", np.full(count, -1, np.int32))
         for name, values in found.items():
@@ -159,3 +145,22 @@ class JudgedCloud:
             found["region"].astype(np.int32),
             None if truth is None else truth.astype(np.bool_),
         )
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            found = {
+                name: arrays[name]
+                for name in ("points", "scores", "region", "truth")
+                if name in arrays
+            }
+    except FileNotFoundError as error:
+        raise PointCloudFileError(file, "there is no such file", _HINT) from error
+    except Exception as error:  # a damaged archive fails in many ways
+        reason = f"cannot be read ({type(error).__name__}: {error})"
+        raise PointCloudFileError(file, reason, _HINT) from error
+    for name in ("points", "scores"):
+        if name not in found:
+            raise PointCloudFileError(file, f"holds no array `{name}`", _HINT)
+    return found

@@ -19,9 +19,12 @@ from plane_anomalib.core.files import sha256_of
 from plane_anomalib.formats.folders import SUFFIXES, clouds_below, only_clouds
 from plane_anomalib.formats.io import PointCloudData, read_points
 from plane_anomalib.geometry.points import as_points
+from plane_anomalib.inspection.card import GOOD_FOLDER
 from plane_anomalib.web.file_names import unique_stems
 
 LIST_MARK = "@"
+CLOUDS_FOLDER = "clouds"
+"""Where a folder of results has the files of its clouds."""
 Clouds = Any
 """What is learnt from or judged: a path or pattern as `find_clouds` takes it, an array or tensor
 `(N, 3)`, or a sequence of either."""
@@ -219,3 +222,8 @@ def _truths(folder: Path | None, paths: Sequence[Path]) -> list[Path | None]:
     for file in sorted(file for file in folder.iterdir() if file.is_file()):
         files[file.stem].append(file)
     return [next(iter(files[path.stem]), None) for path in paths]
+
+
+def places_without_scans(run: Path, out: Path) -> tuple[Path, Path]:
+    """Folders with clouds that are not the user's: earlier results, and a detector's copies."""
+    return out / CLOUDS_FOLDER, run / GOOD_FOLDER

@@ -198,9 +198,30 @@ def cloud_page(
         lookout: Chooses the views of the regions.
         index: Address of the list of all clouds, where there is one.
     """
+    data = _page_data(subject, shown, chosen, scale, lookout or ViewFinder(shown, None))
+    data["good"] = None if isinstance(good, str) else _good(good, len(shown.points))
+    data["goodNote"] = good if isinstance(good, str) else f"{good.name}: {good.note}"
+    return render_page(
+        "inspection.html",
+        title=subject.name,
+        decision=subject.decision,
+        verdict=subject.verdict(),
+        facts=_facts(subject),
+        index=index,
+        data=data,
+    )
+
+
+def _page_data(
+    subject: ViewedCloud,
+    shown: ShownCloud,
+    chosen: NDArray[np.int64],
+    scale: ScoreScale,
+    lookout: ViewFinder,
+) -> dict[str, Any]:
+    """What the page's script draws of the cloud itself."""
     limits = score_limits([shown])
-    lookout = lookout or ViewFinder(shown, None)
-    data = {
+    return {
         "name": subject.name,
         "scale": packed_scale(scale),
         **packed_palette(),
@@ -211,19 +232,8 @@ def cloud_page(
         "slider": slider(subject, scale),
         "regions": [_region(subject, lookout, chosen, i) for i in range(len(subject.regions))],
         "pointThreshold": _threshold(subject.point_threshold),
-        "good": None if isinstance(good, str) else _good(good, len(shown.points)),
-        "goodNote": good if isinstance(good, str) else f"{good.name}: {good.note}",
         "units": subject.units,
     }
-    return render_page(
-        "inspection.html",
-        title=subject.name,
-        decision=subject.decision,
-        verdict=subject.verdict(),
-        facts=_facts(subject),
-        index=index,
-        data=data,
-    )
 
 
 def slider(subject: ViewedCloud, scale: ScoreScale) -> dict[str, Any]:

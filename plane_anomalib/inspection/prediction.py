@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.provenance import software_versions
 from plane_anomalib.formats.labels import read_mask
-from plane_anomalib.inspection.card import GOOD_FOLDER, DetectorCard
+from plane_anomalib.inspection.card import DetectorCard
 from plane_anomalib.inspection.cloud_files import DEFAULT_FORMATS, score_scale, write_cloud
-from plane_anomalib.inspection.inputs import CloudFile, Clouds, as_clouds
+from plane_anomalib.inspection.inputs import CloudFile, Clouds, as_clouds, places_without_scans
 from plane_anomalib.inspection.result import Inspection, Threshold
 from plane_anomalib.inspection.results_folder import (
-    CLOUDS_FOLDER,
     CloudSummary,
     DetectorSummary,
     FailedFile,
@@ -96,11 +95,6 @@ class PredictOptions:
     overwrite: bool = False
 
 
-def places_without_scans(run: Path, out: Path) -> tuple[Path, Path]:
-    """Folders with clouds that are not the user's: earlier results, and a detector's copies."""
-    return out / CLOUDS_FOLDER, run / GOOD_FOLDER
-
-
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What was found in one cloud.
@@ -139,30 +133,27 @@ def predict(
     out: str | Path | None = None,
     options: PredictOptions | None = None,
 ) -> Iterator[Prediction]:
-    """Judge clouds one by one, never holding more than one; nothing happens before the first.
+    """Judge clouds one by one, never holding more than one.
 
     Args:
-        detector: From `load` or `train`.
-        inputs: Files, folders or patterns, or arrays `(N, 3)`, in the units of the good scans.
-        out: A folder of results to write as well, see `results_folder`; it is whole at the end.
+        detector: What `load` or `train` gave.
+        inputs: Files, folders or patterns, or arrays `(N, 3)`, in the good scans' units.
+        out: A folder of results to write as well; it is whole at the end.
         options: How.
 
     Yields:
-        What was found in each, in the order given; a cloud that cannot be judged says why.
+        What was found in each, in order; a cloud that cannot be judged says why.
 
     Raises:
-        DatasetError: There is nothing under a path.
-        SummaryError: `out` holds other results, or cannot be written.
-        ConfigurationError: A comparison is asked for and there is nothing to compare with.
+        PlaneAnomalibError: Nothing lies under a path, or `out` holds other results.
 
     Example:
-        >>> for found in plane_anomalib.predict(detector, [cloud]):
-        ...     print(found.name, found.inspection.decision, found.inspection.point_scores.shape)
-        cloud0 anomaly (300,)
+        >>> [found.inspection.decision for found in plane_anomalib.predict(detector, [cloud])]
+        ['anomaly']
     """
     options = options or PredictOptions()
-    passed = () if out is None else places_without_scans(detector.run, Path(out))
-    sources = as_clouds(inputs, without=passed)
+    without = () if out is None else places_without_scans(detector.run, Path(out))
+    sources = as_clouds(inputs, without=without)
     _check_comparison(detector, options)
     if out is None:
         yield from (_judged(detector, source, options) for source in sources)
@@ -172,8 +163,8 @@ def predict(
         for i, source in enumerate(sources):
             found = _judged(detector, source, options)
             folder.entries[i] = _kept(detector, found, folder, options)
-            yield found
             folder.save_now_and_then()
+            yield found
     finally:
         folder.save()
 
@@ -187,8 +178,8 @@ def judge_files(
 ) -> Summary:
     """Fill a folder of results, never holding more than one cloud.
 
-    A file that cannot be judged is put on record and the rest goes on. Ctrl-C ends the loop, and
-    what was done until then is kept: `Summary.left` says what was not.
+    A file that cannot be judged is put on record. Ctrl-C ends the loop, and what was done until
+    then is kept: `Summary.left` says what was not.
 
     Args:
         detector: Who judges.
@@ -201,11 +192,9 @@ def judge_files(
         What `summary.json` holds.
 
     Raises:
-        SummaryError: The folder holds other results, or cannot be written.
-        ConfigurationError: A comparison is asked for and there is nothing to compare with.
+        PlaneAnomalibError: The folder holds other results, or there is nothing to compare with.
     """
     options = options or PredictOptions()
-    _check_comparison(detector, options)
     folder = _results(detector, sources, out, options)
     try:
         for i, source in enumerate(sources):
@@ -225,6 +214,7 @@ def judge_files(
 def _results(
     detector: CloudJudge, sources: Sequence[CloudFile], out: Path, options: PredictOptions
 ) -> ResultsFolder:
+    _check_comparison(detector, options)
     return ResultsFolder(
         out,
         _about(detector),

@@ -7,18 +7,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from plane_anomalib.core.errors import PlaneAnomalibError
 from plane_anomalib.core.files import sha256_of
 from plane_anomalib.core.results import Versions
-from plane_anomalib.core.typed_data import read_versioned, write_json
-from plane_anomalib.inspection.inputs import CloudFile
+from plane_anomalib.core.typed_data import (
+    TypedDataError,
+    load_strict,
+    parse_versioned,
+    strict_json,
+    write_json,
+)
+from plane_anomalib.inspection.inputs import CLOUDS_FOLDER, CloudFile
 from plane_anomalib.inspection.result import Decision, Region, Threshold
 from plane_anomalib.web.colours import ScoreScale
 
 SUMMARY_FILE = "summary.json"
-CLOUDS_FOLDER = "clouds"
-SUMMARY_VERSION = 1
+SUMMARY_VERSION = 2
 
 
 class SummaryError(PlaneAnomalibError):
@@ -131,9 +137,14 @@ class Summary:
                 f"{folder} holds no {SUMMARY_FILE}: give the folder that "
                 "`plane-anomalib predict RUN CLOUD... --out FOLDER` has made."
             )
-        summary = read_versioned(
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SummaryError(f"{file}: cannot be read ({error}); predict again.") from error
+        summary = parse_versioned(
             cls,
-            file,
+            _upgraded(text),
+            str(file),
             field="summary_version",
             version=SUMMARY_VERSION,
             error=SummaryError,
@@ -158,6 +169,25 @@ ResultEntry = CloudSummary | FailedFile
 
 _SAVE_SECONDS = 10.0
 """The summary is written anew after so long, so that little is lost to a power cut."""
+
+
+def _upgraded(text: str) -> str:
+    """A summary of version 1 as one of version 2, which spells the center of things differently."""
+    try:
+        plain = load_strict(text)
+    except TypedDataError:
+        return text  # whoever parses it says what is wrong
+    if not isinstance(plain, dict) or plain.get("summary_version") != 1:
+        return text
+    return strict_json({**_respelt(plain), "summary_version": 2})
+
+
+def _respelt(plain: Any) -> Any:
+    if isinstance(plain, list):
+        return [_respelt(item) for item in plain]
+    if isinstance(plain, dict):
+        return {"center" if k == "centre" else k: _respelt(v) for k, v in plain.items()}
+    return plain
 
 
 class ResultsFolder:

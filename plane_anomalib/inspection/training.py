@@ -188,9 +188,8 @@ def make_detector(
     started, created = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
     learnt = learn(plan, scans, unfinished, progress or Progress(), resume=resume)
     with replaced_folder(out) as folder:
-        save_checkpoint(
-            folder / MODEL_FILE, learnt.method, learnt.threshold, learnt.point_threshold
-        )
+        file = folder / MODEL_FILE
+        save_checkpoint(file, learnt.method, learnt.threshold, learnt.point_threshold)
         _keep_good(scans, folder / GOOD_FOLDER)
         card = _card(plan, scans, learnt, folder)
         card = replace(card, created=created, seconds=round(time.perf_counter() - started, 3))

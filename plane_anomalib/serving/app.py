@@ -58,24 +58,11 @@ def create_app(detector: Detector, limits: ServerLimits | None = None) -> FastAP
         POST /inspect, GET /health, GET /docs and GET /openapi.json. Files lie in a temporary
         folder of the application while they are read, and that folder goes with it.
     """
-    limits = ServerLimits() if limits is None else limits
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with tempfile.TemporaryDirectory(prefix="plane_anomalib_") as folder:
-            app.state.server = _ServerState(
-                detector, limits, WorkQueue(limits.waiting), Path(folder)
-            )
-            try:
-                yield
-            finally:
-                await asyncio.to_thread(app.state.server.turns.close)
-
     app = FastAPI(
         title="plane-anomalib",
         description=f"Judges point clouds with {detector.model_name}.",
         version=__version__,
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, detector, ServerLimits() if limits is None else limits),
         docs_url=None,  # FastAPI's own pages fetch their scripts from elsewhere
         redoc_url=None,
     )
@@ -92,6 +79,17 @@ def create_app(detector: Detector, limits: ServerLimits | None = None) -> FastAP
     page = render_page("service.html", document=app.openapi())
     app.add_api_route("/docs", lambda: HTMLResponse(page), include_in_schema=False)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(detector: Detector, limits: ServerLimits, app: FastAPI) -> AsyncIterator[None]:
+    with tempfile.TemporaryDirectory(prefix="plane_anomalib_") as folder:
+        queue = WorkQueue(limits.waiting)
+        app.state.server = _ServerState(detector, limits, queue, Path(folder))
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(queue.close)
 
 
 async def inspect(

@@ -19,6 +19,7 @@ from plane_anomalib.inspection.results_folder import (
     SummaryError,
 )
 from plane_anomalib.web.colours import ScoreScale
+from tests.support.judged import make_judged
 
 REGION = Region((1.0, 2.0, 3.0), (0.5, 0.25, 0.125), 0.6, 12, 0.03, 0.9, 0.7, -0.2)
 CLOUD = CloudSummary(
@@ -54,7 +55,7 @@ def test_a_folder_without_results_is_told_from_one_with_damaged_ones(tmp_path: P
 @pytest.mark.parametrize(
     ("where", "value", "sentence"),
     [
-        (("summary_version",), 2, "is of version 2, and this plane_anomalib reads 1"),
+        (("summary_version",), 3, "is of version 3, and this plane_anomalib reads 2"),
         (("clouds", 0, "decision"), "maybe", r"clouds\[0\].decision must be .*anomaly.*'maybe'"),
         (("clouds", 0, "regions", 0, "center"), [1, 2], r"regions\[0\].center takes 3 values"),
         (("scale", "low"), 7.0, "low < center < high"),
@@ -74,3 +75,15 @@ def test_what_does_not_fit_is_refused_and_named(
     (tmp_path / SUMMARY_FILE).write_text(json.dumps(data))
     with pytest.raises(SummaryError, match=sentence):
         Summary.read(tmp_path)
+
+
+def test_results_of_the_first_version_are_read(tmp_path: Path) -> None:
+    judged = make_judged(tmp_path, num=300)
+    expected = judged.summary
+    file = judged.out / "summary.json"
+    text = file.read_text(encoding="utf-8").replace('"center"', '"centre"')
+    text = text.replace('"summary_version": 2', '"summary_version": 1')
+    assert '"centre"' in text
+    assert '"summary_version": 1' in text
+    file.write_text(text, encoding="utf-8")
+    assert Summary.read(judged.out) == expected
