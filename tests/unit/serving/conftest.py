@@ -5,44 +5,40 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 import pytest
-import torch
-from anomalib.data import InferenceBatch
 from fastapi.testclient import TestClient
-from torch import nn
 
-from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.detector import Detector
+from plane_anomalib.metrics.thresholds import ScoreThreshold
+from plane_anomalib.models.components.checkpoints import OpenedMethod
+from plane_anomalib.models.components.method import CloudScores, Method, NormalClouds
 from plane_anomalib.serving.app import create_app
 from plane_anomalib.serving.work_queue import ServerLimits
 
 
-class Heights(nn.Module):
+class Heights(Method):
     """Scores of points are their z, that of the object the highest; `gate` lets it go on."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.post_processor = SimpleNamespace(
-            object_threshold=torch.tensor(0.9), point_threshold=torch.tensor(0.8)
-        )
-        self.device = torch.device("cpu")
+        self.name = "Heights"
         self.gate = threading.Event()
         self.gate.set()
         self.asked = 0
         self.fault: Exception | None = None
 
-    def score_batch(self, batch: PointCloudBatch) -> InferenceBatch:
+    def fit(self, clouds: NormalClouds) -> None:
+        raise NotImplementedError
+
+    def forward(self, cloud: np.ndarray, category: str = "") -> CloudScores:
         self.asked += 1
         assert self.gate.wait(20)
         if self.fault is not None:
             raise self.fault
-        heights = batch.points[:, 2]
-        return InferenceBatch(anomaly_map=heights, pred_score=heights.max()[None])
+        return CloudScores(cloud[:, 2], float(cloud[:, 2].max()))
 
 
 @pytest.fixture
@@ -54,7 +50,8 @@ def model() -> Iterator[Heights]:
 
 @pytest.fixture
 def detector(model: Heights, tmp_path: Path) -> Detector:
-    return Detector(cast("Any", model), tmp_path / "run")
+    opened = OpenedMethod(model, ScoreThreshold(0.9), ScoreThreshold(0.8))
+    return Detector(opened, tmp_path / "run")
 
 
 @pytest.fixture
