@@ -12,6 +12,7 @@ from torch import Tensor
 
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.generation.defects.kinds import BATCHED_KINDS, KINDS
+from plane_anomalib.generation.shapes.captions import with_article
 
 NORMAL = (
     "{a}", "a normal {name}", "a perfect {name}", "an intact {name}", "a flawless {name}",
@@ -30,16 +31,8 @@ ANOMALOUS = (
 OF_KIND = ("{a} with {kind}", "{kind} on {a}", "{name} with {kind}", "{kind} in {a}")
 """Said of a cloud with a certain defect."""
 
-_VOWELS = tuple("aeiou")
-_SOUND_OTHERWISE = ("u-", "uni", "use", "one")
 _PLAIN = frozenset({"{a}", "{name}"})
 _SENSES = {"normal": 0, "plain": 1, "damaged": 2}
-
-
-def article(noun: str) -> str:
-    """The noun with "a" or "an" before it."""
-    vowel = noun.lower().startswith(_VOWELS) and not noun.lower().startswith(_SOUND_OTHERWISE)
-    return f"{'an' if vowel else 'a'} {noun}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +71,9 @@ def caption(
     kind = kinds[int(generator.integers(len(kinds)))]
     sense_of_kind = 3 + BATCHED_KINDS.index(kind)
     if full:
-        return Caption(f"{description} with {article(_word(generator, kind))}", sense_of_kind, True)
+        return Caption(
+            f"{description} with {with_article(_word(generator, kind))}", sense_of_kind, True
+        )
     if generator.random() < 0.5:
         template = OF_KIND[generator.integers(len(OF_KIND))]
         return Caption(_filled(template, name, _word(generator, kind)), sense_of_kind, False)
@@ -123,7 +118,7 @@ def _word(generator: np.random.Generator, kind: str) -> str:
 
 
 def _filled(template: str, name: str, kind: str = "") -> str:
-    return template.format(a=article(name), name=name, kind=article(kind) if kind else "")
+    return template.format(a=with_article(name), name=name, kind=with_article(kind) if kind else "")
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
+from plane_anomalib.generation.shapes.captions import with_article
 from plane_anomalib.metrics.functional import binary_metrics
 from plane_anomalib.pretraining import losses
 from plane_anomalib.pretraining.batches import Batch, make_batch
-from plane_anomalib.pretraining.captions import article, encode, fixed_anchors, tokenize
+from plane_anomalib.pretraining.captions import encode, fixed_anchors, tokenize
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.losses import precision
 from plane_anomalib.pretraining.model import Heads
@@ -153,7 +154,9 @@ def _words(
     right = torch.tensor([place[caption] for caption in pool.captions], device=whole.device)
     ranked = (whole @ _sentences(model, captions).T).topk(min(5, len(captions)), 1).indices
     hits = ranked == right[:, None]
-    chosen = (whole @ _sentences(model, [article(name) for name in names]).T).argmax(1).tolist()
+    chosen = (
+        (whole @ _sentences(model, [with_article(name) for name in names]).T).argmax(1).tolist()
+    )
     families: dict[str, set[str]] = {}
     for name, family in zip(
         shapes.seen.names + shapes.unseen.names,
