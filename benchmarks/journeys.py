@@ -7,9 +7,11 @@ prints, for each checkout (this one by default), the files of the package that r
 1. from a scan to its score: `plane-anomalib predict` on one cloud, by TemplateResidual,
 2. from `anomalib train --model Plane` on a folder of scans to the first loss,
 
-and 3. those that a new method in the tree is made of or stands on: its own (BTF's, the shortest)
-and what they import. A file runs if one of its functions is called, not when it is imported. The
-first two are run in processes of their own, in an empty folder, with a profiler.
+and 3. those that a new method in the tree is made of or stands on: its own (BTF's, the shortest),
+what they import, and where its name has to be written.
+
+A file runs if one of its functions is called, not when it is imported. The first two are run in
+processes of their own, in an empty folder, with a profiler.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from typing import Any
 import numpy as np
 
 RUN = "from plane_anomalib.cli import main; main()"
-METHOD = "models/btf"
+METHOD, NAME = "models/btf", "BTF"
 LOSS = "models/plane/maps.py"
 TRAIN = (
     "train --model Plane --data PointCloudFolder --data.root part --model.num_points 256 "
@@ -90,16 +92,27 @@ def write_scans(folder: Path, pattern: str, count: int) -> None:
 
 
 def method_files(package: Path) -> list[str]:
-    """Files of the shortest method, those that they import, and the one with its name in it."""
+    """Files of the shortest method, those that they import, and those with its name in the code."""
     own = sorted((package / METHOD).glob("*.py"))
-    found = {*own, *(file for file in (package / "core/registry.py", package / "registry.py"))}
+    found = set(own)
     for file in own:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package.name):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
                 for name in (*names, str(node.module)):
                     found.add(package.parent / f"{name.replace('.', '/')}.py")
+    found |= {file for file in package.rglob("*.py") if names_method(file)}
     return sorted(f.relative_to(package).as_posix() for f in found if f.is_file())
+
+
+def names_method(file: Path) -> bool:
+    """Whether the shortest method's name, or its place, stands in a file's code."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and node.name == NAME:
+            return True
+        if isinstance(node, ast.Constant) and str(node.value).endswith(f":{NAME}"):
+            return True
+    return False
 
 
 def call(checkout: Path, folder: str, *words: str) -> str:
