@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.data.clouds import Draw, EpochSampler
+from plane_anomalib.data.settings import LoaderSettings
 from plane_anomalib.generation.defects.corruption import (
     AnomalyTransform,
     RotationMode,
@@ -32,7 +33,7 @@ from plane_anomalib.models.plane.template_context import Rehearsal
 
 STEPS_PER_EPOCH = 100
 """Of a training that is measured in steps: one pass over four clouds would be all overhead."""
-BATCH_SIZE = 4
+BATCH_SIZE = LoaderSettings.train_batch_size
 _CALIBRATION_VIEWS = 24
 
 TrainingCloud = tuple[str, str, FloatArray]
