@@ -204,10 +204,10 @@ class TemplateResidualDetector(CloudDetector):
         with one_blas_thread():
             placement = self._placed(self._in_unit(working.points), search=self.config.registration)
         moved = placement.transform.apply(self._in_unit(working.cloud))
-        return np.asarray(moved * self.extent.item() + self.center.numpy(), np.float32)
+        return np.asarray(moved * self.extent.item() + self.center.cpu().numpy(), np.float32)
 
     def _in_unit(self, points: FloatArray) -> FloatArray:
-        return np.asarray((points - self.center.numpy()) / self.extent.item(), np.float32)
+        return np.asarray((points - self.center.cpu().numpy()) / self.extent.item(), np.float32)
 
     def _placed(self, unit: FloatArray, *, search: bool) -> Placement:
         return place(unit, self._prepared()[1], search=search, in_place=bool(self.posed))
