@@ -29,6 +29,17 @@ def test_modules_are_few(house: Structure) -> None:
     assert len(house.modules) <= MODULES
 
 
+def test_no_file_is_long(house: Structure) -> None:
+    lengths = {module.name: module.lines for module in house.modules.values()}
+    for path in (CHECKOUT / "tests").rglob("*.py"):
+        lengths[str(path.relative_to(CHECKOUT))] = len(path.read_text("utf-8").splitlines())
+    assert {name: lines for name, lines in lengths.items() if lines > LINES} == {}
+
+
+def test_no_function_is_long(house: Structure) -> None:
+    assert house.long_functions(FUNCTION_LINES) == []
+
+
 def test_a_helper_with_one_importer_lives_in_it(house: Structure) -> None:
     found = house.single_importer(below=SMALL)
     assert len(found) <= SMALL_WITH_ONE_IMPORTER, found

@@ -139,6 +139,16 @@ class Page:
                 self.errors.append(f"The page asked for {address}.")
         return message
 
+    def drag(self, *places: tuple[float, float]) -> None:
+        """Press the button at the first place, move along, and let go at the last."""
+        kinds = ["mousePressed", *["mouseMoved"] * (len(places) - 1), "mouseReleased"]
+        for kind, (x, y) in zip(kinds, [*places, places[-1]], strict=True):
+            held = int(kind != "mouseReleased")
+            self.call(
+                "Input.dispatchMouseEvent",
+                type=kind, x=x, y=y, button="left", buttons=held, clickCount=1,
+            )  # fmt: skip
+
 
 @contextmanager
 def browser(folder: Path) -> Iterator[Page]:

@@ -76,23 +76,7 @@ def press(page: Page, selector: str) -> None:
 
 
 def mouse(page: Page, *places: tuple[float, float]) -> None:
-    """Press the button at the first place, move along, and let go at the last."""
-
-    def send(kind: str, at: tuple[float, float], buttons: int) -> None:
-        page.call(
-            "Input.dispatchMouseEvent",
-            type=kind,
-            x=at[0],
-            y=at[1],
-            button="left",
-            buttons=buttons,
-            clickCount=1,
-        )
-
-    send("mousePressed", places[0], 1)
-    for place in places[1:]:
-        send("mouseMoved", place, 1)
-    send("mouseReleased", places[-1], 0)
+    page.drag(*places)
     settle(page)
 
 
