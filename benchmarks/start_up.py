@@ -112,13 +112,15 @@ def checked(case: Case, checkout: Path, folder: Path) -> Cost:
     return cost
 
 
-def prepare(checkout: Path, folder: Path) -> None:
-    """Scans, and one detector of each model, made by the checkout itself."""
+def prepare(checkout: Path, folder: Path, chosen: Sequence[Case]) -> None:
+    """Scans, and a detector of each model that is asked for, made by the checkout itself."""
     (folder / "good").mkdir(parents=True)
-    for number in range(4):
-        np.savetxt(folder / "good" / f"{number}.xyz", part(number), fmt="%.6g")
+    for number in range(2):
+        np.savetxt(folder / "good" / f"{number}.xyz", part(number)[::4], fmt="%.6g")
     np.savetxt(folder / "judged.xyz", part(99), fmt="%.6g")
-    for model, more in (("TemplateResidual", ()), ("Plane", ("--set", "max_steps=2"))):
+    for model, more in (("TemplateResidual", ()), ("Plane", ("--set", "max_steps=1"))):
+        if not any(model in case.arguments for case in chosen):
+            continue
         typed = ("train", "good", "--out", model, "--model", model, *more)
         made = Case(f"train {model}", PROGRAM, typed, 1.0, None)
         checked(made, checkout, folder)
@@ -167,7 +169,7 @@ def main() -> None:
     costs: dict[tuple[str, str], list[Cost]] = {}
     with tempfile.TemporaryDirectory() as work:
         for side, checkout in sides.items():
-            prepare(checkout, Path(work) / side)
+            prepare(checkout, Path(work) / side, chosen)
         for case in chosen:
             for _ in range(arguments.pairs):
                 for side, checkout in sides.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,16 @@ from PIL import Image
 from plane_anomalib.inspection.report import ViewOptions, view
 from plane_anomalib.web.raster import view_rotation
 from tests.support.browser import CONTRAST, Page, browser
+from tests.support.inspection_pages import (
+    box_of,
+    mouse,
+    opened,
+    picture,
+    press,
+    rotation,
+    settle,
+    still,
+)
 from tests.support.judged import Judged, make_judged, page_data
 
 pytestmark = pytest.mark.browser
@@ -48,61 +57,6 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def page(tab: Page, judged: Judged) -> Page:
     """The page of the anomalous cloud, freshly loaded."""
     return opened(tab, judged.out / "view" / "bad.html")
-
-
-def still(page: Page) -> None:
-    """Flights would only cost time here."""
-    motion = {"name": "prefers-reduced-motion", "value": "reduce"}
-    page.call("Emulation.setEmulatedMedia", features=[motion])
-
-
-def opened(tab: Page, file: Path, width: int = 1280, height: int = 820) -> Page:
-    tab.open(file, width, height)
-    tab.wait_for("inspection.viewer.layout && document.getElementById('threshold').max === '1000'")
-    settle(tab)
-    return tab
-
-
-def settle(page: Page) -> None:
-    """Wait until what was asked for is drawn."""
-    frames = "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0)))"
-    page.evaluate(f"new Promise((done) => {frames})")
-    page.wait_for("inspection.viewer.pending === 0 && !inspection.viewer.flight")
-
-
-def press(page: Page, selector: str) -> None:
-    page.evaluate(f"document.querySelector({selector!r}).click()")
-    settle(page)
-
-
-def mouse(page: Page, *places: tuple[float, float]) -> None:
-    page.drag(*places)
-    settle(page)
-
-
-def box_of(page: Page, canvas: str) -> tuple[float, float, float, float]:
-    """Left, top, width and height on the screen."""
-    box = page.evaluate(
-        f"((b) => [b.left, b.top, b.width, b.height])"
-        f"(document.getElementById({canvas!r}).getBoundingClientRect())"
-    )
-    return tuple(box)
-
-
-def picture(page: Page, canvas: str) -> np.ndarray:
-    """What is drawn on a canvas, `(height, width, 4)`."""
-    data = page.evaluate(
-        f"(() => {{ const c = document.getElementById({canvas!r}); const d = c.getContext('2d')"
-        ".getImageData(0, 0, c.width, c.height).data;"
-        "let text = ''; for (const v of d) text += String.fromCharCode(v);"
-        "return [c.height, c.width, btoa(text)]; })()"
-    )
-    flat = np.frombuffer(base64.b64decode(data[2]), np.uint8)
-    return flat.reshape(data[0], data[1], 4).astype(int)
-
-
-def rotation(page: Page, viewer: str = "inspection.viewer") -> np.ndarray:
-    return np.array(page.evaluate(f"[...{viewer}.rotation]"))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What a page holds is what was judged."""
+"""A page of one cloud, and from where it is looked at."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from plane_anomalib.inspection.cloud_files import JudgedCloud
 from plane_anomalib.inspection.pages import (
     STOPS,
     ViewedCloud,
+    ViewFinder,
     cloud_page,
     shown_cloud,
     shown_indices,
@@ -22,6 +23,8 @@ from plane_anomalib.inspection.pages import (
 )
 from plane_anomalib.inspection.result import Region, Threshold
 from plane_anomalib.web.colours import ScoreScale
+from plane_anomalib.web.raster import best_rotation
+from plane_anomalib.web.shown_cloud import ShownCloud
 from tests.support.judged import part
 
 SCALE = ScoreScale(0.0, 0.5, 1.0, 0.5)
@@ -150,3 +153,23 @@ def test_a_region_is_looked_at_from_where_it_is_seen() -> None:
     front = np.array(data["regions"][0]["rotation"]).reshape(3, 3)[2]
     outward = center - given.cloud.points.mean(axis=0)
     assert front @ outward / np.linalg.norm(outward) > 0.3
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_a_shell_is_not_looked_into(axis: int, sign: float) -> None:
+    whole = part(np.random.default_rng(axis), 4000)
+    outward = sign * (whole[:, axis] - np.median(whole[:, axis]))
+    shell = whole[outward > 0]
+    # The middle of the shell matters, which is as well seen from inside.
+    weights = (outward[outward > 0] > np.quantile(outward, 0.97)).astype(np.float32)
+    rotation = ViewFinder(ShownCloud("a", shell), whole).rotation(weights)
+    assert sign * rotation[2, axis] > 0.2
+
+
+def test_of_a_whole_cloud_the_good_scan_hides_nothing() -> None:
+    generator = np.random.default_rng(0)
+    cloud, good = ShownCloud("a", part(generator)), part(generator)
+    weights = (cloud.points[:, 0] > np.quantile(cloud.points[:, 0], 0.9)).astype(np.float32)
+    rotation = ViewFinder(cloud, good).rotation(weights)
+    assert np.array_equal(rotation, best_rotation(cloud, weights))
