@@ -1,4 +1,4 @@
-"""The pages of the reference site: README.md and what it leads to, and one page a room.
+"""The pages of the reference site: the repository's, what they lead to, and one page a room.
 
 A hook of MkDocs. Pages keep their places below the repository's root, so that links between them
 lead where they lead in the repository.
@@ -23,8 +23,7 @@ def on_config(config: Any) -> Any:
     """
     pages = Path(config.docs_dir)
     shutil.rmtree(pages, ignore_errors=True)
-    starts = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md")
-    for path in _reached([ROOT / name for name in starts]):
+    for path in _reached([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]):
         target = pages / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)

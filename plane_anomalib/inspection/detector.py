@@ -66,7 +66,7 @@ class Detector:
         threshold: Of objects; `None` if the model has found none.
         point_threshold: Of points, likewise.
 
-    Example:
+    Examples:
         >>> found = detector(torch.from_numpy(cloud))  # a tensor in, tensors out
         >>> found.decision, type(found.point_scores).__name__
         ('anomaly', 'Tensor')
@@ -187,7 +187,7 @@ def load(
         ConfigurationError: The checkpoint does not say which model it is of, or was made with
             other arguments.
 
-    Example:
+    Examples:
         >>> detector = plane_anomalib.load(run)
         >>> found = detector(cloud)  # (N, 3) in the units of the good scans
         >>> found.decision, found.point_scores.shape, found.point_scores.dtype

@@ -81,7 +81,7 @@ class PredictOptions:
         resume: Leave alone what the folder's summary has already.
         overwrite: Replace whatever results the folder holds.
 
-    Example:
+    Examples:
         >>> options = plane_anomalib.PredictOptions(compare=False)
         >>> [found] = plane_anomalib.predict(detector, cloud, options=options)
         >>> found.inspection.nearest_good is None
@@ -110,7 +110,7 @@ class Prediction:
         sha256: Of the file; "" after a failure.
         seconds: Reading and judging.
 
-    Example:
+    Examples:
         >>> [found] = plane_anomalib.predict(detector, cloud)
         >>> found.points.shape, found.failure
         ((300, 3), '')
@@ -147,7 +147,7 @@ def predict(
     Raises:
         PlaneAnomalibError: Nothing lies under a path, or `out` holds other results.
 
-    Example:
+    Examples:
         >>> [found.inspection.decision for found in plane_anomalib.predict(detector, [cloud])]
         ['anomaly']
     """

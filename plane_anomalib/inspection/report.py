@@ -129,7 +129,7 @@ class ViewOptions:
     Raises:
         ConfigurationError: A value cannot work.
 
-    Example:
+    Examples:
         >>> options = plane_anomalib.ViewOptions(size=96, view=(30.0, 20.0))
         >>> len(plane_anomalib.view(results, options=options).failed)
         0
@@ -169,7 +169,7 @@ class ViewPages:
         pages: A page for each cloud.
         failed: Clouds that could not be shown.
 
-    Example:
+    Examples:
         >>> [page.name for page in plane_anomalib.view(results).pages]
         ['cloud0.html']
     """
@@ -210,7 +210,7 @@ def view(
     Raises:
         PlaneAnomalibError: There are no such results, or an option cannot work.
 
-    Example:
+    Examples:
         >>> pages = plane_anomalib.view(results)
         >>> pages.index.name, len(pages.pages)
         ('index.html', 1)

@@ -27,7 +27,7 @@ class Threshold:
         origin: In words, such as `best F1 on 4 good scans and 16 synthetic defects, each scan
             held out in turn`.
 
-    Example:
+    Examples:
         >>> detector.threshold.origin
         'best F1 on 18 draws of 3 good scans and 18 synthetic defects, each scan held out in turn'
     """
@@ -52,7 +52,7 @@ class Region:
             object's units: positive where material was added, negative where it is missing;
             `None` where that cannot be told (noise, or a thin wall that moved as a whole).
 
-    Example:
+    Examples:
         >>> region = detector(cloud).regions[0]
         >>> len(region.center), region.diameter < 12, region.share < 0.5
         (3, True, True)
@@ -82,7 +82,7 @@ class Inspection(Generic[Array]):
         region_of_point: `(N,) int32`, the index in `regions` of each point, -1 outside of all.
         nearest_good: Name of the good scan that the cloud resembles most, where it was compared.
 
-    Example:
+    Examples:
         >>> found = detector(cloud)
         >>> found.score >= found.threshold.value, found.region_of_point.dtype
         (True, dtype('int32'))

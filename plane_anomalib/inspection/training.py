@@ -121,7 +121,7 @@ def train(
         DetectorError: Something else lies at `out`.
         ConfigurationError: There is no such model or argument.
 
-    Example:
+    Examples:
         >>> flat = [np.random.default_rng(i).uniform(-9, 9, (300, 2)) for i in range(3)]
         >>> plates = [np.column_stack([xy, np.cos(xy / 4).sum(1)]) for xy in flat]
         >>> quick = plane_anomalib.TrainOptions(model="BTF", settings={"descriptor": "raw"})

@@ -34,7 +34,7 @@ class TrainOptions:
     Raises:
         ConfigurationError: A name is empty, or the seed is negative.
 
-    Example:
+    Examples:
         >>> options = plane_anomalib.TrainOptions(model="plane", settings={"max_steps": 5})
         >>> options.component()[0]
         'Plane'

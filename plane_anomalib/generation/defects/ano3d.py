@@ -65,7 +65,7 @@ class Ano3D:
     Raises:
         ConfigurationError: If an argument cannot work.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> cloud = np.random.default_rng(0).normal(size=(2048, 3))
         >>> defect = Ano3D()(cloud, np.random.default_rng(1))
