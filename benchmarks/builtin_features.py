@@ -35,7 +35,7 @@ from plane_anomalib.generation.defects.corruption import random_rotation
 from plane_anomalib.generation.defects.mixture import DEFAULT_WEIGHTS, DefectMix
 from plane_anomalib.generation.shapes.catalogue import HELD_OUT, draw_specimen
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.metrics import binary_metrics
+from plane_anomalib.metrics.functional import binary_metrics
 from plane_anomalib.models.components.alignment import Registered
 from plane_anomalib.models.components.bank_detector import BankDetector, Branch, described
 from plane_anomalib.models.components.fitted_model import FittedModel

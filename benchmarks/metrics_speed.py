@@ -25,7 +25,7 @@ Metrics = dict[str, float]
 
 def ours(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> Metrics:
     """One call of this package's function."""
-    from plane_anomalib.metrics import binary_metrics
+    from plane_anomalib.metrics.functional import binary_metrics
 
     result = binary_metrics(scores, labels)
     return {"AUROC": result.auroc, "AP": result.average_precision, "F1max": result.f1_max}
@@ -46,7 +46,7 @@ def sklearn(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> Metrics:
 
 def aupro(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> Metrics:
     """AU-PRO with 1000 regions already found."""
-    from plane_anomalib.metrics import au_pro
+    from plane_anomalib.metrics.aupro import au_pro
 
     regions = np.arange(int(labels.sum())) % 1000
     return {"AUPRO": au_pro(scores, labels, regions)}
@@ -54,7 +54,7 @@ def aupro(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> Metrics:
 
 def regions(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> Metrics:
     """Search for the regions: as many surface points as there are anomalous ones, one cloud."""
-    from plane_anomalib.metrics import find_regions
+    from plane_anomalib.metrics.aupro import find_regions
 
     generator = np.random.default_rng(1)
     flat = generator.uniform(size=(int(labels.sum()), 3)) * [1, 1, 1e-4]

@@ -20,7 +20,7 @@ from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.datamodule import BenchmarkDataModule
 from plane_anomalib.data.point_cloud import PointCloudItem
 from plane_anomalib.data.real3d_ad import Real3DAD
-from plane_anomalib.metrics import binary_metrics
+from plane_anomalib.metrics.functional import binary_metrics
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 
 PARTS: dict[str, dict[str, Any]] = {

@@ -324,7 +324,7 @@ def _resources(arguments: Namespace, sweep: SweepFile) -> Resources:
 def _write_report(
     results: Sequence[JobResult], arguments: Namespace, store: Store, title: str
 ) -> None:
-    from plane_anomalib.benchmark.report import write_report
+    from plane_anomalib.benchmark.report.page import write_report
 
     folder = store.folder / "reports" / Path(arguments.file).stem
     for file in write_report(results, folder, title=title, results_folder=store.folder):

@@ -1,6 +1,7 @@
-"""A report as one page that works without a network, without scripts too except its clouds.
+"""A report's files: one page that works without a network, and the same in three more formats.
 
-Of every row it shows the best and the worst cloud, small enough to travel in the page.
+The page needs no scripts, but for its clouds: of every row it shows the best and the worst one,
+small enough to travel in it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ import numpy as np
 from plane_anomalib.benchmark.leaderboard import Leaderboard, row_key
 from plane_anomalib.benchmark.report.charts import rank_chart, speed_chart
 from plane_anomalib.benchmark.report.content import main_metrics
+from plane_anomalib.benchmark.report.latex import to_latex
+from plane_anomalib.benchmark.report.long_csv import to_csv
+from plane_anomalib.benchmark.report.markdown import to_markdown
 from plane_anomalib.benchmark.report.prompt_map import prompt_maps
-from plane_anomalib.benchmark.report.report import Report
+from plane_anomalib.benchmark.report.report import Report, gather
 from plane_anomalib.benchmark.schema import JobResult, SavedCloud
+from plane_anomalib.core.files import replaced
 from plane_anomalib.core.results import ResultsError
 from plane_anomalib.web.colours import ScoreScale
 from plane_anomalib.web.pages import (
@@ -181,6 +186,42 @@ def _caption(pick: _Pick) -> str:
     quality = pick.saved.point_AP
     words = "good cloud" if quality is None else f"point AP {quality:.3f}"
     return f"{pick.saved.path}: {words}, seed {pick.result.job.seed}"
+
+
+def write_report(
+    results: Sequence[JobResult],
+    out: Path,
+    *,
+    title: str,
+    results_folder: Path | None = None,
+    seed: int = 0,
+) -> list[Path]:
+    """Write `report.html`, `report.md`, `report.tex` and `report.csv`.
+
+    Args:
+        results: Of one sweep, finished and failed, in any order.
+        out: The folder to write to; it is made.
+        title: Headline.
+        results_folder: The folder of results, in which clouds and prompts lie beside each
+            `result.json`; without it the page shows neither.
+        seed: Of the bootstrap, so that the same results give the same report.
+
+    Returns:
+        The files, in this order.
+    """
+    report = gather(results, title, np.random.default_rng(seed))
+    texts = {
+        "report.html": to_html(report, results_folder),
+        "report.md": to_markdown(report),
+        "report.tex": to_latex(report),
+        "report.csv": to_csv(report),
+    }
+    files = []
+    for name, text in texts.items():
+        with replaced(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        files.append(out / name)
+    return files
 
 
 def to_html(report: Report, results_folder: Path | None) -> str:

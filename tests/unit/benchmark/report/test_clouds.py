@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from plane_anomalib.benchmark.leaderboard import leaderboard
-from plane_anomalib.benchmark.report import page, write_report
+from plane_anomalib.benchmark.report import page
 from plane_anomalib.benchmark.report.page import (
     MAX_POINTS,
     MAX_TOTAL_POINTS,
     CloudCards,
     cloud_cards,
+    write_report,
 )
 from plane_anomalib.benchmark.schema import JobResult, SavedCloud
 from tests.support.sweep_results import keep_cloud, make_result

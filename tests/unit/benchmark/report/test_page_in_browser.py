@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plane_anomalib.benchmark.report import write_report
+from plane_anomalib.benchmark.report.page import write_report
 from plane_anomalib.benchmark.report.prompt_map import write_prompts
 from tests.support.browser import CONTRAST, Page, browser
 from tests.support.sweep_results import failed, keep_cloud, make_sweep

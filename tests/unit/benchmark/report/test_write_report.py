@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.benchmark.report import write_report
 from plane_anomalib.benchmark.report.latex import escape as latex_escape
 from plane_anomalib.benchmark.report.markdown import escape as markdown_escape
+from plane_anomalib.benchmark.report.page import write_report
 from plane_anomalib.benchmark.schema import ONE_FOR_ALL, TIMEOUT, JobResult
 from plane_anomalib.core.results import METRIC_NAMES
 from tests.support.sweep_results import failed, make_result, make_sweep
