@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 import yaml
 
 from tests.cli.conftest import TINY, Typed
+
+pytestmark = pytest.mark.slow
 
 
 def test_train_by_bare_name_then_test_by_dotted_path_then_predict_on_a_folder(

@@ -11,6 +11,8 @@ from plane_anomalib.core.results import read_metrics_json
 from tests.cli.conftest import Typed
 from tests.support.meshes import angle_bracket, ball, save
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_model_trains_and_is_measured_on_a_benchmark_made_from_meshes(
     typed: Typed, tmp_path: Path

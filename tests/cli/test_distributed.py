@@ -14,6 +14,8 @@ from tests.cli.conftest import Typed
 from tests.support.ranks import FOLDER_VARIABLE
 from tests.support.small_plane import save_small_backbone
 
+pytestmark = pytest.mark.slow
+
 TWO = (
     "--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.accelerator", "cpu",
 )  # fmt: skip

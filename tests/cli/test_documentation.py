@@ -127,6 +127,7 @@ def parse(command: str) -> None:
         ours.parse(words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "command"), commands())
 def test_a_command_does_what_the_page_says(page: str, command: str, sandbox: Path) -> None:
     program, *_ = shlex.split(command)
@@ -173,6 +174,7 @@ def test_a_command_in_running_text_is_one_that_exists(page: str, command: str) -
     assert set(data) <= {*DATASETS.names}, f"{page}: {command}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "block", [b for b in blocks() if b.language == "python"], ids=lambda block: block.page
 )

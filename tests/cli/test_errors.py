@@ -135,6 +135,7 @@ def folders_only(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 def test_a_test_before_any_training_leaves_room_for_training(
     folders_only: list[Path], scans: Path, tmp_path: Path
 ) -> None:
@@ -145,6 +146,7 @@ def test_a_test_before_any_training_leaves_room_for_training(
     assert folders_only == [runs / name for name in ("v0", "v0", "v1", "v1")]
 
 
+@pytest.mark.slow
 def test_a_folder_in_place_of_the_link_to_the_newest_run_is_named(
     folders_only: list[Path], scans: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +161,7 @@ def test_a_folder_in_place_of_the_link_to_the_newest_run_is_named(
     assert f"error: {latest} is a folder, where anomalib keeps" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["anomalib", "plane-anomalib"])
 def test_an_error_while_running_is_one_sentence_too(
     program: str, typed: Typed, scans: Path

@@ -5,7 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Typed
+
+pytestmark = pytest.mark.slow
 
 THIRD_PARTY = """
 from plane_anomalib.models.plane import Plane

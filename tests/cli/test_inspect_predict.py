@@ -20,6 +20,8 @@ from plane_anomalib.inspection.results_folder import Summary
 from tests.cli.conftest import Typed
 from tests.support.detectors import HeightJudge, bent_cloud, good_cloud, make_run
 
+pytestmark = pytest.mark.slow
+
 Predict = Callable[..., int]
 
 

@@ -18,6 +18,8 @@ from plane_anomalib.inspection.detector import load
 from tests.cli.conftest import BIN, Typed
 from tests.support.trees import surface
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--model", "BTF", "--set", "descriptor=raw")
 
 

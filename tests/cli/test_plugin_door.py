@@ -6,8 +6,12 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from plane_anomalib.plugins.contract.suite import CHECKS
 from tests.cli.conftest import Typed
+
+pytestmark = pytest.mark.slow
 
 SMALL = (
     "--data.category", "vase0", "--data.num_points", "1000", "--data.num_good", "1",

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 
 from plane_anomalib.benchmark.schema import JobResult, read_results
 from plane_anomalib.core.results import read_metrics_json
 from tests.cli.conftest import BIN, Typed
 from tests.support.trees import shapenet_tree
+
+pytestmark = pytest.mark.slow
 
 SWEEP = """
 title: Mine

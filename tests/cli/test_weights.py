@@ -20,6 +20,8 @@ from tests.support.official_files import Trap, official, official_points
 from tests.support.trees import shapenet_tree
 from tests.support.web import Page, Web
 
+pytestmark = pytest.mark.slow
+
 CASES = {
     "ulip2-xyz": ("ulip_pointbert_slip", "", "state_dict"),
     "point-mae": ("pointmae_m3dm", "MAE_encoder.", "base_model"),

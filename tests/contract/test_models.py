@@ -10,6 +10,8 @@ from plane_anomalib.core.registry import BUILT_IN, MODELS
 from plane_anomalib.plugins.contract.model_under_test import ModelUnderTest
 from plane_anomalib.plugins.contract.suite import CHECKS
 
+pytestmark = pytest.mark.slow
+
 BUILT_IN_MODELS = [entry.name for entry in MODELS.entries.values() if entry.origin == BUILT_IN]
 
 

@@ -40,6 +40,7 @@ def test_no_function_is_long(house: Structure) -> None:
     assert house.long_functions(FUNCTION_LINES) == []
 
 
+@pytest.mark.slow
 def test_a_helper_with_one_importer_lives_in_it(house: Structure) -> None:
     found = house.single_importer(below=SMALL)
     assert len(found) <= SMALL_WITH_ONE_IMPORTER, found

@@ -82,6 +82,7 @@ class StopAfter(Progress):
                 raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(
     make_plane: PlaneMaker, clouds: Clouds, tmp_path: Path
 ) -> None:
