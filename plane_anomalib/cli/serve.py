@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-import warnings
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -94,9 +93,8 @@ def _prepared(arguments: Namespace) -> tuple[Server, socket.socket]:
         waiting=arguments.max_waiting,
     )
     listening = _listen(arguments.host, arguments.port)
-    with warnings.catch_warnings(record=True):  # anomalib's imports warn of their own future
-        from plane_anomalib.inspection.detector import load
-        from plane_anomalib.serving.app import create_app
+    from plane_anomalib.inspection.detector import load
+    from plane_anomalib.serving.app import create_app
 
     app = create_app(load(arguments.run), limits)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)

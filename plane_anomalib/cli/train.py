@@ -131,7 +131,7 @@ def learn_from(
     options.component()  # refuses typing errors before torch is imported
     try:
         with warnings.catch_warnings():
-            # anomalib's and Lightning's are for developers.
+            # torch's, and those of models of other packages, are for developers.
             warnings.simplefilter("ignore")
             from plane_anomalib.inspection.card import check_out
 
