@@ -89,7 +89,7 @@ def run(arguments: Namespace) -> int:
         PlaneAnomalibError: Whatever went wrong, in one sentence.
     """
     from plane_anomalib.generation.manifests import MeshSpec
-    from plane_anomalib.generation.meshes.benchmark import make_benchmark
+    from plane_anomalib.generation.mesh_benchmark import make_benchmark
 
     given = {
         _NAMES.get(name, name): getattr(arguments, name)

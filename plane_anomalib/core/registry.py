@@ -277,7 +277,7 @@ METHODS = Registry(
         "PatchCore3D": "plane_anomalib.models.patchcore3d:PatchCore3DConfig",
         "M3DM": "plane_anomalib.models.m3dm:M3DMConfig",
         "Reg3DAD": "plane_anomalib.models.reg3dad:Reg3DADConfig",
-        "TemplateResidual": "plane_anomalib.models.template_residual.config:TemplateResidualConfig",
+        "TemplateResidual": "plane_anomalib.models.template_residual:TemplateResidualConfig",
     },
 )
 

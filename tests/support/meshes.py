@@ -9,7 +9,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from plane_anomalib.generation.meshes.closed_mesh import ClosedMesh
+from plane_anomalib.generation.closed_mesh import ClosedMesh
 
 Array = NDArray[np.float64]
 BLOCK = np.array([1.0, 0.7, 0.5])

@@ -18,10 +18,9 @@ from plane_anomalib.benchmark.leaderboard import Leaderboard, row_key
 from plane_anomalib.benchmark.report.charts import rank_chart, speed_chart
 from plane_anomalib.benchmark.report.content import main_metrics
 from plane_anomalib.benchmark.report.latex import to_latex
-from plane_anomalib.benchmark.report.long_csv import to_csv
 from plane_anomalib.benchmark.report.markdown import to_markdown
 from plane_anomalib.benchmark.report.prompt_map import prompt_maps
-from plane_anomalib.benchmark.report.report import Report, gather
+from plane_anomalib.benchmark.report.report import Report, gather, to_csv
 from plane_anomalib.benchmark.schema import JobResult, SavedCloud
 from plane_anomalib.core.files import replaced
 from plane_anomalib.core.results import ResultsError

@@ -1,11 +1,13 @@
 """Everything that a report says, gathered once for all formats.
 
 Beside the tables of each set of data and their statistics that is the record: what failed, on
-which machines and versions, from which files.
+which machines and versions, from which files. `to_csv` is all of it as one long table.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,11 +17,16 @@ import numpy as np
 from plane_anomalib.benchmark.leaderboard import Leaderboard, leaderboard
 from plane_anomalib.benchmark.report.comparison import MethodComparison, compare
 from plane_anomalib.benchmark.report.content import Section, main_metrics, overview, section
-from plane_anomalib.benchmark.report.tables import OURS, Cell, Group, Table
-from plane_anomalib.benchmark.schema import JobResult
+from plane_anomalib.benchmark.report.tables import OURS, REPORTED, Cell, Group, Table
+from plane_anomalib.benchmark.schema import DONE, JobResult
 from plane_anomalib.core.provenance import NOT_CONFIGURATION
-from plane_anomalib.core.results import Component
+from plane_anomalib.core.results import METRIC_NAMES, Component
 from plane_anomalib.core.typed_data import strict_json
+
+CSV_FIELDS = (
+    *("origin", "source", "row", "scope", "column", "category", "seed", "metric", "value"),
+    *("deviation", "chance", "status", "seconds_per_cloud", "job"),
+)
 
 
 @dataclass(frozen=True)
@@ -215,3 +222,76 @@ def _short(text: str | None) -> str:
         return "-"
     commit, mark, rest = text.partition("+")
     return commit[:_DIGITS] + mark + rest
+
+
+def to_csv(report: Report) -> str:
+    """Every number by row, scope, column, category, seed and metric.
+
+    A job without numbers has lines with an empty value and its status; what others report has
+    `origin` "reported" and names its source.
+    """
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, CSV_FIELDS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*_measured_lines(report), *_published_lines(report)])
+    return stream.getvalue()
+
+
+def _measured_lines(report: Report) -> list[dict[str, object]]:
+    lines: list[dict[str, object]] = []
+    for result in report.board.results:
+        job, run = result.job, result.run
+        for category in job.categories:
+            values = run.metrics.per_category.get(category, {}) if run is not None else {}
+            floors = run.metrics.floors.get(category, {}) if run is not None else {}
+            lines += [
+                {
+                    "origin": OURS,
+                    "row": job.row,
+                    "scope": job.scope,
+                    "column": job.column,
+                    "category": category,
+                    "seed": job.seed,
+                    "metric": metric,
+                    "value": _number(values.get(metric)),
+                    "chance": _number(floors.get(metric)),
+                    "status": result.status,
+                    "seconds_per_cloud": _number(run.timing.seconds_per_cloud if run else None),
+                    "job": result.job_id,
+                }
+                for metric in METRIC_NAMES
+            ]
+    return lines
+
+
+def _published_lines(report: Report) -> list[dict[str, object]]:
+    lines: list[dict[str, object]] = []
+    for part in report.sections:
+        for row in part.reported.rows:
+            shared = {
+                "origin": REPORTED,
+                "source": row.source,
+                "row": row.method,
+                "column": part.column,
+                "status": DONE,
+            }
+            for metric, values in row.per_category.items():
+                lines += [
+                    {**shared, "category": name, "metric": metric, "value": _number(value)}
+                    for name, value in values.items()
+                ]
+            lines += [
+                {
+                    **shared,
+                    "category": "mean",
+                    "metric": metric,
+                    "value": _number(mean),
+                    "deviation": _number(deviation),
+                }
+                for metric, (mean, deviation) in row.mean.items()
+            ]
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(float(value))

@@ -13,7 +13,7 @@ from plane_anomalib.models.lightning.base import FittedMixin
 from plane_anomalib.models.m3dm import M3DMConfig
 from plane_anomalib.models.patchcore3d import PatchCore3DConfig
 from plane_anomalib.models.reg3dad import Reg3DADConfig
-from plane_anomalib.models.template_residual.config import TemplateResidualConfig
+from plane_anomalib.models.template_residual import TemplateResidualConfig
 
 
 @configured(BTFConfig)

@@ -17,7 +17,7 @@ from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import shuffled_order
-from plane_anomalib.models.template_residual.config import TemplateResidualConfig
+from plane_anomalib.models.template_residual import TemplateResidualConfig
 from plane_anomalib.models.template_residual.deviations import num_context_channels
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 

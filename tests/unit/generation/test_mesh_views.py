@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import trimesh
 
+from plane_anomalib.generation.closed_mesh import MeshSurface
 from plane_anomalib.generation.defects.field_defects import plan_defect
-from plane_anomalib.generation.meshes.closed_mesh import MeshSurface
 from plane_anomalib.generation.scans import random_pose, seen, view_of
 from tests.support.meshes import ball, closed
 

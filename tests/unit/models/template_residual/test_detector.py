@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from sklearn.metrics import roc_auc_score
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.models.template_residual.config import TemplateResidualConfig
+from plane_anomalib.models.template_residual import TemplateResidualConfig
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 from tests.unit.models.template_residual.shapes import lump, with_bump
 

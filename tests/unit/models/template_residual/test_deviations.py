@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from sklearn.metrics import roc_auc_score
 
-from plane_anomalib.models.template_residual.config import TemplateResidualConfig
+from plane_anomalib.models.template_residual import TemplateResidualConfig
 from plane_anomalib.models.template_residual.deviations import num_context_channels
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 from tests.unit.models.template_residual.shapes import lump, with_bump

@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 
 from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 from plane_anomalib.formats.mesh import read_mesh
-from plane_anomalib.generation.meshes.distance_grid import distance_grid
+from plane_anomalib.generation.distance_grid import distance_grid
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.surfaces import ChangedRegion, Surface, SurfaceSamples, gradient
 

@@ -11,7 +11,7 @@ from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCl
 from plane_anomalib.formats.io import read_labelled_points, read_points
 from plane_anomalib.generation.defects.kinds import KINDS
 from plane_anomalib.generation.manifests import SHAPENET_KINDS, MeshSpec
-from plane_anomalib.generation.meshes.benchmark import make_benchmark
+from plane_anomalib.generation.mesh_benchmark import make_benchmark
 from plane_anomalib.generation.scans import Deviation
 from tests.support.meshes import angle_bracket, ball, block, off_block, off_ring, ring, save
 

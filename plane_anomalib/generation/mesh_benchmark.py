@@ -22,6 +22,12 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.formats.folders import CATEGORIES_NEW, list_files
 from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES, write_points
+from plane_anomalib.generation.closed_mesh import (
+    ClosedMesh,
+    MeshSurface,
+    digest_of,
+    read_closed_mesh,
+)
 from plane_anomalib.generation.defects.field_defects import (
     of_usual_share,
     plan_defect,
@@ -29,12 +35,6 @@ from plane_anomalib.generation.defects.field_defects import (
 from plane_anomalib.generation.defects.field_placement import NoPlaceError
 from plane_anomalib.generation.defects.kinds import KINDS
 from plane_anomalib.generation.manifests import MANIFEST, MeshSpec, claim, in_place, manifest_in
-from plane_anomalib.generation.meshes.closed_mesh import (
-    ClosedMesh,
-    MeshSurface,
-    digest_of,
-    read_closed_mesh,
-)
 from plane_anomalib.generation.procedural_shapes import stream
 from plane_anomalib.generation.scans import Deviation, random_pose, scanned, seen, view_of
 from plane_anomalib.generation.shapes.fields import Array

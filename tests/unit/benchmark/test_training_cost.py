@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from plane_anomalib.backbones.point_transformer import PointTransformer, PointTransformerConfig
-from plane_anomalib.benchmark.cost import count_cost
+from plane_anomalib.benchmark.training import count_cost
 from plane_anomalib.geometry.neighbours import NeighbourIndex, knn
 
 

@@ -8,7 +8,7 @@ import pytest
 import trimesh
 
 from plane_anomalib.core.errors import DatasetError
-from plane_anomalib.generation.meshes.distance_grid import DistanceGrid, distance_grid
+from plane_anomalib.generation.distance_grid import DistanceGrid, distance_grid
 from tests.support.meshes import Array, ball, block, off_ball, off_block, off_ring, ring
 
 RESOLUTION = 96

@@ -7,7 +7,7 @@ import pytest
 import trimesh
 
 from plane_anomalib.core.errors import PointCloudFileError
-from plane_anomalib.generation.meshes.closed_mesh import read_closed_mesh
+from plane_anomalib.generation.closed_mesh import read_closed_mesh
 from tests.support.meshes import angle_bracket, ball, block, save
 
 

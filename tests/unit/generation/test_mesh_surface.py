@@ -8,9 +8,9 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from plane_anomalib.core.errors import DatasetError
+from plane_anomalib.generation.closed_mesh import MeshSurface
 from plane_anomalib.generation.defects.field_defects import FIELD_DEFECTS, plan_defect
 from plane_anomalib.generation.defects.field_placement import MOVED
-from plane_anomalib.generation.meshes.closed_mesh import MeshSurface
 from tests.support.meshes import Array, ball, block, closed, off_ball, off_block
 
 CUTS = {"hole", "broken"}

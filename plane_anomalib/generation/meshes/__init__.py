@@ -1,1 +1,0 @@
-"""Benchmarks made from closed meshes, with the defects of the procedural dataset."""
