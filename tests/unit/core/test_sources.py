@@ -86,6 +86,7 @@ def test_a_module_that_is_not_there_is_told(package: Path) -> None:
     assert describe(f"{PACKAGE}.thing:Found").problem == f"there is no module {PACKAGE}.thing"
 
 
+@pytest.mark.slow
 def test_built_in_classes_say_what_their_docstrings_say() -> None:
     for registry in (MODELS, DATASETS):
         for entry in registry.entries.values():

@@ -34,6 +34,7 @@ class Thing:
     pass
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.recursive(

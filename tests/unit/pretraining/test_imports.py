@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 SCRIPT = """
@@ -25,6 +27,7 @@ raise SystemExit(pretrain.run(parser.parse_args()))
 """
 
 
+@pytest.mark.slow
 def test_command_runs_without_anomalib(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],
