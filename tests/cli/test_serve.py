@@ -34,6 +34,7 @@ def checkpoint(scans: Path, tmp_path: Path) -> Path:
     return Path(engine.best_model_path)
 
 
+@pytest.mark.slow
 def test_a_cloud_is_judged_over_http_and_sigterm_ends_the_server_well(
     checkpoint: Path, scans: Path, tmp_path: Path
 ) -> None:

@@ -33,6 +33,8 @@ from tests.support import quick_jobs
 from tests.support.quick_jobs.sitecustomize import DEADLY
 from tests.support.results import DONE, FAILED, order, result
 
+pytestmark = pytest.mark.slow
+
 QUICK = Path(quick_jobs.__path__[0])
 NODES = 3
 PATIENCE = 240
@@ -149,7 +151,6 @@ def names_in(folder: Path) -> set[str]:
     return {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("patience", [ray._CANCEL_SECONDS, 0.0], ids=["asked", "killed"])
 def test_closing_a_sweep_ends_its_tasks_and_leaves_nothing(
     cluster: Any, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patience: float
@@ -194,7 +195,6 @@ def test_a_job_that_takes_its_workers_down_becomes_a_failed_row(
     assert read_results(store.folder) == sorted(results, key=lambda r: r.job_id)
 
 
-@pytest.mark.slow
 def test_a_node_is_killed_and_every_result_arrives_once(
     cluster: Any,
     notes: Path,
@@ -284,7 +284,6 @@ def test_what_is_for_ray_alone_goes_with_it(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err == expected
 
 
-@pytest.mark.slow
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     sentence = r'^ray is needed for --executor ray .*: pip install "plane-anomalib\[ray\]"\.$'

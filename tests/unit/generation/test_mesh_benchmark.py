@@ -15,6 +15,8 @@ from plane_anomalib.generation.mesh_benchmark import make_benchmark
 from plane_anomalib.generation.scans import Deviation
 from tests.support.meshes import angle_bracket, ball, block, off_block, off_ring, ring, save
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"num_points": 1500, "template_points": 1500, "num_good": 2, "num_per_defect": 1}
 WHOLE = MeshSpec.create("anomaly-shapenet", seed=4, resolution=80, **SMALL)
 SIDES = MeshSpec.create("real3d-ad", seed=4, resolution=80, **SMALL)
@@ -63,7 +65,6 @@ def in_object(points: NDArray[np.float64], facts: dict[str, object]) -> NDArray[
     return np.asarray((points - pose[:3, 3]) @ pose[:3, :3] / 30.0)
 
 
-@pytest.mark.slow
 def test_the_layouts_are_those_of_the_benchmarks(whole: Path, sides: Path) -> None:
     made = {str(p.relative_to(whole / "ring")) for p in (whole / "ring").rglob("*.*")}
     tests = {f"test/ring_{kind}0.pcd" for kind in SHAPENET_KINDS} | {
@@ -110,7 +111,6 @@ def test_no_two_specimens_are_alike(whole: Path) -> None:
     assert np.ptp(wide, axis=0).max() < 2 * Deviation.largest(WHOLE.variation) + 0.01
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("size", [0.4, 2.0])
 def test_defects_are_of_the_wanted_size(size: float, tmp_path: Path) -> None:
     (tmp_path / "meshes").mkdir()
@@ -188,7 +188,6 @@ def test_the_loaders_of_the_benchmarks_read_them(whole: Path, sides: Path) -> No
             assert bool(item.gt_mask.any()) == bool(item.gt_label)
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_whatever_else_is_made(
     whole: Path, meshes: Path, tmp_path: Path
 ) -> None:
@@ -200,7 +199,6 @@ def test_the_same_seed_gives_the_same_bytes_whatever_else_is_made(
     assert files_under(tmp_path / "again/ring") == files_under(whole / "ring")
 
 
-@pytest.mark.slow
 def test_a_second_run_makes_only_what_is_missing_also_in_several_processes(
     tmp_path: Path,
 ) -> None:

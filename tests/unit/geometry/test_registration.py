@@ -100,6 +100,7 @@ def test_a_complete_scan_in_any_pose_is_found(target: RegistrationTarget, case: 
     assert result.cost < 0.005
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", range(3))
 def test_a_one_sided_scan_in_any_pose_is_found(target: RegistrationTarget, case: int) -> None:
     generator = np.random.default_rng(20 + case)

@@ -39,6 +39,7 @@ def train(model: Any, tree: Path, folder: Path) -> Engine:
     return engine
 
 
+@pytest.mark.slow
 def test_faithful_fusion_looks_at_the_test_set_and_stays_within_its_range(
     tree: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -64,6 +65,7 @@ def test_btf_finds_dents_on_an_ellipsoid(
         assert mean["point_AUROC"] > 0.7
 
 
+@pytest.mark.slow
 def test_one_bank_for_all_categories_holds_the_rows_of_each(tree: Path, tmp_path: Path) -> None:
     apart, together = BTF(visualizer=False), BTF(scope="all", visualizer=False)
     train(apart, tree, tmp_path / "apart")

@@ -19,6 +19,8 @@ from plane_anomalib.formats.io import write_points
 from plane_anomalib.inspection.card import DetectorError
 from tests.support.trees import surface
 
+pytestmark = pytest.mark.slow
+
 TRIED = ["BTF", "M3DM", "PatchCore3D", "Plane", "Reg3DAD", "TemplateResidual"]
 
 

@@ -12,6 +12,8 @@ import yaml
 from plane_anomalib.cli.anomalib_cli import PointCloudCLI
 from plane_anomalib.core.registry import BUILT_IN, MODELS
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[3] / "configs" / "models"
 FILES = sorted(FOLDER.rglob("*.yaml"))
 ABLATIONS = sorted((FOLDER / "ablations").glob("*.yaml"))

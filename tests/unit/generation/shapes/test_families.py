@@ -66,6 +66,7 @@ def test_there_are_enough_families_and_no_name_is_lost_between_files() -> None:
     assert len(set(HELD_OUT)) == len(HELD_OUT) >= 8
 
 
+@pytest.mark.slow
 def test_families_differ_in_shape_from_draw_to_draw() -> None:
     for family in FAMILIES:
         spreads = [

@@ -5,7 +5,7 @@ import pytest
 
 from plane_anomalib.geometry.local_shape import local_shape_features
 from plane_anomalib.geometry.points import principal_frame
-from plane_anomalib.models.plane.inputs import Frame, InputSettings, View
+from plane_anomalib.models.plane.inputs import Frame, View
 from tests.support.small_plane import small_inputs
 from tests.support.trees import surface
 
@@ -111,7 +111,9 @@ def test_features_are_the_shape_of_the_full_cloud_and_then_the_place(
     cloud = 30 * surface(generator, 3000) + np.float32(9)
     unit = small_inputs().views(cloud, 0)[0]
     chosen = generator.choice(3000, 64, replace=False)
-    inputs = InputSettings(64, local_geometry=True, local_scales=(16, 48), pose="principal")
+    inputs = small_inputs(
+        num_points=64, local_geometry=True, local_scales=(16, 48), pose="principal"
+    )
     view = inputs.view(cloud, chosen)
     local = local_shape_features(unit, unit[chosen], (16, 48))
     place = unit[chosen] @ principal_frame(unit)

@@ -18,6 +18,8 @@ from plane_anomalib.models.components.method import TrainingRun, create_method
 from plane_anomalib.models.plane import Plane
 from tests.unit.models.plane.conftest import Fit, PlaneMaker
 
+pytestmark = pytest.mark.slow
+
 Clouds = list[tuple[str, list[np.ndarray]]]
 
 
@@ -45,7 +47,6 @@ def assert_same(first: torch.nn.Module, second: torch.nn.Module) -> None:
         torch.testing.assert_close(pairs[1][name], value, rtol=0, atol=0, msg=name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -82,7 +83,6 @@ class StopAfter(Progress):
                 raise KeyboardInterrupt
 
 
-@pytest.mark.slow
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(
     make_plane: PlaneMaker, clouds: Clouds, tmp_path: Path
 ) -> None:

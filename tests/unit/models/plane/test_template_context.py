@@ -178,6 +178,7 @@ def test_it_trains_saves_and_scores_as_before(
         torch.testing.assert_close(before.anomaly_map, after.anomaly_map)
 
 
+@pytest.mark.slow
 def test_the_object_score_weighs_deviations_by_their_probability(
     make_plane: PlaneMaker, fit: Fit, tmp_path: Path
 ) -> None:

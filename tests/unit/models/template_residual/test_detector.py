@@ -60,6 +60,7 @@ def test_a_posed_scan_is_left_as_it_lies(detector: TemplateResidualDetector) -> 
     assert np.array_equal(placement.transform.translation, np.zeros(3))
 
 
+@pytest.mark.slow
 def test_templates_in_different_poses_are_brought_together() -> None:
     generator = np.random.default_rng(5)
     detector = TemplateResidualDetector()
@@ -105,6 +106,7 @@ def test_permuted_points_get_permuted_scores(detector: TemplateResidualDetector)
     assert first.pred_score == pytest.approx(second.pred_score, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_two_calls_and_two_fits_give_the_same_bits(detector: TemplateResidualDetector) -> None:
     scan = turned(lump(np.random.default_rng(9), 2000), 1)
     first = detector(scan)

@@ -54,6 +54,7 @@ def test_surroundings_of_a_bump_deviate_more_than_those_of_noise(
     assert roc_auc_score(moved, channels[:, -9]) > 0.95
 
 
+@pytest.mark.slow
 def test_channels_of_the_whole_specimen_tell_a_noisy_scan(
     detector: TemplateResidualDetector,
 ) -> None:
@@ -63,6 +64,7 @@ def test_channels_of_the_whole_specimen_tell_a_noisy_scan(
     assert (noisy[[0, 2, 3]] > usual[[0, 2, 3]]).all()
 
 
+@pytest.mark.slow
 def test_a_cloud_said_to_be_in_place_is_not_turned() -> None:
     generator = np.random.default_rng(6)
     detector = TemplateResidualDetector()
