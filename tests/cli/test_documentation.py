@@ -38,7 +38,7 @@ NOT_HERE = "--model.backbone (ulip2-xyz|point-mae)"
 PARSED_ONLY = (
     r"plane-anomalib (serve|pretrain|weights (get|verify)|check ModelName)\b",
     r"plane-anomalib sweep (run|report) ",
-    r"anomalib train --model (Foo|ModelName) ",
+    r"(plane-)?anomalib train (.* )?--model (Foo|ModelName)\b",
 )
 """Tested as they are elsewhere: `test_serve`, `tests/unit/pretraining`, `test_weights`,
 `test_plugin_door`, `test_sweep`."""

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,8 @@ def test_a_training_stopped_by_ctrl_c_goes_on_where_it_was(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # What starts the tests in the background may have them ignore it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:
         last = tmp_path / "run.unfinished" / "last.ckpt"
         deadline = time.monotonic() + 240
