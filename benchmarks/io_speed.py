@@ -17,7 +17,8 @@ import numpy as np
 from plyfile import PlyData
 from pypcd4 import PointCloud
 
-from plane_anomalib.formats.io import read_labelled_points, read_points, write_points
+from plane_anomalib.formats.io import read_labelled_points, read_points
+from plane_anomalib.formats.writer import write_points
 
 
 def by_pypcd4(path: Path) -> np.ndarray:

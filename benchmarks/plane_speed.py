@@ -33,7 +33,8 @@ from plane_anomalib.backbones.layers import hold
 from plane_anomalib.backbones.point_transformer import PointTransformerConfig
 from plane_anomalib.backbones.text_encoder import TextEncoderConfig
 from plane_anomalib.benchmark.training import count_cost
-from plane_anomalib.formats.io import read_points, write_points
+from plane_anomalib.formats.io import read_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.models.plane import torch_model
 from plane_anomalib.models.plane.config import PlaneConfig
 from plane_anomalib.models.plane.inputs import InputSettings

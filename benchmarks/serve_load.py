@@ -32,7 +32,7 @@ import numpy as np
 from output import write_or_print
 
 from plane_anomalib.data.shapes import ProceduralShapes
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 
 SHAPE = "vase0"
 BUSY = 0.5

@@ -41,14 +41,16 @@ if TYPE_CHECKING:
     from plane_anomalib.inspection.card import DetectorError
     from plane_anomalib.inspection.detector import Detector, load
     from plane_anomalib.inspection.prediction import Prediction, PredictOptions, predict
+    from plane_anomalib.inspection.regions import Region
     from plane_anomalib.inspection.report import ViewOptions, ViewPages, view
-    from plane_anomalib.inspection.result import Inspection, Region, Threshold
+    from plane_anomalib.inspection.result import Inspection, Threshold
     from plane_anomalib.inspection.results_folder import SummaryError
     from plane_anomalib.inspection.training import train
     from plane_anomalib.inspection.training_plan import TrainOptions
     from plane_anomalib.models.components.config import MethodConfig
     from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
-    from plane_anomalib.models.components.method import CloudScores, Method, TrainedMethod
+    from plane_anomalib.models.components.method import Method, TrainedMethod
+    from plane_anomalib.models.components.scores import CloudScores
     from plane_anomalib.models.lightning.base import FittedMixin, PointCloudMixin
 
 _LAZY = {

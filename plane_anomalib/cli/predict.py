@@ -13,7 +13,7 @@ from plane_anomalib.core.errors import ConfigurationError, DatasetError, what_wa
 if TYPE_CHECKING:
     from plane_anomalib.inspection.inputs import CloudFile
     from plane_anomalib.inspection.prediction import CloudJudge
-    from plane_anomalib.inspection.result import Region
+    from plane_anomalib.inspection.regions import Region
     from plane_anomalib.inspection.results_folder import ResultEntry, Summary
 
 _MORE = """

@@ -1,4 +1,4 @@
-"""Read and write point clouds and their ground truth: the door to all formats.
+"""Read point clouds and their ground truth: the door to all formats.
 
 Every reader returns float32 coordinates in the file's own units and order. What a file cannot give
 is one `PointCloudFileError` that names the file, the reason and what to do.
@@ -7,8 +7,7 @@ is one `PointCloudFileError` that names the file, the reason and what to do.
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from plane_anomalib.core.errors import ConfigurationError, PointCloudFileError
-from plane_anomalib.formats.arrays import read_npy, read_npz, write_npy, write_npz
+from plane_anomalib.formats.arrays import read_npy, read_npz
 from plane_anomalib.formats.folders import MESH_SUFFIXES, POINT_SUFFIXES, SUFFIXES
-from plane_anomalib.formats.pcd import read_pcd, write_pcd
-from plane_anomalib.formats.ply import read_ply, read_ply_header, write_ply
-from plane_anomalib.formats.raw_cloud import AXES, Ceiling, Columns, RawCloud, check_file
-from plane_anomalib.formats.text import read_text, write_text
+from plane_anomalib.formats.pcd import read_pcd
+from plane_anomalib.formats.ply import read_ply, read_ply_header
+from plane_anomalib.formats.raw_cloud import (
+    Ceiling,
+    RawCloud,
+    check_file,
+)
+from plane_anomalib.formats.text import read_text
 
 __all__ = [
     "MESH_SUFFIXES",
@@ -32,13 +35,10 @@ __all__ = [
     "check_suffix",
     "read_labelled_points",
     "read_points",
-    "write_points",
 ]
 
 CloudKind = Literal["auto", "points", "mesh", "vertices"]
 """What a file is taken for; see `read_points`."""
-Encoding = Literal["binary", "ascii", "binary_compressed"]
-"""How a file is written; see `write_points`."""
 
 # Largest rounding error that float32 may bring, as a share of the cloud's extent: half a grid
 # step of 1e-4, well under the spacing of a million points on a surface (about 1e-3).
@@ -52,9 +52,6 @@ _POINT_READERS: dict[str, Callable[[Path, Ceiling], RawCloud]] = {
     ".npy": read_npy,
     ".npz": read_npz,
 }
-_FIELD_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_COLOR_NAMES = ("red", "green", "blue")
-_TEXT = {".csv": ",", ".txt": ",", ".xyz": " "}
 
 
 @dataclass(frozen=True)
@@ -66,12 +63,17 @@ class PointCloudData:
         labels: Shape (N,), bool, True where anomalous; None where labels were not asked for.
         dropped: How many rows were left out because a coordinate was NaN or infinite.
         sampled: Whether the file is a mesh, and the points were drawn from its surface.
+        notes: A sentence for whatever was dropped, converted or assumed, without the file's name.
+        units: The unit of length that the file declares, a key of `core.units.MILLIMETRES`; ""
+            where it declares none.
     """
 
     points: npt.NDArray[np.float32]
     labels: npt.NDArray[np.bool_] | None = None
     dropped: int = 0
     sampled: bool = False
+    notes: tuple[str, ...] = ()
+    units: str = ""
 
 
 def read_points(
@@ -111,9 +113,8 @@ def read_points(
     path = Path(path)
     if num_samples < 1:
         raise ConfigurationError(f"num_samples is {num_samples}; at least 1 point is needed.")
-    return _finish(
-        path, _read_raw(path, num_samples, seed, kind, Ceiling(max_points)), want_labels=False
-    )
+    raw = _read_raw(path, num_samples, seed, kind, Ceiling(max_points))
+    return _finish(path, raw, want_labels=False)
 
 
 def read_labelled_points(path: str | Path) -> PointCloudData:
@@ -207,6 +208,8 @@ def _finish(path: Path, raw: RawCloud, *, want_labels: bool) -> PointCloudData:
         labels=None if labels is None else _as_labels(path, labels),
         dropped=total - len(coordinates),
         sampled=raw.sampled,
+        notes=raw.notes,
+        units=raw.units,
     )
 
 
@@ -242,140 +245,3 @@ def _as_labels(path: Path, labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
             "the columns must be x, y, z, label",
         )
     return np.asarray(positive, dtype=np.bool_)
-
-
-def write_points(
-    path: str | Path,
-    points: npt.ArrayLike,
-    *,
-    labels: npt.ArrayLike | None = None,
-    fields: Mapping[str, npt.ArrayLike] | None = None,
-    colors: npt.ArrayLike | None = None,
-    encoding: Encoding = "binary",
-    delimiter: str | None = None,
-) -> None:
-    """Write a cloud so that `read_points` gives the same float32 values back.
-
-    The file appears whole or not at all: it is written under a temporary name and renamed. Missing
-    parent folders are made.
-
-    Args:
-        path: The file to write; its suffix, one of `POINT_SUFFIXES`, chooses the format.
-        points: Shape (N, 3), N >= 1. float32 stays float32, everything else is written as float64.
-        labels: Shape (N,), bool or 0/1, written as the column `label`.
-        fields: Further columns by name, shape (N,) each, such as anomaly scores. Text files get a
-            header line for them; `.npy` has no place for names and takes none.
-        colors: Shape (N, 3), uint8 red, green, blue; `.ply` only.
-        encoding: How `.pcd` (all three) and `.ply` (`binary` is little-endian, or `ascii`) are
-            written; the other formats have one form each.
-        delimiter: Column delimiter of text; comma for `.csv` and `.txt`, space for `.xyz` if None.
-            `.csv` has a header line.
-
-    Raises:
-        ConfigurationError: A suffix, shape, name or encoding that cannot be written.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    columns = _columns(suffix, points, labels, fields or {}, colors)
-    header = suffix == ".csv" or bool(fields)
-    _write(path, columns, encoding, delimiter, header=header)
-
-
-def _write(
-    path: Path, columns: Columns, encoding: Encoding, delimiter: str | None, *, header: bool
-) -> None:
-    """Hand columns to the format that the suffix names, if it knows what is asked of it."""
-    suffix = path.suffix.lower()
-    if suffix == ".pcd":
-        if encoding not in ("binary", "ascii", "binary_compressed"):
-            raise ConfigurationError(
-                f"encoding {encoding!r} is unknown for .pcd: binary, ascii or binary_compressed."
-            )
-        write_pcd(path, columns, encoding)
-    elif suffix == ".ply":
-        if encoding not in ("binary", "ascii"):
-            raise ConfigurationError(f"encoding {encoding!r} is unknown for .ply: binary or ascii.")
-        write_ply(path, columns, encoding)
-    elif suffix in _TEXT:
-        if delimiter not in (None, ",", ";", " ", "\t"):
-            raise ConfigurationError(f"delimiter {delimiter!r} is none of comma, ;, space, tab.")
-        write_text(path, columns, delimiter=delimiter or _TEXT[suffix], header=header)
-    elif suffix == ".npy":
-        write_npy(path, columns)
-    else:
-        write_npz(path, columns)
-
-
-def _columns(
-    suffix: str,
-    points: npt.ArrayLike,
-    labels: npt.ArrayLike | None,
-    fields: Mapping[str, npt.ArrayLike],
-    colors: npt.ArrayLike | None,
-) -> dict[str, npt.NDArray[Any]]:
-    """Check the arguments and lay them out as named columns of storable types."""
-    known = {".pcd", ".ply", ".npy", ".npz", *_TEXT}
-    if suffix not in known:
-        raise ConfigurationError(
-            f"Points cannot be written as {suffix!r}: use one of {', '.join(sorted(known))}."
-        )
-    array = np.asarray(points)
-    if array.ndim != 2 or array.shape[1] != 3 or len(array) == 0 or array.dtype.kind not in "fiu":
-        raise ConfigurationError(
-            f"points is {array.dtype} of shape {array.shape}; numbers of shape (N, 3), N >= 1 "
-            "are needed."
-        )
-    if array.dtype != np.float32:
-        array = array.astype(np.float64)
-    columns: dict[str, npt.NDArray[Any]] = dict(zip(AXES, array.T, strict=True))
-    if labels is not None:
-        columns["label"] = _label_column(labels, len(array))
-    if colors is not None:
-        columns |= _color_columns(suffix, colors, len(array))
-    if fields and suffix == ".npy":
-        raise ConfigurationError(".npy has no place for named fields: write .npz instead.")
-    for name, values in fields.items():
-        reserved = name in columns or name == "points" or name == "label"
-        if not _FIELD_NAME.fullmatch(name) or reserved:
-            raise ConfigurationError(
-                f"{name!r} cannot be the name of a field: it is taken, or not letters, digits, _."
-            )
-        columns[name] = _storable(name, np.asarray(values), len(array))
-    return columns
-
-
-def _label_column(labels: npt.ArrayLike, count: int) -> npt.NDArray[np.uint8]:
-    array = _storable("labels", np.asarray(labels), count)
-    if not np.isin(array, (0, 1)).all():
-        raise ConfigurationError(
-            "labels has values other than 0 and 1: give 1 for anomalous points."
-        )
-    return array.astype(np.uint8)
-
-
-def _color_columns(suffix: str, colors: npt.ArrayLike, count: int) -> dict[str, npt.NDArray[Any]]:
-    array = np.asarray(colors)
-    if suffix != ".ply":
-        raise ConfigurationError(f"Colours are written to .ply only, not {suffix}.")
-    if array.shape != (count, 3) or array.dtype != np.uint8:
-        raise ConfigurationError(
-            f"colors is {array.dtype} of shape {array.shape}; uint8 of ({count}, 3) is needed."
-        )
-    return dict(zip(_COLOR_NAMES, array.T, strict=True))
-
-
-def _storable(name: str, values: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
-    """Bring a column to a type that every format has."""
-    if values.shape != (count,) or values.dtype.kind not in "fiub":
-        raise ConfigurationError(
-            f"{name} is {values.dtype} of shape {values.shape}; numbers of shape ({count},) "
-            "are needed."
-        )
-    if values.dtype.kind == "b":
-        return values.astype(np.uint8)
-    if values.dtype.kind == "f":
-        return values.astype(np.float64 if values.dtype.itemsize > 4 else np.float32)
-    if values.dtype.itemsize <= 4:
-        return values
-    small = np.all(np.abs(values.astype(np.float64)) < 2**31)
-    return values.astype(np.int32 if small else np.float64)

@@ -32,11 +32,32 @@ class RawCloud:
         coordinates: Shape (N, 3), any real dtype.
         labels: Shape (N,), any real dtype, or None where the file has none.
         sampled: Whether the points were drawn from a mesh.
+        notes: A sentence for whatever was dropped, converted or assumed, without the file's name.
+        units: The unit of length that the file declares, a key of `core.units.MILLIMETRES`; ""
+            where it declares none.
     """
 
     coordinates: npt.NDArray[Any]
     labels: npt.NDArray[Any] | None = None
     sampled: bool = False
+    notes: tuple[str, ...] = ()
+    units: str = ""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a file does not say of itself.
+
+    Attributes:
+        columns: Which columns of a text file are x, y and z: names, or numbers from 1; empty
+            leaves it to the header.
+        pitch: Of a height map: the distance from column to column, from row to row (by default
+            the same), and the unit of its heights (by default 1), all in the unit of the result;
+            empty refuses height maps.
+    """
+
+    columns: tuple[str, ...] = ()
+    pitch: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

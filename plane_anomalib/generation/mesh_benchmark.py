@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.formats.folders import CATEGORIES_NEW, list_files
-from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES, write_points
+from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.generation.closed_mesh import (
     ClosedMesh,
     MeshSurface,
@@ -33,7 +34,7 @@ from plane_anomalib.generation.defects.field_defects import (
     plan_defect,
 )
 from plane_anomalib.generation.defects.field_placement import NoPlaceError
-from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.defects.profiles import KINDS
 from plane_anomalib.generation.manifests import MANIFEST, MeshSpec, claim, in_place, manifest_in
 from plane_anomalib.generation.procedural_shapes import stream
 from plane_anomalib.generation.scans import Deviation, random_pose, scanned, seen, view_of

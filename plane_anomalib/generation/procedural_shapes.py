@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import DatasetError
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.generation.defects.field_defects import (
     of_usual_share,
     plan_defect,
 )
-from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.defects.profiles import KINDS
 from plane_anomalib.generation.manifests import SHAPENET_KINDS, ProceduralSpec, claim, in_place
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.shapes.nominal_objects import NOMINAL_OBJECTS, REACH

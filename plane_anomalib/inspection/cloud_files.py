@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import PointCloudFileError
 from plane_anomalib.core.files import replaced
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection.result import Inspection
 from plane_anomalib.inspection.results_folder import CLOUDS_FOLDER
 from plane_anomalib.web.colours import ScoreScale

@@ -26,20 +26,15 @@ from plane_anomalib.inspection.card import (
     DetectorError,
 )
 from plane_anomalib.inspection.comparison import GoodScans
-from plane_anomalib.inspection.result import (
-    Array,
-    Inspection,
-    Threshold,
-    anomalous_regions,
-    with_heights,
-)
+from plane_anomalib.inspection.regions import anomalous_regions, with_heights
+from plane_anomalib.inspection.result import Array, Inspection, Threshold
 from plane_anomalib.metrics.thresholds import ScoreThreshold
 from plane_anomalib.models.components.checkpoints import (
     CheckpointError,
     OpenedMethod,
     open_checkpoint,
 )
-from plane_anomalib.models.components.method import CloudScores
+from plane_anomalib.models.components.scores import CloudScores
 
 # At its end Python would look through all of torch once more: nearly half a second.
 atexit.register(gc.freeze)

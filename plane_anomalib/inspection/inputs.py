@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
-from plane_anomalib.core.files import sha256_of
+from plane_anomalib.core.files import sha256_of, unique_stems
 from plane_anomalib.formats.folders import SUFFIXES, clouds_below, only_clouds
 from plane_anomalib.formats.io import PointCloudData, read_points
 from plane_anomalib.geometry.points import as_points
 from plane_anomalib.inspection.card import GOOD_FOLDER
-from plane_anomalib.web.file_names import unique_stems
 
 LIST_MARK = "@"
 CLOUDS_FOLDER = "clouds"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.inspection.cloud_files import JudgedCloud
 from plane_anomalib.inspection.comparison import LaidScan
-from plane_anomalib.inspection.result import Decision, Region, Threshold
+from plane_anomalib.inspection.regions import Region
+from plane_anomalib.inspection.result import Decision, Threshold
 from plane_anomalib.web.colours import ScoreScale
 from plane_anomalib.web.pages import (
     finite,

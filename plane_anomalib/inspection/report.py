@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
-from plane_anomalib.core.files import replaced
+from plane_anomalib.core.files import replaced, unique_stems
 from plane_anomalib.formats.io import POINT_SUFFIXES
 from plane_anomalib.formats.labels import read_mask
 from plane_anomalib.inspection.cloud_files import JudgedCloud
@@ -32,7 +32,6 @@ from plane_anomalib.inspection.results_folder import (
     SummaryError,
 )
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.file_names import unique_stems
 from plane_anomalib.web.pages import render_page
 from plane_anomalib.web.pictures import (
     Panel,

@@ -20,7 +20,8 @@ from plane_anomalib.core.typed_data import (
     write_json,
 )
 from plane_anomalib.inspection.inputs import CLOUDS_FOLDER, CloudFile
-from plane_anomalib.inspection.result import Decision, Region, Threshold
+from plane_anomalib.inspection.regions import Region
+from plane_anomalib.inspection.result import Decision, Threshold
 from plane_anomalib.web.colours import ScoreScale
 
 SUMMARY_FILE = "summary.json"

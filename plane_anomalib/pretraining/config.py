@@ -9,7 +9,7 @@ from typing import Any
 
 from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.typed_data import read_yaml
-from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
+from plane_anomalib.generation.defects.profiles import BATCHED_KINDS
 
 Range = tuple[float, float]
 

@@ -13,15 +13,20 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
-from plane_anomalib.generation.shapes.captions import with_article
+from plane_anomalib.generation.shapes.construction import with_article
 from plane_anomalib.metrics.functional import binary_metrics
 from plane_anomalib.pretraining import losses
 from plane_anomalib.pretraining.batches import Batch, make_batch
-from plane_anomalib.pretraining.captions import encode, fixed_anchors, tokenize
 from plane_anomalib.pretraining.config import PretrainConfig
 from plane_anomalib.pretraining.losses import precision
 from plane_anomalib.pretraining.model import Heads
-from plane_anomalib.pretraining.plans import choose_kinds, device_generator
+from plane_anomalib.pretraining.plans import (
+    choose_kinds,
+    device_generator,
+    encode,
+    fixed_anchors,
+    tokenize,
+)
 from plane_anomalib.pretraining.pool import ShapePool, ShapeSource, make_pool, training_families
 
 Array = NDArray[Any]

@@ -13,10 +13,16 @@ from torch.nn import functional as F  # noqa: N812
 
 from plane_anomalib.backbones.point_language_model import PointLanguageModel
 from plane_anomalib.pretraining.batches import Batch, mean_direction, relative_groups
-from plane_anomalib.pretraining.captions import Sentences, encode, tokenize
 from plane_anomalib.pretraining.config import LOSSES, LossesConfig
 from plane_anomalib.pretraining.model import Heads
-from plane_anomalib.pretraining.plans import ANCHORS, StepPlan, not_negatives
+from plane_anomalib.pretraining.plans import (
+    ANCHORS,
+    Sentences,
+    StepPlan,
+    encode,
+    not_negatives,
+    tokenize,
+)
 
 
 def contrast(clouds: Tensor, texts: Tensor, scale: Tensor, ignored: Tensor) -> Tensor:

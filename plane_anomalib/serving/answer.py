@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES, read_points
 from plane_anomalib.inspection.cloud_files import result_arrays
 from plane_anomalib.inspection.detector import Detector
-from plane_anomalib.inspection.result import Decision, Inspection, Region, Threshold
+from plane_anomalib.inspection.regions import Region
+from plane_anomalib.inspection.result import Decision, Inspection, Threshold
 from plane_anomalib.serving.requests import FIELD
 
 _MESH_SAMPLES = 100_000

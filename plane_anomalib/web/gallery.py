@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.core.files import replaced
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.core.files import replaced, safe_name, unique_stems
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.file_names import safe_name, unique_stems
 from plane_anomalib.web.shown_cloud import ShownCloud
 
 

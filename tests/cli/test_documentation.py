@@ -18,7 +18,7 @@ import pytest
 import trimesh
 
 from plane_anomalib.core.registry import DATASETS, MODELS
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from tests.support.documents import (
     PAGES,
     PROGRAMS,

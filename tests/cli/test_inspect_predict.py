@@ -13,7 +13,7 @@ import pytest
 
 import plane_anomalib
 from plane_anomalib.cli import commands
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection import detector as detector_module
 from plane_anomalib.inspection.card import DetectorCard
 from plane_anomalib.inspection.results_folder import Summary

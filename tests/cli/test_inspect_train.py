@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection.card import DetectorCard
 from plane_anomalib.inspection.detector import load
 from tests.cli.conftest import BIN, Typed

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from tests.support.documents import ROOT
 from tests.support.trees import dent, surface
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from tests.support.trees import surface
 
 ANOMALIB = ("anomalib", "lightning", "pytorch_lightning", "torchvision")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import plane_anomalib
 from plane_anomalib.core.provenance import hardware, software_versions
 from plane_anomalib.data.folder import PointCloudFolder
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection.card import (
     GOOD_FOLDER,
     MODEL_FILE,
@@ -21,7 +21,8 @@ from plane_anomalib.inspection.card import (
     DetectorError,
     ScanCard,
 )
-from plane_anomalib.inspection.result import Inspection, Threshold, anomalous_regions
+from plane_anomalib.inspection.regions import anomalous_regions
+from plane_anomalib.inspection.result import Inspection, Threshold
 from plane_anomalib.models.btf import BTF
 
 Cloud = NDArray[np.float32]

@@ -12,7 +12,8 @@ import numpy as np
 
 from plane_anomalib.core.results import Hardware, Versions
 from plane_anomalib.inspection.card import GOOD_FOLDER, DetectorCard, ScanCard
-from plane_anomalib.inspection.result import Threshold, anomalous_regions
+from plane_anomalib.inspection.regions import anomalous_regions
+from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.inspection.results_folder import (
     CLOUDS_FOLDER,
     CloudSummary,

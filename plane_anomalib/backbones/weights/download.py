@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from plane_anomalib.backbones.weights.partial_file import PartialFile
+from plane_anomalib.backbones.weights.store import PartialFile
 from plane_anomalib.core.errors import WeightsError
 from plane_anomalib.core.files import require_hash
 from plane_anomalib.core.progress import Progress

@@ -20,8 +20,7 @@ from plane_anomalib.generation.defects.corruption import (
     corrupt,
     unlabelled,
 )
-from plane_anomalib.generation.defects.kinds import KINDS
-from plane_anomalib.generation.defects.profiles import half_cosine
+from plane_anomalib.generation.defects.profiles import KINDS, half_cosine
 from plane_anomalib.geometry.normals import orient_outward, patch_normal, point_normals
 from plane_anomalib.geometry.points import FloatArray, IntArray
 

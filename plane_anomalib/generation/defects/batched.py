@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
 from plane_anomalib.generation.defects.profiles import (
+    BATCHED_KINDS,
     crater,
     distance_to_path,
     falloff,

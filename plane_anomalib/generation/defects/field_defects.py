@@ -23,8 +23,7 @@ from plane_anomalib.generation.defects.field_placement import (
     piece_beyond,
     thickness,
 )
-from plane_anomalib.generation.defects.kinds import KINDS
-from plane_anomalib.generation.defects.profiles import smoothstep
+from plane_anomalib.generation.defects.profiles import KINDS, smoothstep
 from plane_anomalib.generation.shapes.fields import Array, Field
 from plane_anomalib.generation.surfaces import ChangedRegion, Surface, gradient
 

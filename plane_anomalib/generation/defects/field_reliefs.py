@@ -21,8 +21,7 @@ from plane_anomalib.generation.defects.field_placement import (
     frame_at,
     thickness,
 )
-from plane_anomalib.generation.defects.kinds import KINDS
-from plane_anomalib.generation.defects.profiles import falloff, smoothstep
+from plane_anomalib.generation.defects.profiles import KINDS, falloff, smoothstep
 from plane_anomalib.generation.shapes.fields import Array
 from plane_anomalib.generation.shapes.outlines import resampled
 from plane_anomalib.generation.surfaces import ChangedRegion, Surface, gradient

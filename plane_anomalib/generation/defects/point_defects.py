@@ -15,9 +15,9 @@ from plane_anomalib.generation.defects.corruption import (
     random_direction,
     unlabelled,
 )
-from plane_anomalib.generation.defects.kinds import KINDS
 from plane_anomalib.generation.defects.patches import SurfacePatch, displace, grow_patch
 from plane_anomalib.generation.defects.profiles import (
+    KINDS,
     distance_to_path,
     falloff,
     flattened,

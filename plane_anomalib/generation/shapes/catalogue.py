@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.generation.shapes.captions import Maker
+from plane_anomalib.generation.shapes.construction import Maker
 from plane_anomalib.generation.shapes.families.animals import BIRDS, CREATURES
 from plane_anomalib.generation.shapes.families.buildings import BUILDINGS
 from plane_anomalib.generation.shapes.families.food import FOOD

@@ -26,7 +26,6 @@ from plane_anomalib.models.components.descriptors import (
 )
 from plane_anomalib.models.components.fitted_model import CloudAligner, CloudDetector, FittedModel
 from plane_anomalib.models.components.memory_bank import MemoryBank
-from plane_anomalib.models.components.method import CloudScores
 from plane_anomalib.models.components.recipe import (
     BankConfig,
     Coreset,
@@ -35,6 +34,7 @@ from plane_anomalib.models.components.recipe import (
     ObjectScore,
     Recipe,
 )
+from plane_anomalib.models.components.scores import CloudScores
 
 _LONG = 100_000
 """Rows from which on picking a coreset takes long enough to show how far it is."""

@@ -16,7 +16,8 @@ from plane_anomalib.backbones.tensor_file import write_tensors
 from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.models.components.config import Scope, different_arguments, refuse_different
-from plane_anomalib.models.components.method import CloudScores, Method
+from plane_anomalib.models.components.method import Method
+from plane_anomalib.models.components.scores import CloudScores
 
 logger = logging.getLogger(__name__)
 

@@ -18,21 +18,10 @@ from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.core.registry import METHODS, MODELS
 from plane_anomalib.geometry.points import FloatArray
+from plane_anomalib.models.components.scores import CloudScores
 
 NormalClouds = Iterable[tuple[str, Iterable[FloatArray]]]
 """Each category with its normal clouds `(N_i, 3) float32`, in the objects' own units."""
-
-
-class CloudScores(NamedTuple):
-    """What a method says of one cloud.
-
-    Attributes:
-        anomaly_map: `(N,) float32`, one score per point, in input order.
-        pred_score: The object's score.
-    """
-
-    anomaly_map: NDArray[np.float32]
-    pred_score: float
 
 
 class PackedScores(NamedTuple):

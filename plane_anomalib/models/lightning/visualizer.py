@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.files import safe_name
 from plane_anomalib.data.point_cloud import PointCloudBatch
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.file_names import safe_name
 from plane_anomalib.web.gallery import Gallery, ScoreFiles
 from plane_anomalib.web.pictures import (
     cloud_picture,

@@ -21,12 +21,12 @@ from plane_anomalib.models.components.checkpoints import (
     training_state,
 )
 from plane_anomalib.models.components.method import (
-    CloudScores,
     EmbeddedPrompts,
     NormalClouds,
     TrainedMethod,
     TrainingRun,
 )
+from plane_anomalib.models.components.scores import CloudScores
 from plane_anomalib.models.plane.compatibility import check_arguments, check_resumed_data
 from plane_anomalib.models.plane.inputs import Frame, View
 from plane_anomalib.models.plane.network import PlaneNetwork

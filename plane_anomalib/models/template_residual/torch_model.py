@@ -17,7 +17,7 @@ from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
-from plane_anomalib.models.components.method import CloudScores
+from plane_anomalib.models.components.scores import CloudScores
 from plane_anomalib.models.template_residual import TemplateResidualConfig
 from plane_anomalib.models.template_residual.deviations import (
     Deviations,

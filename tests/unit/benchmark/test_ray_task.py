@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plane_anomalib.benchmark.executors.ray_task import pack, unpack
+from plane_anomalib.benchmark.executors.ray import pack, unpack
 from plane_anomalib.benchmark.schema import RESULT_FILE, write_result
 from plane_anomalib.core.results import ResultsError
 from tests.support.results import order, result

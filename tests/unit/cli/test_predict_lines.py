@@ -8,7 +8,7 @@ import pytest
 
 from plane_anomalib.cli.predict import Answers
 from plane_anomalib.inspection.inputs import CloudFile
-from plane_anomalib.inspection.result import Region
+from plane_anomalib.inspection.regions import Region
 from plane_anomalib.inspection.results_folder import CloudSummary
 from tests.support.detectors import HeightJudge, a_card
 

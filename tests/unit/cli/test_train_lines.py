@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from plane_anomalib.cli import commands
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection import scans
 
 

@@ -18,7 +18,8 @@ import pytest
 import trimesh
 
 from plane_anomalib.core.errors import PointCloudFileError, PointCloudTooLargeError
-from plane_anomalib.formats.io import POINT_SUFFIXES, read_points, write_points
+from plane_anomalib.formats.io import POINT_SUFFIXES, read_points
+from plane_anomalib.formats.writer import write_points
 
 HUGE = 10**12
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plane_anomalib.core.errors import PointCloudFileError
-from plane_anomalib.formats.io import read_labelled_points, read_points, write_points
+from plane_anomalib.formats.io import read_labelled_points, read_points
+from plane_anomalib.formats.writer import write_points
 
 XYZ = "VERSION 0.7\nFIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nCOUNT 1 1 1\n"
 ZEROS = bytes(36)

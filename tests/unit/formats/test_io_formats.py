@@ -10,7 +10,8 @@ import pytest
 from plyfile import PlyData, PlyElement
 from pypcd4 import Encoding, PointCloud
 
-from plane_anomalib.formats.io import read_labelled_points, read_points, write_points
+from plane_anomalib.formats.io import read_labelled_points, read_points
+from plane_anomalib.formats.writer import write_points
 
 
 def cloud(count: int = 300, dtype: type = np.float32) -> np.ndarray:

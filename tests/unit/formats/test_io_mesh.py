@@ -12,7 +12,8 @@ import pytest
 import trimesh
 
 from plane_anomalib.core.errors import ConfigurationError, PointCloudFileError
-from plane_anomalib.formats.io import MESH_SUFFIXES, read_labelled_points, read_points, write_points
+from plane_anomalib.formats.io import MESH_SUFFIXES, read_labelled_points, read_points
+from plane_anomalib.formats.writer import write_points
 
 
 def box(tmp_path: Path, suffix: str) -> Path:

@@ -13,12 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from plane_anomalib.core.errors import ConfigurationError, PointCloudFileError
-from plane_anomalib.formats.io import (
-    POINT_SUFFIXES,
-    read_labelled_points,
-    read_points,
-    write_points,
-)
+from plane_anomalib.formats.io import POINT_SUFFIXES, read_labelled_points, read_points
+from plane_anomalib.formats.writer import write_points
 
 FORMATS = [
     (".pcd", {"encoding": "binary"}),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError, PointCloudFileError
 from plane_anomalib.formats.io import read_labelled_points, read_points
-from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.defects.profiles import KINDS
 from plane_anomalib.generation.manifests import SHAPENET_KINDS, MeshSpec
 from plane_anomalib.generation.mesh_benchmark import make_benchmark
 from plane_anomalib.generation.scans import Deviation

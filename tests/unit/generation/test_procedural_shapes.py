@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.data.settings import ProceduralShapesSettings
-from plane_anomalib.generation.defects.kinds import KINDS
+from plane_anomalib.generation.defects.profiles import KINDS
 from plane_anomalib.generation.manifests import MANIFEST, SHAPENET_KINDS
 from plane_anomalib.generation.procedural_shapes import ensure_dataset
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 import plane_anomalib
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.data.folder import PointCloudFolder
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection.card import DetectorError
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.models.btf import BTF

@@ -21,7 +21,8 @@ from plane_anomalib.inspection.pages import (
     shown_indices,
     slider,
 )
-from plane_anomalib.inspection.result import Region, Threshold
+from plane_anomalib.inspection.regions import Region
+from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.web.colours import ScoreScale
 from plane_anomalib.web.raster import best_rotation
 from plane_anomalib.web.shown_cloud import ShownCloud

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.formats.io import read_points, write_points
+from plane_anomalib.formats.io import read_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection import results_folder
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.cloud_files import FORMATS

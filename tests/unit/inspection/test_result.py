@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from plane_anomalib.inspection.result import LEAST_POINTS, anomalous_regions, with_heights
+from plane_anomalib.inspection.regions import LEAST_POINTS, anomalous_regions, with_heights
 
 RNG = np.random.default_rng(5)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.core.results import Versions
-from plane_anomalib.inspection.result import Region, Threshold
+from plane_anomalib.inspection.regions import Region
+from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.inspection.results_folder import (
     SUMMARY_FILE,
     CloudSummary,

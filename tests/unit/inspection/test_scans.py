@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from plane_anomalib.core.errors import DatasetError
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.geometry.sampling import seen_from
 from plane_anomalib.inspection.inputs import find_clouds
 from plane_anomalib.inspection.scans import (

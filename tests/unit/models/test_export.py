@@ -15,7 +15,7 @@ from plane_anomalib.cli.anomalib_cli import PointCloudCLI
 from plane_anomalib.core.registry import BUILT_IN, MODELS
 from plane_anomalib.data.folder import PointCloudFolder
 from plane_anomalib.data.point_cloud import PointCloudBatch, PointCloudItem
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection.card import DetectorError
 from tests.support.trees import surface
 

@@ -6,7 +6,7 @@ import torch
 
 from plane_anomalib.backbones.encoders import BUILTIN_POINTS
 from plane_anomalib.backbones.point_transformer import PointTransformer
-from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
+from plane_anomalib.generation.defects.profiles import BATCHED_KINDS
 from plane_anomalib.geometry.neighbours import knn_torch
 from plane_anomalib.geometry.sampling import farthest_point_sampling
 from plane_anomalib.pretraining.batches import farthest_points, group, make_batch, nearest_points

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
-from plane_anomalib.pretraining.captions import anchors, caption
+from plane_anomalib.generation.defects.profiles import BATCHED_KINDS
 from plane_anomalib.pretraining.config import PretrainConfig, TrainConfig
-from plane_anomalib.pretraining.plans import choose_kinds, choose_sizes, not_negatives, plan_step
+from plane_anomalib.pretraining.plans import (
+    anchors,
+    caption,
+    choose_kinds,
+    choose_sizes,
+    not_negatives,
+    plan_step,
+)
 from plane_anomalib.pretraining.pool import ShapePool
 
 DENT, HOLE = 3 + BATCHED_KINDS.index("dent"), 3 + BATCHED_KINDS.index("hole")

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from plane_anomalib.pretraining.batches import Batch, relative_groups
-from plane_anomalib.pretraining.captions import encode, tokenize
 from plane_anomalib.pretraining.config import LossesConfig, PretrainConfig
 from plane_anomalib.pretraining.losses import LOSSES
 from plane_anomalib.pretraining.model import create_model
+from plane_anomalib.pretraining.plans import encode, tokenize
 from plane_anomalib.pretraining.pool import ShapePool
 from plane_anomalib.pretraining.training import PretrainingRun
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.metrics.thresholds import ScoreThreshold
 from plane_anomalib.models.components.checkpoints import OpenedMethod
-from plane_anomalib.models.components.method import CloudScores, Method, NormalClouds
+from plane_anomalib.models.components.method import Method, NormalClouds
+from plane_anomalib.models.components.scores import CloudScores
 from plane_anomalib.serving.app import create_app
 from plane_anomalib.serving.work_queue import ServerLimits
 

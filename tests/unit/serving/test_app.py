@@ -19,7 +19,8 @@ from fastapi.testclient import TestClient
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.version import __version__
-from plane_anomalib.formats.io import POINT_SUFFIXES, write_points
+from plane_anomalib.formats.io import POINT_SUFFIXES
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.serving.app import create_app
 from plane_anomalib.serving.work_queue import ServerLimits

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     ball,
+    caption,
     cylinder,
     ellipsoid,
+    grade,
     join,
     lathe,
     put,
+    quantity,
     rod,
     slab,
     smooth_body,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.combinations import Difference
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     ball,
     box,
+    caption,
     copies,
     cylinder,
+    grade,
     join,
     lathe,
     pipe,
     put,
+    quantity,
     ring_of,
     rippled,
     turn,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
+    caption,
     cylinder,
+    grade,
     join,
     lifted,
     put,
+    quantity,
     rod,
     slab,
     standing,

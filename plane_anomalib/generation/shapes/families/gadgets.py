@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade
 from plane_anomalib.generation.shapes.combinations import Difference
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     ball,
     box,
+    caption,
     cylinder,
     ellipsoid,
+    grade,
     join,
     lathe,
     pipe,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.combinations import Difference, Repeat
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     bore_ring,
     box,
+    caption,
     cylinder,
+    grade,
     join,
     lathe,
     pipe,
     put,
+    quantity,
     rod,
     slab,
     torus,

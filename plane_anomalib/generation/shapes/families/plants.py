@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     ball,
+    caption,
     ellipsoid,
+    grade,
     join,
     lathe,
     lifted,
     put,
+    quantity,
     rod,
     slab,
     turn,

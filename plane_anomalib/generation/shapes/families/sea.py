@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     ball,
+    caption,
     ellipsoid,
+    grade,
     join,
     lathe,
     lifted,
     mirror_pair,
     put,
+    quantity,
     ring_of,
     rod,
     slab,

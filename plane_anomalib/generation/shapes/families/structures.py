@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.combinations import Difference, Repeat
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     box,
+    caption,
     copies,
+    grade,
     join,
     pipe,
     put,
+    quantity,
     rod,
     slab,
     standing,

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.combinations import Difference
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     ball,
     box,
+    caption,
     copies,
     cylinder,
     ellipsoid,
+    grade,
     join,
     lathe,
     mirror_pair,
     put,
+    quantity,
     ring_of,
     rod,
     slab,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.combinations import Difference
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     ball,
+    caption,
     cylinder,
+    grade,
     join,
     lathe,
     loop_handle,
     pipe,
     put,
+    quantity,
     rippled,
     turn,
     vessel,

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from plane_anomalib.generation.shapes.captions import Made, Maker, caption, grade, quantity
 from plane_anomalib.generation.shapes.combinations import Difference
 from plane_anomalib.generation.shapes.construction import (
+    Made,
+    Maker,
     ball,
     box,
+    caption,
     copies,
     cylinder,
     ellipsoid,
+    grade,
     join,
     lathe,
     lifted,
     mirror_pair,
     put,
+    quantity,
     slab,
     stretched,
     torus,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from plane_anomalib.generation.defects.batched import DefectSizes, ScanBatch, damage
-from plane_anomalib.generation.defects.kinds import BATCHED_KINDS
+from plane_anomalib.generation.defects.profiles import BATCHED_KINDS
 
 Clouds = tuple[torch.Tensor, torch.Tensor]
 LOSSY = {"hole", "broken", "crack"}

@@ -3,8 +3,8 @@ import itertools
 import numpy as np
 import pytest
 
-from plane_anomalib.generation.shapes.captions import caption, grade, quantity, with_article
 from plane_anomalib.generation.shapes.catalogue import FAMILIES
+from plane_anomalib.generation.shapes.construction import caption, grade, quantity, with_article
 
 
 def captions(*arguments: object) -> set[str]:

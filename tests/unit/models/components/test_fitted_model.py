@@ -15,7 +15,7 @@ from plane_anomalib.core.errors import ConfigurationError, WeightsError
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.components.alignment import Centered
 from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel, Scope
-from plane_anomalib.models.components.method import CloudScores
+from plane_anomalib.models.components.scores import CloudScores
 
 
 class Radii(CloudDetector):

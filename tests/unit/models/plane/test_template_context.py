@@ -16,7 +16,7 @@ from plane_anomalib.core.progress import Progress
 from plane_anomalib.data.anomaly_shapenet import AnomalyShapeNet
 from plane_anomalib.data.dataset import PointCloudDataset
 from plane_anomalib.data.real3d_ad import Real3DAD
-from plane_anomalib.formats.io import write_points
+from plane_anomalib.formats.writer import write_points
 from plane_anomalib.generation.defects.mixture import create_synthesis
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.plane.lightning_model import ItemView

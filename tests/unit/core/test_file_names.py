@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plane_anomalib.core.files import replaced
-from plane_anomalib.web.file_names import safe_name, unique_stems
+from plane_anomalib.core.files import replaced, safe_name, unique_stems
 
 
 def test_namesakes_from_different_folders_keep_apart() -> None:
