@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,9 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from plane_anomalib.core.cores import in_chunks
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.normals import point_normals
+from plane_anomalib.geometry.normals import point_normals, surface_side_normals
 from plane_anomalib.geometry.points import FloatArray, IntArray, as_points, even_directions
-from plane_anomalib.geometry.sampling import random_subsample, typical_spacing, voxel_downsample
+from plane_anomalib.geometry.sampling import (
+    random_subsample,
+    seen_from,
+    typical_spacing,
+    voxel_downsample,
+)
 
 Array = NDArray[np.float64]
 
@@ -22,8 +28,37 @@ _VIEWS = 128
 _GRID = 72
 _CHUNK = 2_048
 _MARGIN = 0.3
+_PROBED = 4_000
+_TURNED = 0.2
+"""A normal looks away from a direction from this cosine on; near the rim it may be off."""
+_FACING = 0.1
+_REACH = 0.03
+_ONE_SIDE = 0.05
+"""On 18 built-in shapes scanned from one side, nine in ten views stay below 0.02 and all below
+0.08; whole objects reach 0.06 at least, and three in four of those that are cut in half 0.12."""
+_WHOLE_VIEW = 0.15
 _PIXEL = 0.05
 """Edge of the pixels that decide what hides what; several times the distance of view points."""
+
+
+@dataclass(frozen=True)
+class ExplainedView:
+    """How well a look from one side explains what a scan shows.
+
+    Attributes:
+        turned_away: Share of the scan's points on surface that looks away from that side: next to
+            nothing for a scan from one side, a tenth and more for a whole object and for most of
+            what is left of a broken one.
+        missing: Share of what that side shows of the surface that the scan has not.
+    """
+
+    turned_away: float
+    missing: float
+
+    @property
+    def whole_view(self) -> bool:
+        """Whether it is about what one side shows."""
+        return self.turned_away <= _ONE_SIDE and self.missing <= _WHOLE_VIEW
 
 
 class PosedSurface:
@@ -115,6 +150,11 @@ class PosedSurface:
         return np.asarray(np.sqrt(height**2 + beyond**2).min(1))
 
     @cached_property
+    def side_normals(self) -> Array:
+        """(F, 3) normals of `fine` that all look out of the material."""
+        return surface_side_normals(self.fine).astype(np.float64)
+
+    @cached_property
     def visible(self) -> list[IntArray]:
         """Indices of the view points that are seen from each of `directions`."""
         return [_seen(self.view_points, direction) for direction in self.directions]
@@ -140,6 +180,29 @@ class PosedSurface:
         """
         differences = spreads[:, None] - self._visible_spreads
         return np.argsort(np.square(differences).sum((2, 3)), axis=1, kind="stable")[:, :num]
+
+
+def view_explaining(surface: PosedSurface, points: FloatArray) -> ExplainedView:
+    """Which look from one side explains best what a scan shows of a surface.
+
+    Args:
+        surface: What was scanned, from all sides or from fewer.
+        points: (N, 3) the scan, in the frame of the surface, in random order.
+
+    Returns:
+        How well it does.
+    """
+    probed = points[:_PROBED]
+    normals = surface.side_normals[surface.fine_index.query(probed, 1)[1][:, 0]]
+    away = (normals @ surface.directions.T < -_TURNED).mean(0)
+    toward = surface.directions[int(np.argmin(away))]
+    faces = surface.side_normals @ toward > _FACING
+    shown = faces & seen_from(surface.fine.astype(np.float64), toward, spacing=surface.spacing,
+                              depth=1.0)  # fmt: skip
+    reach = max(_REACH, 3.0 * typical_spacing(probed, num=512))
+    near = NeighbourIndex(probed).query(surface.fine[shown], 1)[0][:, 0] < reach
+    missing = 1.0 - float(near.mean()) if len(near) else 1.0
+    return ExplainedView(float(away.min()), missing)
 
 
 def covariance(points: FloatArray) -> Array:

@@ -128,6 +128,8 @@ def decide(
     category = _category(scans, options.name, choices)
     units = _units(scans, choices)
     one_sided = _one_sided(scans, options, judged, choices)
+    if "sides" in arguments and "sides" not in options.settings:
+        arguments["sides"] = "one" if one_sided else "whole"
     common_pose = _common_pose(scans, options, judged, one_sided, choices)
     digests = "\n".join(sorted(scan.digest for scan in scans))
     return TrainingPlan(

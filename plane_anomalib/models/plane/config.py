@@ -55,6 +55,9 @@ class PlaneConfig(MethodConfig):
         template_context: Feed how far each point deviates from the category's normal specimens,
             aligned and measured as `TemplateResidual` does; off, PLANE is template-free at test
             time, as in the paper.
+        sides: With `template_context`, what a scan shows: `whole`, all that the normal specimens
+            show, so that whatever it does not show is missing; `one`, one side of them or a part
+            of it; `auto` goes by the scan.
         pose: How PCFA knows where on the object a point lies, and which prompts of the category's
             places to take: `"common"`, all clouds of a category lie the same way; `"principal"`,
             by the cloud's own axes; `"none"`; `"auto"`, common if the dataset says so, else
@@ -124,6 +127,7 @@ class PlaneConfig(MethodConfig):
     local_geometry: bool = True
     local_scales: Sequence[int] = (16, 48, 128, 320)
     template_context: bool = True
+    sides: Literal["auto", "whole", "one"] = "auto"
     pose: Literal["auto", "common", "principal", "none"] = "auto"
     place_octaves: int = 6
     place_resolutions: Sequence[int] = (8, 16, 32, 64, 128)

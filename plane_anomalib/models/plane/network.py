@@ -71,7 +71,9 @@ class PlaneNetwork(nn.Module):
         self.adapters = nn.ModuleList(self._adapter(draw) for _ in range(maps))
         log_scale = torch.tensor(1 / s.temperature).log()
         self.log_scale = nn.Parameter(log_scale, requires_grad=s.learnable_temperature)
-        self.template_context = TemplateContext(seed=s.seed) if s.template_context else None
+        self.template_context = (
+            TemplateContext(seed=s.seed, sides=s.sides) if s.template_context else None
+        )
         self.feature_mean: Tensor
         self.feature_std: Tensor
         self.frame_center: Tensor

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
 from plane_anomalib.core.errors import ConfigurationError
@@ -19,7 +17,7 @@ from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import shuffled_order
 from plane_anomalib.models.template_residual import TemplateResidualConfig
 from plane_anomalib.models.template_residual.deviations import num_context_channels
-from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
+from plane_anomalib.models.template_residual.torch_model import Context, TemplateResidualDetector
 
 _SCALES = (6, 16, 48)
 _MOST_POINTS = 100_000
@@ -46,11 +44,17 @@ class TemplateContext(nn.Module):
     Args:
         max_points: Larger clouds are measured at so many points and interpolated.
         seed: Of every draw.
+        sides: What a cloud shows, see `TemplateResidualConfig`.
     """
 
-    def __init__(self, max_points: int = 20_000, seed: int = 0) -> None:
+    def __init__(
+        self,
+        max_points: int = 20_000,
+        seed: int = 0,
+        sides: Literal["auto", "whole", "one"] = "auto",
+    ) -> None:
         super().__init__()
-        self.max_points, self.seed = max_points, seed
+        self.max_points, self.seed, self.sides = max_points, seed, sides
         self.categories: tuple[str, ...] = ()
         self.detectors = nn.ModuleList()
 
@@ -96,7 +100,7 @@ class TemplateContext(nn.Module):
         some = own[shuffled_order(own, self.seed, first=_MOST_POINTS)]
         return Rehearsal(detector.laid(some), detector)
 
-    def channels(self, cloud: FloatArray, category: str) -> NDArray[np.float32]:
+    def measured(self, cloud: FloatArray, category: str) -> Context:
         """How far each point of a test cloud lies from its category's normal specimens.
 
         Args:
@@ -105,7 +109,7 @@ class TemplateContext(nn.Module):
                 most normal.
 
         Returns:
-            (N, `CONTEXT_CHANNELS`) float32.
+            Channels (N, `CONTEXT_CHANNELS`) and what can be said of the sides that it shows.
 
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
@@ -115,7 +119,7 @@ class TemplateContext(nn.Module):
         known = [self.categories.index(category)] if category in self.categories else None
         detectors = [self.detectors[i] for i in known or range(len(self.categories))]
         measured = [cast("TemplateResidualDetector", each).context(cloud) for each in detectors]
-        return min(measured, key=lambda channels: float(channels[:, 0].mean()))
+        return min(measured, key=lambda context: float(context.channels[:, 0].mean()))
 
     def _fitted(self, clouds: Sequence[FloatArray]) -> TemplateResidualDetector:
         detector = self._empty()
@@ -124,7 +128,9 @@ class TemplateContext(nn.Module):
 
     def _empty(self) -> TemplateResidualDetector:
         return TemplateResidualDetector(
-            TemplateResidualConfig(scales=_SCALES, max_points=self.max_points, seed=self.seed)
+            TemplateResidualConfig(
+                scales=_SCALES, max_points=self.max_points, seed=self.seed, sides=self.sides
+            )
         )
 
     def get_extra_state(self) -> dict[str, Any]:

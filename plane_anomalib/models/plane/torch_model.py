@@ -149,12 +149,12 @@ class PlaneModel(PlaneNetwork, TrainedMethod):
             ConfigurationError: The category is not known and `unknown_category` is "error".
         """
         category = self._meant(category)
-        context = None
+        context, seen, doubt = None, None, ""
         if self.template_context is not None:
-            context = self.template_context.channels(cloud, category)
+            context, seen, doubt = self.template_context.measured(cloud, category)
         frame = self.frames().get(category)
         unit, views = self.inputs().views(cloud, self.config.seed, frame, context)
-        return CloudScores(*self._score(unit, views, category, context))
+        return CloudScores(*self._score(unit, views, category, context), seen, doubt)
 
     def _score(
         self,

@@ -112,7 +112,7 @@ class TrainingView:
         if rehearsal is not None:
             detector = rehearsal.detector
             laid = points if bool(detector.posed) else nearly_registered(points, generator)
-            context = detector.context(laid, in_place=True)[chosen]
+            context = detector.context(laid, in_place=True).channels[chosen]
             if self.rotation != "none":
                 points = points @ random_rotation(self.rotation, generator).T
         view = self.inputs.view(points, chosen, self.frames.get(category), context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS
@@ -21,7 +21,10 @@ class TemplateResidualConfig(MethodConfig):
         calibrate: Divide residuals by the spread of normal specimens at that place; off, by their
             spread over the whole object.
         remove_deviation: Measure also after the specimen's low-frequency deviation was removed.
-        coverage: Add what is missing from complete scans.
+        coverage: Add what is missing, see `sides`.
+        sides: What a scan shows: `whole`, all that the normal specimens show, so that whatever it
+            does not show is missing; `one`, one side of them or a part of it, so that nothing is;
+            `auto` goes by the scan: what looks like one view of the specimens is one.
         smoothing: Average residuals over neighbours; off, each point stands alone.
         scales: Numbers of neighbours to average over; the largest deviation counts.
         wavelength: Width of the smooth deviations, as a share of the longest side.
@@ -39,6 +42,7 @@ class TemplateResidualConfig(MethodConfig):
     calibrate: bool = True
     remove_deviation: bool = True
     coverage: bool = True
+    sides: Literal["auto", "whole", "one"] = "auto"
     smoothing: bool = True
     scales: Sequence[int] = (6, 16, 48)
     wavelength: float = 0.2

@@ -16,6 +16,10 @@ from plane_anomalib.models.template_residual.coverage import (
 from plane_anomalib.models.template_residual.template import Learnt, Measurement
 
 _FEW_SPECIMENS = 4.0
+_SEEN = 9.0
+"""A place was seen where the gap is less than three times as wide as usual."""
+_ROUNDS = 12
+_LEAST_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Deviations:
         free: (N, S) signed, after its low-frequency deviation was removed.
         missing: (N,) what the gaps beside the point amount to; zero where none were looked for.
         total: (N,) all of it as one number, the score of TemplateResidual.
+        seen: Share of the specimens' surface that the scan shows.
         spread: (N, 2, S) one standard deviation, raw and free, as a share of the longest side.
         noise: Typical noise of the templates, as a share of the longest side.
         measurement: The residuals themselves.
@@ -36,13 +41,14 @@ class Deviations:
     free: FloatArray
     missing: FloatArray
     total: FloatArray
+    seen: float
     spread: FloatArray
     noise: float
     measurement: Measurement
 
 
 def measure_deviations(
-    learnt: Learnt, points: FloatArray, specimens: int, *, gaps: bool
+    learnt: Learnt, points: FloatArray, specimens: int, *, gaps: bool, partial: bool = False
 ) -> Deviations:
     """Measure a scan that lies on the template.
 
@@ -50,7 +56,8 @@ def measure_deviations(
         learnt: The template and the spread of normal specimens.
         points: (N, 3) in random order, in the template's frame of unit size.
         specimens: How many specimens the template was learnt from.
-        gaps: Look for missing points, too: the scan is complete.
+        gaps: Whether what the scan does not show is missing.
+        partial: Whether it shows clearly less than the specimens do.
 
     Returns:
         The deviations, in the order of the points.
@@ -64,13 +71,27 @@ def measure_deviations(
     if learnt.template.field is not None:
         largest = np.maximum(np.abs(free).max(1), largest)
     missing = np.zeros_like(largest)
+    squared, rim = squared_gaps(learnt.places, measured.points)
+    if partial:
+        squared = squared / _seen(squared, learnt.usual)
+    significance = gap_significance(squared, learnt.usual)
     if gaps:
-        squared, rim = squared_gaps(learnt.places, measured.points)
-        significance = gap_significance(squared, learnt.usual)
         missing = spread_to_points(significance, rim, measured.neighbours)
     total = np.sqrt(np.square(largest) + np.square(missing))
     noise = learnt.template.sheets.noise
-    return Deviations(raw, free, missing, total, spread, noise, measured)
+    seen = float(np.mean(squared < _SEEN * learnt.usual))
+    return Deviations(raw, free, missing, total, seen, spread, noise, measured)
+
+
+def _seen(squared: FloatArray, usual: FloatArray) -> float:
+    """The share of the places that a partial scan shows.
+
+    Gaps go by how many points a whole scan would have, which follows from that share.
+    """
+    share = 1.0
+    for _ in range(_ROUNDS):
+        share = max(float(np.mean(squared < share * _SEEN * usual)), _LEAST_SHARE)
+    return share
 
 
 _SURROUNDINGS = 2

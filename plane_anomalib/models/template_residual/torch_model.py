@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from plane_anomalib.core.cores import one_blas_thread
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.points import FloatArray, as_points
+from plane_anomalib.geometry.posed_surface import view_explaining
 from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
 from plane_anomalib.models.components.scores import CloudScores
@@ -31,6 +32,10 @@ from plane_anomalib.models.template_residual.template import Learnt, Template, l
 
 _TEMPLATE_POINTS = 120_000
 _POSE_ERROR = 0.004
+_MOST = 0.7
+"""A scan that shows more than this share of the part is not one of one side."""
+_LEAST_OF_A_VIEW = 0.8
+"""Of what one side shows, no more than this may be out of view."""
 _BUFFERS = {
     "center": torch.float64,
     "extent": torch.float64,
@@ -66,6 +71,20 @@ class ResidualParts:
     free: NDArray[np.float32]
     coverage: NDArray[np.float32]
     placement: Placement
+
+
+class Context(NamedTuple):
+    """What a learnt detector may know of a cloud.
+
+    Attributes:
+        channels: (N, C) float32, see `context_channels`.
+        seen: See `CloudScores`.
+        doubt: Likewise.
+    """
+
+    channels: NDArray[np.float32]
+    seen: float
+    doubt: str
 
 
 class TemplateResidualDetector(CloudDetector):
@@ -142,10 +161,11 @@ class TemplateResidualDetector(CloudDetector):
         """
         working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
         with one_blas_thread():
-            deviations, _ = self._measured(working)
+            deviations, _, doubt = self._measured(working)
         scores = deviations.total
         highest = np.sort(scores)[-self.config.object_points :]
-        return CloudScores(working.to_given(scores), float(highest.mean(dtype=np.float64)))
+        score = float(highest.mean(dtype=np.float64))
+        return CloudScores(working.to_given(scores), score, deviations.seen, doubt)
 
     def residuals(self, cloud: FloatArray) -> ResidualParts:
         """The signed residuals behind the scores, for whoever wants to look at them.
@@ -160,7 +180,7 @@ class TemplateResidualDetector(CloudDetector):
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
         working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
-        deviations, placement = self._measured(working)
+        deviations, placement, _ = self._measured(working)
         extent = np.float32(self.extent.item())
         return ResidualParts(
             working.to_given(deviations.measurement.raw[:, 0] * extent),
@@ -169,7 +189,7 @@ class TemplateResidualDetector(CloudDetector):
             placement,
         )
 
-    def context(self, cloud: FloatArray, *, in_place: bool = False) -> NDArray[np.float32]:
+    def context(self, cloud: FloatArray, *, in_place: bool = False) -> Context:
         """What a learnt detector may know of each point besides the residuals' own verdict.
 
         Args:
@@ -177,16 +197,17 @@ class TemplateResidualDetector(CloudDetector):
             in_place: The cloud is known to lie on the templates and is taken as it lies.
 
         Returns:
-            (N, `num_context_channels(S)`) in input order; see `context_channels`.
+            Channels `(N, num_context_channels(S))` in input order, see `context_channels`, and
+            what can be said of the sides that the cloud shows.
 
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
         working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
         with one_blas_thread():
-            deviations, _ = self._measured(working, in_place=in_place)
+            deviations, _, doubt = self._measured(working, in_place=in_place)
             channels = context_channels(deviations)
-        return working.to_given(channels)
+        return Context(working.to_given(channels), deviations.seen, doubt)
 
     def laid(self, cloud: FloatArray) -> FloatArray:
         """Bring a cloud onto the templates.
@@ -214,15 +235,42 @@ class TemplateResidualDetector(CloudDetector):
 
     def _measured(
         self, working: WorkingCloud, *, in_place: bool = False
-    ) -> tuple[Deviations, Placement]:
+    ) -> tuple[Deviations, Placement, str]:
         learnt, _ = self._prepared()
         unit = self._in_unit(working.points)
         placement = self._placed(unit, search=self.config.registration and not in_place)
         points = placement.transform.apply(unit)
         deviations = measure_deviations(
-            learnt, points, int(self.specimens), gaps=self.config.coverage and placement.complete
+            learnt,
+            points,
+            int(self.specimens),
+            gaps=self.config.coverage and self._is_whole(placement),
+            partial=not placement.complete,
         )
-        return deviations, placement
+        return deviations, placement, self._doubt(unit, placement, deviations.seen)
+
+    def _is_whole(self, placement: Placement) -> bool:
+        """Whether what a scan does not show is missing."""
+        sides = self.config.sides
+        return placement.complete if sides == "auto" else sides == "whole"
+
+    def _doubt(self, unit: FloatArray, placement: Placement, seen: float) -> str:
+        """Why the sides that a scan shows do not let it be judged."""
+        if self.config.sides == "auto" or placement.complete or seen > _MOST:
+            return ""
+        surface = self._prepared()[1].surface
+        view = view_explaining(surface, surface.to_unit(placement.transform.apply(unit)))
+        if self.config.sides == "whole" and view.whole_view:
+            return (
+                f"it shows {seen:.0%} of the part, as a scan from one side would: scan all of it, "
+                "or train with --one-sided yes if scans to be judged show one side"
+            )
+        if self.config.sides == "one" and view.missing > _LEAST_OF_A_VIEW:
+            return (
+                f"it shows {seen:.0%} of the part and {1 - view.missing:.0%} of what one side "
+                f"shows, where {1 - _LEAST_OF_A_VIEW:.0%} are needed: scan more of it"
+            )
+        return ""
 
     def _store(
         self,

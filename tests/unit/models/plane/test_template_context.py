@@ -66,8 +66,8 @@ def test_a_rehearsal_knows_the_other_specimens_only(tmp_path: Path) -> None:
     bumped = next(path for path in rehearsals if path.endswith("cup0_template1.pcd"))
     index = data.samples["image_path"].tolist().index(bumped)
     cloud = data.untransformed(index).points.numpy()
-    alone = rehearsals[bumped].detector.context(cloud)[:, 0].max()
-    assert alone > context.channels(cloud, "cup0")[:, 0].max() + 0.5
+    alone = rehearsals[bumped].detector.context(cloud).channels[:, 0].max()
+    assert alone > context.measured(cloud, "cup0").channels[:, 0].max() + 0.5
 
 
 @pytest.mark.slow
@@ -84,7 +84,7 @@ def test_specimens_in_any_pose_are_laid_on_the_others_before_they_are_measured(
     data.setup()
     for rehearsal in TemplateContext().fit(named(data.train_data), Progress()).values():
         assert not bool(rehearsal.detector.posed)
-        measured = rehearsal.detector.context(rehearsal.cloud, in_place=True)
+        measured = rehearsal.detector.context(rehearsal.cloud, in_place=True).channels
         assert np.sinh(np.median(measured[:, 0])) < 3
 
 
@@ -92,10 +92,10 @@ def test_a_single_specimen_is_measured_against_half_of_itself(tmp_path: Path) ->
     data = training_data(tree(tmp_path, templates=1))
     rehearsals = TemplateContext().fit(named(data), Progress())
     cloud = data.untransformed(0).points.numpy()
-    found = rehearsals[data.samples["image_path"][0]].detector.context(cloud)
+    found = rehearsals[data.samples["image_path"][0]].detector.context(cloud).channels
     assert np.sinh(np.median(found[:, 0])) < 3
     bumped, moved = with_bump(cloud)
-    found = rehearsals[data.samples["image_path"][0]].detector.context(bumped)
+    found = rehearsals[data.samples["image_path"][0]].detector.context(bumped).channels
     assert roc_auc_score(moved, found[:, 0]) > 0.85
 
 
@@ -109,7 +109,9 @@ def test_channels_survive_saving(tmp_path: Path) -> None:
     loaded = TemplateContext()
     loaded.load_state_dict(torch.load(file, weights_only=True))
     cloud = lump(np.random.default_rng(1), 500)
-    np.testing.assert_array_equal(loaded.channels(cloud, "vase0"), context.channels(cloud, "vase0"))
+    np.testing.assert_array_equal(
+        loaded.measured(cloud, "vase0").channels, context.measured(cloud, "vase0").channels
+    )
 
 
 @pytest.mark.slow
@@ -125,7 +127,9 @@ def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_pat
         write_points(root / "vase0" / "train" / f"vase0_template{k}.pcd", sphere)
     context.fit(named(training_data(root)), Progress())
     cloud = lump(generator, 500)
-    np.testing.assert_array_equal(context.channels(cloud, ""), context.channels(cloud, "cup0"))
+    np.testing.assert_array_equal(
+        context.measured(cloud, "").channels, context.measured(cloud, "cup0").channels
+    )
 
 
 @pytest.mark.slow
