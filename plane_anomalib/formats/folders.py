@@ -13,9 +13,39 @@ from plane_anomalib.core.errors import DatasetError, PointCloudFileError
 
 logger = logging.getLogger(__name__)
 
-POINT_SUFFIXES = frozenset({".pcd", ".ply", ".xyz", ".txt", ".csv", ".npy", ".npz"})
+TEXT_SUFFIXES = frozenset(
+    {".xyz", ".txt", ".csv", ".asc", ".pts", ".xyzn", ".xyzrgb", ".xyzi", ".neu"}
+)
+POINT_SUFFIXES = TEXT_SUFFIXES | {".pcd", ".ply", ".ptx", ".npy", ".npz"}
 MESH_SUFFIXES = frozenset({".obj", ".stl", ".off", ".ply"})
 SUFFIXES = POINT_SUFFIXES | MESH_SUFFIXES
+
+_CAD = ("is a CAD model, not a scan", "export a mesh of it as .stl or .obj")
+_LASER = ("is a scanner's own file, which is not read", "export the cloud as .ply or .xyz from the "
+          "scanner's program")  # fmt: skip
+_SCENE = ("is a scene, which is not read", "export its mesh as .stl, .obj or .ply")
+_IMAGE = ("is an image, which is not read", "save its heights as .npy or .csv and give --pitch, or "
+          "its points as an (H, W, 3) array in .npy")  # fmt: skip
+OTHER_MODELS = {
+    **dict.fromkeys((".step", ".stp", ".igs", ".iges", ".sat", ".x_t", ".brep"), _CAD),
+    **dict.fromkeys((".sldprt", ".prt", ".ipt", ".catpart", ".dwg", ".dxf"), _CAD),
+}
+"""Suffixes of nominal models that are not read: why, and what to do."""
+OTHER_SCANS = {
+    ".e57": ("is an E57 file, which is not read", "export it as .ply or .pcd, such as with "
+             "CloudCompare"),
+    **dict.fromkeys((".las", ".laz"), ("is a LAS file, which is not read", "export it as .ply, "
+                                       ".pcd or .xyz, such as with CloudCompare or PDAL")),
+    ".bin": ("is a cloud of CloudCompare, or other binary data, which is not read",
+             "save it as .ply"),
+    **dict.fromkeys((".zdf", ".fls", ".fws", ".rcp", ".rcs", ".zfs", ".ptg", ".lsproj"), _LASER),
+    **dict.fromkeys((".sdf", ".al3d", ".plux", ".sur", ".vk4", ".vk6", ".cag", ".mkd"), _LASER),
+    **dict.fromkeys((".3mf", ".glb", ".gltf", ".fbx", ".dae", ".wrl", ".3ds", ".vtk", ".vtp"),
+                    _SCENE),
+    **dict.fromkeys((".tif", ".tiff", ".exr"), _IMAGE),
+    **OTHER_MODELS,
+}  # fmt: skip
+"""Suffixes of scans and models that are not read: why, and what to do."""
 
 NORMAL_NAMES = frozenset({"good", "positive", "normal"})
 TEMPLATE_NAMES = frozenset({"template", "prototype", "temp"})

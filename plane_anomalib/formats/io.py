@@ -17,15 +17,22 @@ import numpy.typing as npt
 
 from plane_anomalib.core.errors import ConfigurationError, PointCloudFileError
 from plane_anomalib.formats.arrays import read_npy, read_npz
-from plane_anomalib.formats.folders import MESH_SUFFIXES, POINT_SUFFIXES, SUFFIXES
+from plane_anomalib.formats.folders import (
+    MESH_SUFFIXES,
+    OTHER_SCANS,
+    POINT_SUFFIXES,
+    SUFFIXES,
+    TEXT_SUFFIXES,
+)
 from plane_anomalib.formats.pcd import read_pcd
 from plane_anomalib.formats.ply import read_ply, read_ply_header
 from plane_anomalib.formats.raw_cloud import (
     Ceiling,
     RawCloud,
+    ReadOptions,
     check_file,
 )
-from plane_anomalib.formats.text import read_text
+from plane_anomalib.formats.text import read_ptx, read_text
 
 __all__ = [
     "MESH_SUFFIXES",
@@ -44,14 +51,13 @@ CloudKind = Literal["auto", "points", "mesh", "vertices"]
 # step of 1e-4, well under the spacing of a million points on a surface (about 1e-3).
 _ROUNDING_TOLERANCE = 0.5e-4
 
-_POINT_READERS: dict[str, Callable[[Path, Ceiling], RawCloud]] = {
-    ".pcd": read_pcd,
-    ".xyz": read_text,
-    ".txt": read_text,
-    ".csv": read_text,
+_TABLE_READERS: dict[str, Callable[[Path, Ceiling, ReadOptions], RawCloud]] = {
+    **dict.fromkeys(TEXT_SUFFIXES, read_text),
+    ".ptx": read_ptx,
     ".npy": read_npy,
     ".npz": read_npz,
 }
+"""What may need to be told which columns it has."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +89,22 @@ def read_points(
     seed: int = 0,
     kind: CloudKind = "auto",
     max_points: int | None = None,
+    options: ReadOptions | None = None,
 ) -> PointCloudData:
-    """Read a point cloud, or sample a mesh.
-
-    Of a mesh, `kind="vertices"` takes the vertices instead, each place once and in the file's
-    order: for meshes whose vertices are what the scanner measured.
+    """Read a point cloud, or sample a mesh; `kind="vertices"` takes a mesh's vertices instead.
 
     A `.ply` is both: with `kind="auto"` it is a mesh when its header has faces, because the
-    vertices of a mesh lie where the modeller needed them and not where a scanner would see the
-    surface. `kind="points"` takes the vertices of any `.ply`, `kind="mesh"` insists on faces.
+    vertices of a mesh lie where the modeller needed them. `kind="points"` takes the vertices of
+    any `.ply`, `kind="mesh"` insists on faces.
 
     Args:
         path: A file with one of `POINT_SUFFIXES` or `MESH_SUFFIXES`, upper or lower case.
         num_samples: Points to sample uniformly on the area of a mesh.
         seed: Seed of that sampling.
         kind: What a file that can be both is taken for.
-        max_points: Refuse more points than that before they are read, and files that would take
-            much more memory than so many points should; None takes any.
+        max_points: Refuse more points, and files that would take much more memory than so many
+            points should, before they are read; None takes any.
+        options: What a file does not say of itself: columns, and the pitch of height maps.
 
     Returns:
         The points without labels; rows with NaN or infinite coordinates are dropped and counted.
@@ -110,11 +115,11 @@ def read_points(
         PointCloudTooLargeError: It has more than `max_points`.
         ConfigurationError: `num_samples` is below 1.
     """
-    path = Path(path)
     if num_samples < 1:
         raise ConfigurationError(f"num_samples is {num_samples}; at least 1 point is needed.")
-    raw = _read_raw(path, num_samples, seed, kind, Ceiling(max_points))
-    return _finish(path, raw, want_labels=False)
+    ceiling, options = Ceiling(max_points), options or ReadOptions()
+    raw = _read_raw(Path(path), num_samples, seed, kind, ceiling, options)
+    return _finish(Path(path), raw, want_labels=False)
 
 
 def read_labelled_points(path: str | Path) -> PointCloudData:
@@ -132,10 +137,12 @@ def read_labelled_points(path: str | Path) -> PointCloudData:
 
     Raises:
         PointCloudFileError: As `read_points`, and if there is no label column or it holds
-            anything but 0 and 1.
+            anything but 0 and 1, or 0 and 255.
     """
     path = Path(path)
-    return _finish(path, _read_raw(path, 0, 0, "points", Ceiling()), want_labels=True)
+    return _finish(
+        path, _read_raw(path, 0, 0, "points", Ceiling(), ReadOptions()), want_labels=True
+    )
 
 
 def check_suffix(path: str | Path, allowed: frozenset[str] = SUFFIXES) -> str:
@@ -151,6 +158,8 @@ def check_suffix(path: str | Path, allowed: frozenset[str] = SUFFIXES) -> str:
     suffix = Path(path).suffix.lower()
     if suffix in allowed:
         return suffix
+    if suffix in OTHER_SCANS:
+        raise PointCloudFileError(path, *OTHER_SCANS[suffix])
     near = difflib.get_close_matches(suffix[:40], sorted(allowed), n=1)
     guess = f"did you mean {near[0]}? " if near else ""
     raise PointCloudFileError(
@@ -162,7 +171,9 @@ def check_suffix(path: str | Path, allowed: frozenset[str] = SUFFIXES) -> str:
     )
 
 
-def _read_raw(path: Path, num_samples: int, seed: int, kind: str, ceiling: Ceiling) -> RawCloud:
+def _read_raw(
+    path: Path, num_samples: int, seed: int, kind: str, ceiling: Ceiling, options: ReadOptions
+) -> RawCloud:
     meshes = MESH_SUFFIXES
     allowed = {"auto": SUFFIXES, "mesh": meshes, "vertices": meshes}
     suffix = path.suffix.lower()
@@ -180,7 +191,9 @@ def _read_raw(path: Path, num_samples: int, seed: int, kind: str, ceiling: Ceili
             if kind == "vertices":
                 return mesh_vertices(path, ceiling)
             return sample_mesh(path, num_samples, seed, ceiling)
-        return _POINT_READERS[suffix](path, ceiling)
+        if suffix == ".pcd":
+            return read_pcd(path, ceiling)
+        return _TABLE_READERS[suffix](path, ceiling, options)
     except OSError as error:
         raise PointCloudFileError(
             path, f"cannot be read: {error}", "check its permissions and the disk"
@@ -235,13 +248,13 @@ def _as_float32(path: Path, coordinates: npt.NDArray[Any]) -> npt.NDArray[np.flo
 
 
 def _as_labels(path: Path, labels: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    positive = labels == 1
+    positive = labels == (255 if np.isin(labels, (0, 255)).all() else 1)
     wrong = ~positive & (labels != 0)
     if wrong.any():
         raise PointCloudFileError(
             path,
             f"has the label {labels[wrong][0]:g} where 0 or 1 is needed "
             f"({int(wrong.sum())} of {len(labels)} rows)",
-            "the columns must be x, y, z, label",
+            "the columns must be x, y, z and label, with 0 for normal and 1 for anomalous points",
         )
     return np.asarray(positive, dtype=np.bool_)

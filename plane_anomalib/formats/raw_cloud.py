@@ -11,7 +11,11 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from plane_anomalib.core.errors import PointCloudFileError, PointCloudTooLargeError
+from plane_anomalib.core.errors import (
+    ConfigurationError,
+    PointCloudFileError,
+    PointCloudTooLargeError,
+)
 from plane_anomalib.core.files import replaced
 
 AXES = ("x", "y", "z")
@@ -54,10 +58,25 @@ class ReadOptions:
         pitch: Of a height map: the distance from column to column, from row to row (by default
             the same), and the unit of its heights (by default 1), all in the unit of the result;
             empty refuses height maps.
+
+    Raises:
+        ConfigurationError: Not three columns, or not one to three distances above 0.
     """
 
     columns: tuple[str, ...] = ()
     pitch: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.columns and len(set(self.columns)) != 3:
+            raise ConfigurationError(
+                f"--columns {','.join(self.columns)}: name three different columns, those of "
+                "x, y and z, such as --columns x,y,z or --columns 2,3,4."
+            )
+        if len(self.pitch) > 3 or not all(0 < step < float("inf") for step in self.pitch):
+            raise ConfigurationError(
+                f"--pitch {','.join(f'{step:g}' for step in self.pitch)}: give one to three "
+                "distances above 0, such as --pitch 0.5 or --pitch 0.5,0.3."
+            )
 
 
 @dataclass(frozen=True)
@@ -156,7 +175,8 @@ def column_indices(
             f"has no {what} {', '.join(missing)}; it has {', '.join(names) or 'none'}",
             "x, y and z are needed",
         )
-    label = next((lowered.index(name) for name in LABEL_NAMES if name in lowered), None)
+    plain = [name.removeprefix("scalar_") for name in lowered]  # as CloudCompare writes fields
+    label = next((plain.index(name) for name in LABEL_NAMES if name in plain), None)
     return (lowered.index("x"), lowered.index("y"), lowered.index("z")), label
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.formats.arrays import write_npy, write_npz
 from plane_anomalib.formats.pcd import write_pcd
 from plane_anomalib.formats.ply import write_ply
-from plane_anomalib.formats.raw_cloud import AXES, Columns
+from plane_anomalib.formats.raw_cloud import AXES, Columns, atomic_writer
 from plane_anomalib.formats.text import write_text
 
 Encoding = Literal["binary", "ascii", "binary_compressed"]
@@ -23,6 +23,7 @@ Encoding = Literal["binary", "ascii", "binary_compressed"]
 _FIELD_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _COLOR_NAMES = ("red", "green", "blue")
 _TEXT = {".csv": ",", ".txt": ",", ".xyz": " "}
+WRITTEN_SUFFIXES = frozenset({".pcd", ".ply", ".npy", ".npz", *_TEXT})
 
 
 def write_points(
@@ -41,7 +42,7 @@ def write_points(
     parent folders are made.
 
     Args:
-        path: The file to write; its suffix, one of `POINT_SUFFIXES`, chooses the format.
+        path: The file to write; its suffix, one of `WRITTEN_SUFFIXES`, chooses the format.
         points: Shape (N, 3), N >= 1. float32 stays float32, everything else is written as float64.
         labels: Shape (N,), bool or 0/1, written as the column `label`.
         fields: Further columns by name, shape (N,) each, such as anomaly scores. Text files get a
@@ -82,9 +83,9 @@ def _write(
             raise ConfigurationError(f"delimiter {delimiter!r} is none of comma, ;, space, tab.")
         write_text(path, columns, delimiter=delimiter or _TEXT[suffix], header=header)
     elif suffix == ".npy":
-        write_npy(path, columns)
+        _write_npy(path, columns)
     else:
-        write_npz(path, columns)
+        _write_npz(path, columns)
 
 
 def _columns(
@@ -95,10 +96,10 @@ def _columns(
     colors: npt.ArrayLike | None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Check the arguments and lay them out as named columns of storable types."""
-    known = {".pcd", ".ply", ".npy", ".npz", *_TEXT}
-    if suffix not in known:
+    if suffix not in WRITTEN_SUFFIXES:
         raise ConfigurationError(
-            f"Points cannot be written as {suffix!r}: use one of {', '.join(sorted(known))}."
+            f"Points cannot be written as {suffix!r}: use one of "
+            f"{', '.join(sorted(WRITTEN_SUFFIXES))}."
         )
     array = np.asarray(points)
     if array.ndim != 2 or array.shape[1] != 3 or len(array) == 0 or array.dtype.kind not in "fiu":
@@ -160,3 +161,20 @@ def _storable(name: str, values: npt.NDArray[Any], count: int) -> npt.NDArray[An
         return values
     small = np.all(np.abs(values.astype(np.float64)) < 2**31)
     return values.astype(np.int32 if small else np.float64)
+
+
+def _write_npy(path: Path, columns: Columns) -> None:
+    """Write the columns as one (N, C) array."""
+    with atomic_writer(path) as handle:
+        np.save(handle, np.stack(list(columns.values()), axis=1), allow_pickle=False)
+
+
+def _write_npz(path: Path, columns: Columns) -> None:
+    """Write `points` (N, 3) and every further column as an array of its own name."""
+    points = np.stack([columns[axis] for axis in "xyz"], axis=1)
+    rest = {name: array for name, array in columns.items() if name not in "xyz"}
+    # Not numpy.savez: there a field called "file" would collide with an argument.
+    with atomic_writer(path) as handle, zipfile.ZipFile(handle, "w") as archive:
+        for name, array in {"points": points, **rest}.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)

@@ -18,8 +18,8 @@ import pytest
 import trimesh
 
 from plane_anomalib.core.errors import PointCloudFileError, PointCloudTooLargeError
-from plane_anomalib.formats.io import POINT_SUFFIXES, read_points
-from plane_anomalib.formats.writer import write_points
+from plane_anomalib.formats.io import read_points
+from plane_anomalib.formats.writer import WRITTEN_SUFFIXES, write_points
 
 HUGE = 10**12
 
@@ -35,7 +35,7 @@ def little_memory(most: int = 30_000_000) -> Iterator[None]:
     assert peak < most, f"{peak:,} bytes were taken"
 
 
-FORMS = [(suffix, "binary") for suffix in sorted(POINT_SUFFIXES)]
+FORMS = [(suffix, "binary") for suffix in sorted(WRITTEN_SUFFIXES)]
 FORMS += [(".pcd", "ascii"), (".pcd", "binary_compressed"), (".ply", "ascii")]
 
 

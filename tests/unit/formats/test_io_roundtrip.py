@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from plane_anomalib.core.errors import ConfigurationError, PointCloudFileError
-from plane_anomalib.formats.io import POINT_SUFFIXES, read_labelled_points, read_points
-from plane_anomalib.formats.writer import write_points
+from plane_anomalib.formats.io import read_labelled_points, read_points
+from plane_anomalib.formats.writer import WRITTEN_SUFFIXES, write_points
 
 FORMATS = [
     (".pcd", {"encoding": "binary"}),
@@ -75,7 +75,7 @@ def test_non_finite_rows_are_dropped_counted_and_keep_labels_aligned(suffix, opt
     np.testing.assert_array_equal(cloud.labels, labels[keep])
 
 
-@pytest.mark.parametrize("suffix", sorted(POINT_SUFFIXES - {".npy"}))
+@pytest.mark.parametrize("suffix", sorted(WRITTEN_SUFFIXES - {".npy"}))
 def test_fields_are_written_beside_the_points_and_do_not_disturb_them(suffix, tmp_path):
     generator = np.random.default_rng()
     points = generator.normal(size=(50, 3)).astype(np.float32)

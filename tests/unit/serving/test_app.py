@@ -19,8 +19,7 @@ from fastapi.testclient import TestClient
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.version import __version__
-from plane_anomalib.formats.io import POINT_SUFFIXES
-from plane_anomalib.formats.writer import write_points
+from plane_anomalib.formats.writer import WRITTEN_SUFFIXES, write_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.serving.app import create_app
 from plane_anomalib.serving.work_queue import ServerLimits
@@ -31,7 +30,7 @@ def post(client: TestClient, name: str, content: bytes, **query: str | bool):  #
     return client.post("/inspect", files={"file": (name, content)}, params=query)
 
 
-@pytest.mark.parametrize("suffix", sorted(POINT_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(WRITTEN_SUFFIXES))
 def test_every_kind_of_cloud_gets_the_answer_of_the_detector(
     client: TestClient, detector: Detector, ball: np.ndarray, tmp_path: Path, suffix: str
 ) -> None:
