@@ -72,6 +72,22 @@ def add_choices(parser: ArgumentParser) -> None:
         default="auto",
         help="whether all scans lie the same way, as in a fixture",
     )
+    parser.add_argument(
+        "--units",
+        metavar="UNIT",
+        help="unit of length of the scans, such as mm; files that declare another are converted",
+    )
+    parser.add_argument(
+        "--remove-table",
+        choices=_ANSWERS,
+        default="auto",
+        help="whether to take out the plane that parts stand on; auto does where that is sure",
+    )
+    parser.add_argument(
+        "--anyway",
+        action="store_true",
+        help="make a detector that calls many good scans anomalous, too, and use odd scans",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
 
 
@@ -151,8 +167,6 @@ def _learn(
     resume: bool,
     check: Sequence[Path],
 ) -> DetectorCard | None:
-    from plane_anomalib.inspection.inputs import find_clouds
-    from plane_anomalib.inspection.scans import read_good_scans
     from plane_anomalib.inspection.training import (
         TrainingStoppedError,
         make_detector,
@@ -161,12 +175,9 @@ def _learn(
     from plane_anomalib.inspection.training_plan import decide
 
     _check_unfinished(unfinished_folder(out), resume or overwrite)
-    sources = find_clouds(good)
-    with stage_progress() as progress:
-        progress.start("Reading good scans", len(sources))
-        look = read_good_scans(sources, lambda done, total: progress.advance())
+    look = _read(good, options)
     _say_look(look)
-    plan = decide(look.scans, options, _readable(check))
+    plan = decide(look.scans, options, _readable(check), look.decided)
     say(*plan.choices)
     try:
         with stage_progress() as progress:
@@ -180,6 +191,22 @@ def _learn(
     say(*card.choices[len(plan.choices) :])
     _say_card(card, out)
     return card
+
+
+def _read(good: Sequence[str], options: TrainOptions) -> ScansRead:
+    from plane_anomalib.inspection.inputs import find_clouds
+    from plane_anomalib.inspection.scans import read_good_scans
+
+    sources = find_clouds(good)
+    with stage_progress() as progress:
+        progress.start("Reading good scans", len(sources))
+        return read_good_scans(
+            sources,
+            lambda done, total: progress.advance(),
+            units=options.units,
+            remove_table=options.remove_table,
+            anyway=options.anyway,
+        )
 
 
 def _check_unfinished(unfinished: Path, allowed: bool) -> None:
@@ -245,6 +272,9 @@ def _wishes(arguments: Namespace) -> TrainOptions:
         one_sided=_ANSWERS[arguments.one_sided],
         common_pose=_ANSWERS[arguments.common_pose],
         seed=arguments.seed,
+        units=arguments.units,
+        remove_table=_ANSWERS[arguments.remove_table],
+        anyway=arguments.anyway,
     )
 
 
@@ -263,12 +293,13 @@ def _setting(text: str) -> tuple[str, Any]:
 def _options(arguments: Namespace) -> list[str]:
     """The choices that were typed, as they have to be typed again."""
     options = []
-    for name in ("model", "name"):
+    for name in ("model", "name", "units"):
         if getattr(arguments, name) is not None:
             options += [f"--{name}", getattr(arguments, name)]
     for text in arguments.set:
         options += ["--set", text]
-    for name in ("one_sided", "common_pose"):
+    for name in ("one_sided", "common_pose", "remove_table"):
         if getattr(arguments, name) != "auto":
             options += [f"--{name.replace('_', '-')}", getattr(arguments, name)]
+    options += ["--anyway"] if arguments.anyway else []
     return options + (["--seed", str(arguments.seed)] if arguments.seed else [])

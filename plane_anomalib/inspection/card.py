@@ -19,7 +19,7 @@ from plane_anomalib.inspection.result import Threshold
 CARD_FILE = "detector.json"
 MODEL_FILE = "model.ckpt"
 GOOD_FOLDER = "good"
-CARD_VERSION = 1
+CARD_VERSION = 2
 _OURS = {MODEL_FILE, CARD_FILE, GOOD_FOLDER}
 
 
@@ -55,7 +55,8 @@ class DetectorCard:
         arguments: Of the model, as it was made.
         category: What the part is called.
         scans: The good scans it was fitted on.
-        units: Unit of length the scans seem to be in, in words; "" where it cannot be told.
+        units: Unit of length of the scans, a key of `core.units.MILLIMETRES`; "" where nobody
+            states one.
         common_pose: Whether all scans, good ones and those that are judged, lie the same way.
         one_sided: Whether scans that are judged show one side of parts whose good scans are whole.
         threshold: Of objects.
@@ -69,6 +70,10 @@ class DetectorCard:
         config_hash: SHA-256 of model, arguments and seed.
         data_hash: SHA-256 over the scans' bytes.
         weights_hash: SHA-256 over the model's state.
+        usual_point_score: What 99 of 100 points of good scans that the model has not seen stay
+            below; `None` where no point was scored.
+        without_table: Whether the plane that parts stand on was taken out of the good scans, and is
+            taken out of scans that are judged.
     """
 
     model: str
@@ -89,6 +94,8 @@ class DetectorCard:
     config_hash: str
     data_hash: str | None
     weights_hash: str
+    usual_point_score: float | None = None
+    without_table: bool = False
     card_version: int = field(default=CARD_VERSION)
 
     def write(self, folder: Path) -> Path:

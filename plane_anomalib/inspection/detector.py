@@ -28,6 +28,7 @@ from plane_anomalib.inspection.card import (
 from plane_anomalib.inspection.comparison import GoodScans
 from plane_anomalib.inspection.regions import anomalous_regions, with_heights
 from plane_anomalib.inspection.result import Array, Inspection, Threshold
+from plane_anomalib.inspection.supporting_plane import LEAST_LEFT, on_table
 from plane_anomalib.metrics.thresholds import ScoreThreshold
 from plane_anomalib.models.components.checkpoints import (
     CheckpointError,
@@ -104,9 +105,16 @@ class Detector:
             ConfigurationError: No `(N, 3)` finite points, or a category the model does not know.
         """
         cloud = _as_cloud(points)
-        with self._lock, torch.no_grad():
-            scores = self._method(cloud, self._category(category))
-        result = self._inspection(cloud, scores)
+        table = self._table(cloud)
+        part = cloud if table is None else cloud[~table]
+        if len(part) < LEAST_LEFT * len(cloud):
+            result = self._only_a_table(cloud)
+        else:
+            with self._lock, torch.no_grad():
+                scores = self._method(part, self._category(category))
+            result = self._inspection(part, scores)
+            if table is not None:
+                result = _with_table(result, table)
         if compare:
             result = self.compare(cloud, result)
         if not isinstance(points, Tensor):
@@ -127,12 +135,16 @@ class Detector:
             compare with and the cloud fits them. Takes about a second.
         """
         cloud = _as_cloud(points)
+        table = self._table(cloud)
+        part = np.ones(len(cloud), np.bool_) if table is None else ~table
+        if inspection.reason or not part.any():
+            return inspection
         with self._lock:
-            nearest = self.good_scans.nearest(cloud)
+            nearest = self.good_scans.nearest(cloud[part])
         if nearest is None:
             return inspection
         regions = with_heights(
-            inspection.regions, inspection.region_of_point, nearest.heights, nearest.usual
+            inspection.regions, inspection.region_of_point[part], nearest.heights, nearest.usual
         )
         return dataclasses.replace(inspection, regions=regions, nearest_good=nearest.name)
 
@@ -154,6 +166,24 @@ class Detector:
         score = float(np.float32(scores.pred_score))
         return Inspection(score, values, self.threshold, limit, regions, region_of_point)
 
+    def _table(self, cloud: FloatArray) -> NDArray[np.bool_] | None:
+        """Which points lie on the table, `(N,)`; `None` where none is to be taken out."""
+        if self.card is None or not self.card.without_table:
+            return None
+        plane = on_table(cloud, max(scan.extent for scan in self.card.scans))
+        return None if plane is None else plane.own
+
+    def _only_a_table(self, cloud: FloatArray) -> Inspection[NDArray[np.float32]]:
+        return Inspection(
+            0.0,
+            np.zeros(len(cloud), np.float32),
+            self.threshold,
+            self.point_threshold,
+            (),
+            np.full(len(cloud), -1, np.int32),
+            reason="The scan shows the table only: put the part into view and scan again.",
+        )
+
     def _category(self, category: str | None) -> str:
         known = self.categories
         if category is None:
@@ -162,6 +192,22 @@ class Detector:
             meant = what_was_meant(category, known, "it knows")
             raise ConfigurationError(f"The detector was not trained on {category!r}: {meant}")
         return category
+
+
+def _with_table(
+    result: Inspection[NDArray[np.float32]], table: NDArray[np.bool_]
+) -> Inspection[NDArray[np.float32]]:
+    """What was said of a part, for all points of its scan; those of the table score least."""
+    scores = np.full(len(table), result.point_scores.min(), np.float32)
+    region_of_point = np.full(len(table), -1, np.int32)
+    scores[~table], region_of_point[~table] = result.point_scores, result.region_of_point
+    note = f"{int(table.sum())} points of the table that the part stands on were left out."
+    return dataclasses.replace(
+        result,
+        point_scores=scores,
+        region_of_point=region_of_point,
+        notes=(*result.notes, note),
+    )
 
 
 def load(

@@ -9,12 +9,14 @@ tell them from what is hidden.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from plane_anomalib.core.errors import PlaneAnomalibError
 from plane_anomalib.core.progress import Progress
 from plane_anomalib.data.clouds import CloudTable
 from plane_anomalib.data.validation import draw_variant, variant_generator
@@ -24,12 +26,22 @@ from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.inspection.scans import GoodScan
 from plane_anomalib.inspection.training_plan import TrainingPlan
 from plane_anomalib.metrics.collection import ScoreCollection
-from plane_anomalib.models.components.method import Method
+from plane_anomalib.metrics.thresholds import (
+    POINT_QUANTILE,
+    ScoreThreshold,
+    object_threshold,
+    point_threshold,
+)
+from plane_anomalib.models.components.method import Method, TrainedMethod
 
 MOST_FOLDS = 5
 _MOST_SCANS = 20
 """Scans that are scored; each takes seconds."""
 _LEAST_PER_LABEL = 16
+_NAMED = 3
+MOST_FALSE_ALARMS = 0.3
+"""Share of held-out good draws from which on a detector is of no use; on sets of real and of made
+parts it is at most 0.06."""
 
 Variant = tuple[FloatArray, NDArray[np.bool_]]
 
@@ -173,13 +185,159 @@ def labelled_scores(method: Method, clouds: CloudTable, progress: Progress) -> S
     return collection
 
 
-def how_well(collection: ScoreCollection, threshold: float) -> str:
-    """What a threshold says of the clouds it was found on, in words."""
-    clouds = collection.clouds
-    called = [cloud.score is not None and cloud.score >= threshold for cloud in clouds]
-    defects = [said for said, cloud in zip(called, clouds, strict=True) if cloud.label]
-    good = [said for said, cloud in zip(called, clouds, strict=True) if not cloud.label]
-    return (
-        f"With its threshold it finds {sum(defects)} of {len(defects)} synthetic defects in "
-        f"held-out scans and calls {sum(good)} of {len(good)} good ones anomalous."
+@dataclass(frozen=True)
+class HowWell:
+    """What a threshold says of the clouds it was found on.
+
+    Attributes:
+        found: How many clouds with synthetic defects are called anomalous.
+        defects: Of how many.
+        good: Of each good scan, by name, how many of its draws are called anomalous, and of how
+            many.
+    """
+
+    found: int
+    defects: int
+    good: Mapping[str, tuple[int, int]]
+
+    @property
+    def good_called(self) -> int:
+        """How many draws of good scans are called anomalous."""
+        return sum(called for called, _ in self.good.values())
+
+    @property
+    def good_total(self) -> int:
+        """How many draws of good scans there are."""
+        return sum(total for _, total in self.good.values())
+
+    @property
+    def false_alarms(self) -> float:
+        """Their share."""
+        return self.good_called / max(1, self.good_total)
+
+    @property
+    def by_scan(self) -> str:
+        """The good scans that are called anomalous most, in words."""
+        worst = sorted(self.good.items(), key=lambda item: -item[1][0] / item[1][1])
+        named = [
+            f"{Path(name).name} in {called} of {total} draws" if total > 1 else Path(name).name
+            for name, (called, total) in worst
+            if called
+        ]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        return ", ".join(named[:_NAMED]) + more
+
+    @property
+    def in_words(self) -> str:
+        """A sentence."""
+        draws = "draws of " if self.good_total > len(self.good) else ""
+        which = f": {self.by_scan}" if self.good_called else ""
+        return (
+            f"With its threshold it finds {self.found} of {self.defects} synthetic defects in "
+            f"held-out scans and calls {self.good_called} of {self.good_total} {draws}good ones "
+            f"anomalous{which}."
+        )
+
+
+def how_well(collection: ScoreCollection, threshold: float) -> HowWell:
+    """What a threshold says of the clouds it was found on."""
+    found = defects = 0
+    good: dict[str, tuple[int, int]] = {}
+    for cloud in collection.clouds:
+        called = cloud.score is not None and cloud.score >= threshold
+        if cloud.label:
+            found, defects = found + called, defects + 1
+        else:
+            before = good.get(cloud.path, (0, 0))
+            good[cloud.path] = (before[0] + called, before[1] + 1)
+    return HowWell(found, defects, good)
+
+
+def usual_point_score(collection: ScoreCollection) -> float | None:
+    """What 99 of 100 points of good clouds stay below; `None` where there are none."""
+    good = [cloud for cloud in collection.clouds if cloud.label is False and cloud.point_truth]
+    scores = np.concatenate([np.empty(0, np.float32), *map(collection.normal, good)])
+    return float(np.quantile(scores, POINT_QUANTILE)) if len(scores) else None
+
+
+class PoorDetectorError(PlaneAnomalibError):
+    """A detector calls so many good scans anomalous that it was not made.
+
+    Args:
+        well: What it says of scans that it has not seen.
+        trained: Whether it was trained, so that its last checkpoint is there.
+    """
+
+    def __init__(self, well: HowWell, *, trained: bool) -> None:
+        flag = "--resume --anyway" if trained else "--anyway"
+        super().__init__(
+            f"No detector was made: its threshold would call {well.good_called} of "
+            f"{well.good_total} good scans that it has not seen anomalous ({well.by_scan}). Are "
+            "all of one part, of the same side, and without a table or other things around them "
+            "(--remove-table yes)? Do they lie as was assumed (--common-pose no if not)? "
+            f"{flag} makes it all the same."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class LearntMethod:
+    """A method that was fitted or trained, and its thresholds.
+
+    Attributes:
+        method: The method.
+        threshold: Of objects; `None` where none was found.
+        point_threshold: Of points, likewise.
+        origin: In words, what the thresholds were found on.
+        well: What the threshold says of what it was found on.
+        usual: See `DetectorCard.usual_point_score`.
+        notes: What else is worth saying, a sentence each.
+    """
+
+    method: Method
+    threshold: ScoreThreshold | None
+    point_threshold: ScoreThreshold | None
+    origin: str
+    well: HowWell | None = None
+    usual: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def with_thresholds(
+    method: Method, collection: ScoreCollection, origin: str, *, near_normal: bool = False
+) -> LearntMethod:
+    """A method with the thresholds that scores of clouds give, and what they say of these.
+
+    Args:
+        method: Fitted or trained.
+        collection: Scores of clouds that it has not seen.
+        origin: In words, what they are of.
+        near_normal: See `metrics.thresholds.object_threshold`.
+    """
+    objects = object_threshold(collection, near_normal=near_normal)
+    well = None
+    if objects is not None and np.isfinite(objects.value):
+        well = how_well(collection, float(np.float32(objects.value)))
+    points, usual = point_threshold(collection), usual_point_score(collection)
+    return LearntMethod(method, objects, points, origin, well, usual)
+
+
+def check_good_enough(well: HowWell, notes: list[str], plan: TrainingPlan) -> None:
+    """Say how well a detector does; refuse one that calls many good scans anomalous.
+
+    Args:
+        well: What it says of scans that it has not seen.
+        notes: Gets a sentence, and one more where it is made all the same.
+        plan: Says whether it is.
+
+    Raises:
+        PoorDetectorError: It is not.
+    """
+    notes.append(well.in_words)
+    if well.false_alarms <= MOST_FALSE_ALARMS:
+        return
+    if not plan.anyway:
+        raise PoorDetectorError(well, trained=isinstance(plan.make(), TrainedMethod))
+    notes.append(
+        "It was made all the same (--anyway): it calls more good scans anomalous than a detector "
+        "should, so expect false alarms."
     )

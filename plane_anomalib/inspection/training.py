@@ -41,10 +41,15 @@ from plane_anomalib.inspection.detector import Detector, load
 from plane_anomalib.inspection.inputs import CloudFile, Clouds, as_clouds
 from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.inspection.scans import GoodScan, read_good_scans
-from plane_anomalib.inspection.thresholds import held_out_scores, how_well, labelled_scores
+from plane_anomalib.inspection.thresholds import (
+    LearntMethod,
+    check_good_enough,
+    held_out_scores,
+    labelled_scores,
+    with_thresholds,
+)
 from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
-from plane_anomalib.metrics.collection import ScoreCollection
-from plane_anomalib.metrics.thresholds import ScoreThreshold, object_threshold, point_threshold
+from plane_anomalib.metrics.thresholds import ScoreThreshold
 from plane_anomalib.models.components.checkpoints import open_checkpoint, save_checkpoint
 from plane_anomalib.models.components.method import Method, TrainedMethod, TrainingRun
 from plane_anomalib.web.shown_cloud import even_subset, seed_of
@@ -80,25 +85,6 @@ class TrainingStoppedError(PlaneAnomalibError):
         )
 
 
-@dataclass(frozen=True, eq=False)
-class LearntMethod:
-    """A method that was fitted or trained, and its thresholds.
-
-    Attributes:
-        method: The method.
-        threshold: Of objects; `None` where none was found.
-        point_threshold: Of points, likewise.
-        origin: In words, what the thresholds were found on.
-        notes: What else is worth saying, a sentence each.
-    """
-
-    method: Method
-    threshold: ScoreThreshold | None
-    point_threshold: ScoreThreshold | None
-    origin: str
-    notes: list[str] = field(default_factory=list)
-
-
 def train(
     scans: Clouds,
     out: str | Path | None = None,
@@ -124,7 +110,8 @@ def train(
     Examples:
         >>> flat = [np.random.default_rng(i).uniform(-9, 9, (300, 2)) for i in range(3)]
         >>> plates = [np.column_stack([xy, np.cos(xy / 4).sum(1)]) for xy in flat]
-        >>> quick = plane_anomalib.TrainOptions(model="BTF", settings={"descriptor": "raw"})
+        >>> raw = {"descriptor": "raw"}
+        >>> quick = plane_anomalib.TrainOptions(model="BTF", settings=raw, anyway=True)
         >>> plane_anomalib.train(plates, options=quick).categories
         ('part',)
     """
@@ -143,12 +130,17 @@ def _planned(
     clouds: Sequence[CloudFile], options: TrainOptions
 ) -> tuple[TrainingPlan, list[GoodScan]]:
     options.component()  # before any scan is read
-    read = read_good_scans(clouds)
-    for sentence in [*read.failed, *read.warnings]:
+    read = read_good_scans(
+        clouds,
+        units=options.units,
+        remove_table=options.remove_table,
+        anyway=options.anyway,
+    )
+    for sentence in [*read.failed, *read.warnings, *read.decided]:
         logger.warning("%s", sentence)
     if options.name is None and all(cloud.points is not None for cloud in clouds):
         options = replace(options, name="part")
-    return decide(read.scans, options), read.scans
+    return decide(read.scans, options, decided=read.decided), read.scans
 
 
 def unfinished_folder(out: Path) -> Path:
@@ -182,19 +174,19 @@ def make_detector(
         DetectorError: Something else lies at `out`, or there is nothing to go on with.
         TrainingStoppedError: Ctrl-C was pressed in a training.
         ConfigurationError: The model cannot be fitted on these scans.
+        PoorDetectorError: It calls many good scans anomalous.
     """
     check_out(out, overwrite=overwrite)
-    unfinished = unfinished_folder(out)
     started, created = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
-    learnt = learn(plan, scans, unfinished, progress or Progress(), resume=resume)
+    learnt = learn(plan, scans, unfinished_folder(out), progress, resume=resume)
     with replaced_folder(out) as folder:
         file = folder / MODEL_FILE
         save_checkpoint(file, learnt.method, learnt.threshold, learnt.point_threshold)
         _keep_good(scans, folder / GOOD_FOLDER)
-        card = _card(plan, scans, learnt, folder)
-        card = replace(card, created=created, seconds=round(time.perf_counter() - started, 3))
+        seconds = round(time.perf_counter() - started, 3)
+        card = replace(_card(plan, scans, learnt, folder), created=created, seconds=seconds)
         card.write(folder)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(unfinished_folder(out), ignore_errors=True)
     return card
 
 
@@ -202,7 +194,7 @@ def learn(
     plan: TrainingPlan,
     scans: Sequence[GoodScan],
     unfinished: Path,
-    progress: Progress,
+    progress: Progress | None = None,
     *,
     resume: bool = False,
 ) -> LearntMethod:
@@ -219,8 +211,9 @@ def learn(
         DetectorError: There is nothing to go on with, or it is of another plan.
         TrainingStoppedError: Ctrl-C was pressed in a training.
         ConfigurationError: The model cannot be fitted on these scans.
+        PoorDetectorError: It calls many good scans anomalous.
     """
-    method = plan.make()
+    method, progress = plan.make(), progress or Progress()
     if isinstance(method, TrainedMethod):
         if resume:
             _check_resumable(plan, unfinished)
@@ -234,6 +227,8 @@ def learn(
         learnt = _fit(method, plan, scans, progress)
     if len(scans) == 1:
         learnt.notes.insert(0, _OPTIMISTIC)
+    if learnt.well is not None:
+        check_good_enough(learnt.well, learnt.notes, plan)
     return learnt
 
 
@@ -248,10 +243,8 @@ def _fit(
             f"{plan.model} with these arguments scores a cloud by comparing it with a whole test "
             "set, which one cloud is not: leave out --set preset=... or --set fusion=..."
         )
-    learnt = _with_thresholds(method, collection, origin, near_normal=True)
+    learnt = with_thresholds(method, collection, origin, near_normal=True)
     progress.advance()
-    if learnt.threshold is not None:
-        learnt.notes.append(how_well(collection, float(np.float32(learnt.threshold.value))))
     return learnt
 
 
@@ -291,7 +284,7 @@ def _train(
     if len(scans) == 1:
         where = "the only scan, on which it was trained as well"
     origin = f"{good} draws and {len(validation) - good} synthetic defects of {where}"
-    learnt = _with_thresholds(method.cpu(), collection, origin)
+    learnt = with_thresholds(method.cpu(), collection, origin)
     learnt.notes.extend([_WHOLE] if plan.one_sided else [])
     return learnt
 
@@ -307,16 +300,9 @@ class _ScanReader(CloudReader):
         return points, np.zeros(len(points), np.bool_) if self.point_truth else None
 
 
-def _with_thresholds(
-    method: Method, collection: ScoreCollection, origin: str, *, near_normal: bool = False
-) -> LearntMethod:
-    objects = object_threshold(collection, near_normal=near_normal)
-    return LearntMethod(method, objects, point_threshold(collection), origin)
-
-
 def _signature(plan: TrainingPlan) -> Any:
     plain = to_plain(plan)
-    return {key: value for key, value in plain.items() if key not in ("choices", "units")}
+    return {key: value for key, value in plain.items() if key not in ("choices", "anyway")}
 
 
 def _keep_plan(plan: TrainingPlan, unfinished: Path) -> None:
@@ -367,6 +353,8 @@ def _card(
         config_hash=config_hash(component, Component("good scans"), plan.seed),
         data_hash=plan.data_hash,
         weights_hash=weights_hash(opened.state),
+        usual_point_score=learnt.usual,
+        without_table=plan.without_table,
     )
 
 

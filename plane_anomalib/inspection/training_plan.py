@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS, PARTS
+from plane_anomalib.core.units import in_words, unit_named
 
 if TYPE_CHECKING:
     from plane_anomalib.geometry.points import FloatArray
@@ -30,9 +31,14 @@ class TrainOptions:
         one_sided: Whether scans to be judged show one side of parts whose good scans are whole.
         common_pose: Whether all scans lie the same way.
         seed: Of everything drawn.
+        units: Unit of length of the scans; files that declare another are converted.
+        remove_table: Whether to take out the plane that parts stand on; `None` takes it out where
+            it is sure to be one.
+        anyway: Make a detector that calls many good scans anomalous, too, and use scans that are
+            not alike.
 
     Raises:
-        ConfigurationError: A name is empty, or the seed is negative.
+        ConfigurationError: A name is empty, the seed is negative, or there is no such unit.
 
     Examples:
         >>> options = plane_anomalib.TrainOptions(model="plane", settings={"max_steps": 5})
@@ -46,12 +52,17 @@ class TrainOptions:
     one_sided: bool | None = None
     common_pose: bool | None = None
     seed: int = 0
+    units: str | None = None
+    remove_table: bool | None = None
+    anyway: bool = False
 
     def __post_init__(self) -> None:
         if self.name is not None and not self.name.strip():
             raise ConfigurationError("--name is empty: say what the part is called, or leave it.")
         if self.seed < 0:
             raise ConfigurationError(f"--seed must be 0 or more, not {self.seed}.")
+        if self.units is not None:
+            object.__setattr__(self, "units", unit_named(self.units))
 
     def component(self) -> tuple[str, dict[str, Any]]:
         """The registered name of the model and all of its arguments.
@@ -88,6 +99,8 @@ class TrainingPlan:
     seed: int
     data_hash: str
     choices: list[str]
+    without_table: bool = False
+    anyway: bool = False
 
     def make(self) -> Method:
         """Make the method, not fitted or trained.
@@ -104,7 +117,10 @@ class TrainingPlan:
 
 
 def decide(
-    scans: Sequence[GoodScan], options: TrainOptions, judged: Sequence[FloatArray] = ()
+    scans: Sequence[GoodScan],
+    options: TrainOptions,
+    judged: Sequence[FloatArray] = (),
+    decided: Sequence[str] = (),
 ) -> TrainingPlan:
     """Decide what the user has not.
 
@@ -112,37 +128,38 @@ def decide(
         scans: Good scans.
         options: What the user has decided.
         judged: Clouds that will be judged, where they are at hand.
+        decided: What was decided when the scans were read, a sentence each.
 
     Returns:
         The plan, with a sentence for each choice.
-
-    Raises:
-        ConfigurationError: There is no such model or argument.
     """
     model, arguments = options.component()
-    choices: list[str] = []
-    if options.model is None:
-        choices.append(f"Model {model}: it needs no training and learns from few scans.")
-    else:
-        choices.append(f"Model {model}: as asked for.")
-    category = _category(scans, options.name, choices)
-    units = _units(scans, choices)
+    choices = list(decided)
+    why = "as asked for." if options.model else "it needs no training and learns from few scans."
+    choices.append(f"Model {model}: {why}")
+    called, units = _category(scans, options.name, choices), _units(scans, options, choices)
     one_sided = _one_sided(scans, options, judged, choices)
     if "sides" in arguments and "sides" not in options.settings:
         arguments["sides"] = "one" if one_sided else "whole"
     common_pose = _common_pose(scans, options, judged, one_sided, choices)
-    digests = "\n".join(sorted(scan.digest for scan in scans))
     return TrainingPlan(
         model,
         arguments,
-        category,
+        called,
         units,
         common_pose,
         one_sided,
         options.seed,
-        hashlib.sha256(digests.encode()).hexdigest(),
+        _hash_of(scans),
         choices,
+        any(scan.without_table for scan in scans),
+        options.anyway,
     )
+
+
+def _hash_of(scans: Sequence[GoodScan]) -> str:
+    digests = "\n".join(sorted(scan.digest for scan in scans))
+    return hashlib.sha256(digests.encode()).hexdigest()
 
 
 def _category(scans: Sequence[GoodScan], name: str | None, choices: list[str]) -> str:
@@ -157,22 +174,16 @@ def _category(scans: Sequence[GoodScan], name: str | None, choices: list[str]) -
     return called
 
 
-def _units(scans: Sequence[GoodScan], choices: list[str]) -> str:
-    from plane_anomalib.inspection.scans import unit_of
-
-    extents = sorted(scan.card.extent for scan in scans)
-    extent = extents[len(extents) // 2]
-    units = unit_of(extent)
-    if units:
+def _units(scans: Sequence[GoodScan], options: TrainOptions, choices: list[str]) -> str:
+    units = scans[0].units
+    if not units:
         choices.append(
-            f"Unit of length: the part is about {extent:.3g} across, so probably {units}; "
-            "numbers are never changed."
+            "Unit of length: nobody states it, so lengths are given in the scans' own units "
+            "(--units mm states it)."
         )
     else:
-        choices.append(
-            f"Unit of length: cannot be told from a part that is {extent:.3g} across; numbers are "
-            "given as the scans have them."
-        )
+        who = "as the files say" if options.units is None else "as asked for"
+        choices.append(f"Unit of length: {in_words(units)}, {who}.")
     return units
 
 

@@ -33,7 +33,7 @@ def plate(seed: int, *, bent: bool = False) -> np.ndarray:
 def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the examples speak of."""
     folder = tmp_path_factory.mktemp("examples")
-    options = TrainOptions(model="BTF", settings={"descriptor": "raw"})
+    options = TrainOptions(model="BTF", settings={"descriptor": "raw"}, anyway=True)
     plates = [plate(seed) for seed in range(3)]
     detector = plane_anomalib.train(plates, folder / "run", options)
     cloud = plate(9, bent=True)

@@ -24,7 +24,7 @@ def scan(number: int, num: int = 1_200) -> GoodScan:
 
 
 SCANS = [scan(number) for number in range(3)]
-QUICK = TrainOptions(model="BTF", settings={"descriptor": "raw"})
+QUICK = TrainOptions(model="BTF", settings={"descriptor": "raw"}, anyway=True)
 
 
 @pytest.fixture

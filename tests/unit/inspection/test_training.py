@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from plane_anomalib.inspection import training
 from plane_anomalib.inspection.card import DetectorCard, DetectorError
 from plane_anomalib.inspection.detector import load
 from plane_anomalib.inspection.scans import GoodScan
+from plane_anomalib.inspection.thresholds import PoorDetectorError
 from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
 from tests.unit.inspection.test_thresholds import QUICK, SCANS
 
@@ -41,7 +43,9 @@ def test_the_folder_loads_and_says_how_it_was_made(run: Path, plan: TrainingPlan
     assert card.category == "part"
     assert card.scans == [scan.card for scan in SCANS]
     assert card.choices[: len(plan.choices)] == plan.choices
-    assert "synthetic defects in held-out scans" in card.choices[-1]
+    assert any("synthetic defects in held-out scans" in said for said in card.choices)
+    assert card.usual_point_score is not None
+    assert card.usual_point_score >= 0
     assert card.threshold is not None
     assert detector.threshold == card.threshold
     assert card.threshold.origin.startswith("best F1 on 18 draws of 3 good scans")
@@ -84,9 +88,7 @@ def test_a_detector_is_replaced_only_if_asked_and_nothing_else_is_lost(
     before = make(plan, out)
     with pytest.raises(DetectorError, match="--overwrite"):
         make(plan, out)
-    after = make(
-        decide(SCANS, TrainOptions(QUICK.model, QUICK.settings, seed=1)), out, overwrite=True
-    )
+    after = make(decide(SCANS, replace(QUICK, seed=1)), out, overwrite=True)
     assert DetectorCard.read(out).config_hash == after.config_hash != before.config_hash
     (out / "notes.txt").write_text("mine")
     with pytest.raises(DetectorError, match=r"notes\.txt"):
@@ -132,3 +134,13 @@ def test_nothing_can_be_resumed_of_a_model_that_is_fitted_at_once(
 ) -> None:
     with pytest.raises(DetectorError, match="leave out --resume"):
         training.make_detector(plan, SCANS, tmp_path / "run", resume=True)
+
+
+def test_a_detector_that_calls_good_scans_anomalous_is_made_only_if_asked(tmp_path: Path) -> None:
+    """Points alone, without their places on the part, tell nothing of one half from the other."""
+    refused = decide(SCANS[:1], replace(QUICK, anyway=False))
+    with pytest.raises(PoorDetectorError, match=r"would call 16 of 16 .* --anyway makes"):
+        make(refused, tmp_path / "run", SCANS[:1])
+    assert not any(tmp_path.iterdir())
+    card = make(decide(SCANS[:1], QUICK), tmp_path / "run", SCANS[:1])
+    assert "made all the same (--anyway)" in card.choices[-1]

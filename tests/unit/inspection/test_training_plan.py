@@ -27,10 +27,19 @@ ONE_SIDE = [changed(s, s.points[seen_from(s.points, [0, 0, 1])]) for s in SCANS]
 
 def test_the_defaults_fit_whole_scans_in_a_fixture() -> None:
     plan = decide(SCANS, TrainOptions())
-    assert (plan.model, plan.category, plan.units) == ("TemplateResidual", "part", "millimetres")
+    assert (plan.model, plan.category, plan.units) == ("TemplateResidual", "part", "")
     assert (plan.common_pose, plan.one_sided) == (True, False)
     assert len(plan.choices) == 5
-    assert "about 80 across, so probably millimetres" in plan.choices[2]
+    assert "nobody states it" in plan.choices[2]
+
+
+def test_a_unit_is_said_only_if_somebody_stated_it() -> None:
+    in_inches = [replace(scan, units="in") for scan in SCANS]
+    declared = decide(in_inches, TrainOptions())
+    stated = decide(in_inches, TrainOptions(units="Inches"))
+    assert (declared.units, stated.units) == ("in", "in")
+    assert "inches, as the files say" in declared.choices[2]
+    assert "inches, as asked for" in stated.choices[2]
 
 
 def test_scans_in_different_poses_are_recognised() -> None:
@@ -83,6 +92,7 @@ def test_scans_to_check_that_lie_otherwise_are_recognised() -> None:
         (lambda: TrainOptions(settings={"evaluator": False}).component(), "cannot be set here"),
         (lambda: TrainOptions(name=" "), "--name is empty"),
         (lambda: TrainOptions(seed=-1), "0 or more"),
+        (lambda: TrainOptions(units="milimetre"), "did you mean millimetre"),
         (
             lambda: decide(SCANS, TrainOptions(settings={"max_points": 0})).make(),
             "must be positive",

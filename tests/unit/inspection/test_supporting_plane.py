@@ -1,0 +1,98 @@
+"""A table is told from a part that is flat, and nothing but the table is taken out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plane_anomalib.inspection.supporting_plane import largest_plane, on_table, tables_of
+
+
+def height_map(
+    place: tuple[float, float] | None,
+    seed: int,
+    *,
+    frame: np.ndarray | None = None,
+    field: float = 100.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A camera looks down at a stepped block of 40 x 24 x 12 on a table; what is table."""
+    x, y = np.meshgrid(np.arange(-field, field, 2.0), np.arange(-field, field, 2.0))
+    z = np.zeros_like(x)
+    if place is not None:
+        z[(abs(x - place[0]) < 20) & (abs(y - place[1]) < 12)] = 8
+        z[(abs(x - place[0] - 8) < 6) & (abs(y - place[1]) < 6)] = 12
+    points = np.stack([x, y, z], -1).reshape(-1, 3)
+    noisy = points + [0, 0, 1] * np.random.default_rng(seed).normal(0, 0.1, (len(points), 1))
+    turned = noisy if frame is None else noisy @ frame.T + [3.0, -7.0, 400.0]
+    return turned.astype(np.float32), points[:, 2] == 0
+
+
+TILTED = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
+MOVING = [(-50.0, 20.0), (30.0, -40.0), (10.0, 55.0)]
+
+
+@pytest.mark.parametrize("frame", [None, TILTED])
+def test_a_table_under_a_part_that_moves_is_taken_out_and_nothing_else(
+    frame: np.ndarray | None,
+) -> None:
+    scans = [height_map(place, seed, frame=frame) for seed, place in enumerate(MOVING)]
+    found = tables_of([points for points, _ in scans], None)
+    assert "was taken out of 3 of 3 good scans, since the part lies elsewhere" in found.said
+    for (_, table), plane in zip(scans, found.planes, strict=True):
+        assert plane is not None
+        assert not plane.own[~table].any()
+        assert plane.own[table].mean() > 0.999
+
+
+def test_where_the_part_never_moves_its_owner_is_asked() -> None:
+    scans = [height_map((10.0, 5.0), seed)[0] for seed in range(3)]
+    asked = tables_of(scans, None)
+    assert not asked.planes
+    assert "give --remove-table yes" in asked.said
+    assert "as asked for" in tables_of(scans, True).said
+    assert not tables_of(scans, False).said
+    assert not tables_of(scans[:1], None).planes
+
+
+def test_a_plate_with_a_boss_that_is_turned_each_time_stays_whole() -> None:
+    scans = []
+    for seed, angle in enumerate((0.0, 0.7, 1.9)):
+        turn = np.array(
+            [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+        )
+        points, _ = height_map((30.0, 10.0), seed)
+        plate = points[abs(points[:, 1]) < 60]
+        scans.append((plate @ turn.T).astype(np.float32))
+    found = tables_of(scans, None)
+    assert not found.planes
+    assert "a plate with something on it looks the same" in found.said
+
+
+def test_a_whole_part_with_a_flat_base_is_no_table() -> None:
+    generator = np.random.default_rng(0)
+    points = generator.uniform(-1, 1, (6_000, 3)) * [50, 50, 10]
+    points[:4_000, 2] = -10
+    points[4_000:5_000, 0] = 50
+    points[5_000:, 2] = 10
+    plane = largest_plane(points.astype(np.float32))
+    assert plane is not None
+    assert not plane.table_like
+    assert not tables_of([points.astype(np.float32)] * 3, None).said
+
+
+def test_a_round_part_has_no_plane() -> None:
+    ball = np.random.default_rng(0).normal(size=(3_000, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    assert largest_plane(ball.astype(np.float32)) is None
+    assert "No table was found" in tables_of([ball.astype(np.float32)], True).said
+
+
+def test_a_scan_to_be_judged_loses_its_table_only_if_it_is_larger_than_a_part() -> None:
+    points, table = height_map((0.0, 0.0), 1)
+    plane = on_table(points, 40.0)
+    assert plane is not None
+    assert np.array_equal(plane.own, table) or plane.own[table].mean() > 0.999
+    assert on_table(points[~table], 40.0) is None
+    empty = on_table(height_map(None, 2)[0], 40.0)
+    assert empty is not None
+    assert empty.share > 0.999
