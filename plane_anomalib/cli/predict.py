@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plane_anomalib.cli.terminal import say, stage_progress
+from plane_anomalib.cli.train import add_reading
 from plane_anomalib.core.errors import ConfigurationError, DatasetError, what_was_meant
 
 if TYPE_CHECKING:
+    from plane_anomalib.formats.raw_cloud import ReadOptions
     from plane_anomalib.inspection.inputs import CloudFile
     from plane_anomalib.inspection.prediction import CloudJudge
     from plane_anomalib.inspection.regions import Region
@@ -86,6 +88,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--category", metavar="NAME", help="what the objects are, if RUN has many")
     parser.add_argument("--model", metavar="NAME", help="of a checkpoint that does not say")
+    add_reading(parser)
     parser.add_argument("--device", default="cpu", help="where to compute (cpu)")
 
 
@@ -107,10 +110,11 @@ def run(arguments: Namespace) -> int:
     from plane_anomalib.inspection.detector import load
     from plane_anomalib.inspection.prediction import PredictOptions, judge_files
 
+    reading = _reading(arguments)
     detector = load(arguments.run, model=arguments.model, device=arguments.device)
     _check_category(arguments.category, detector.categories)
     say(*heading(detector))
-    chosen = {name: getattr(arguments, name) for name in _CHOICES}
+    chosen = {name: getattr(arguments, name) for name in _CHOICES} | {"read": reading}
     answers = Answers(detector, sources)
     with stage_progress() as progress:
         progress.start("Judging", len(sources))
@@ -122,6 +126,15 @@ def run(arguments: Namespace) -> int:
         summary = judge_files(detector, sources, arguments.out, PredictOptions(**chosen), tell)
     say(*_ending(summary, arguments))
     return _exit_code(summary, arguments.fail_on)
+
+
+def _reading(arguments: Namespace) -> ReadOptions | None:
+    """How to read files, where that was said; else as the good scans were read."""
+    from plane_anomalib.formats.raw_cloud import ReadOptions
+
+    if arguments.columns is None and arguments.pitch is None:
+        return None
+    return ReadOptions.typed(arguments.columns, arguments.pitch)
 
 
 def _sources(arguments: Namespace) -> list[CloudFile]:

@@ -14,6 +14,7 @@ from plane_anomalib.cli.terminal import say, stage_progress
 from plane_anomalib.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from plane_anomalib.formats.raw_cloud import ReadOptions
     from plane_anomalib.geometry.points import FloatArray
     from plane_anomalib.inspection.card import DetectorCard
     from plane_anomalib.inspection.scans import ScansRead
@@ -25,6 +26,12 @@ With an option first instead of a path it is anomalib's `train`, for models and 
 plane-anomalib train --model Plane --data ProceduralShapes; `anomalib train --help` says more.
 """
 _ANSWERS = {"auto": None, "yes": True, "no": False}
+_QUESTIONS = {
+    "--one-sided": "whether scans to be judged show one side of parts whose good scans are whole",
+    "--common-pose": "whether all scans lie the same way, as in a fixture",
+    "--remove-table": "whether to take out the plane that parts stand on; auto does where that is "
+    "sure",
+}
 _SHOWN_WARNINGS = 20
 
 
@@ -60,35 +67,34 @@ def add_choices(parser: ArgumentParser) -> None:
         help="an argument of the model; may be repeated",
     )
     parser.add_argument("--name", metavar="PART", help="what the part is called (its folder)")
-    parser.add_argument(
-        "--one-sided",
-        choices=_ANSWERS,
-        default="auto",
-        help="whether scans to be judged show one side of parts whose good scans are whole",
-    )
-    parser.add_argument(
-        "--common-pose",
-        choices=_ANSWERS,
-        default="auto",
-        help="whether all scans lie the same way, as in a fixture",
-    )
+    parser.add_argument("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
+    for question, text in _QUESTIONS.items():
+        parser.add_argument(question, choices=_ANSWERS, default="auto", help=text)
     parser.add_argument(
         "--units",
         metavar="UNIT",
         help="unit of length of the scans, such as mm; files that declare another are converted",
     )
     parser.add_argument(
-        "--remove-table",
-        choices=_ANSWERS,
-        default="auto",
-        help="whether to take out the plane that parts stand on; auto does where that is sure",
-    )
-    parser.add_argument(
         "--anyway",
         action="store_true",
         help="make a detector that calls many good scans anomalous, too, and use odd scans",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything drawn (%(default)s)")
+    add_reading(parser)
+
+
+def add_reading(parser: ArgumentParser) -> None:
+    """Declare the arguments about what files do not say of themselves."""
+    parser.add_argument(
+        "--columns",
+        metavar="X,Y,Z",
+        help="which columns of tables are x, y and z: names, or numbers from 1",
+    )
+    parser.add_argument(
+        "--pitch",
+        metavar="DX[,DY[,DZ]]",
+        help="of height maps: distance of columns, of rows, and the unit of heights (1)",
+    )
 
 
 def run(arguments: Namespace) -> int:
@@ -177,7 +183,7 @@ def _learn(
     _check_unfinished(unfinished_folder(out), resume or overwrite)
     look = _read(good, options)
     _say_look(look)
-    plan = decide(look.scans, options, _readable(check), look.decided)
+    plan = decide(look.scans, options, _readable(check, options.read), look.decided)
     say(*plan.choices)
     try:
         with stage_progress() as progress:
@@ -206,6 +212,7 @@ def _read(good: Sequence[str], options: TrainOptions) -> ScansRead:
             units=options.units,
             remove_table=options.remove_table,
             anyway=options.anyway,
+            options=options.read,
         )
 
 
@@ -248,7 +255,7 @@ def _say_card(card: DetectorCard, out: Path) -> None:
     say(f"{out} holds the detector, made in {duration(card.seconds)}.")
 
 
-def _readable(files: Sequence[Path]) -> list[FloatArray]:
+def _readable(files: Sequence[Path], options: ReadOptions) -> list[FloatArray]:
     """Clouds that can be read; whoever judges them reports the others."""
     from plane_anomalib.core.errors import PlaneAnomalibError
     from plane_anomalib.formats.io import read_points
@@ -256,13 +263,14 @@ def _readable(files: Sequence[Path]) -> list[FloatArray]:
     clouds = []
     for file in files:
         try:
-            clouds.append(read_points(file).points)
+            clouds.append(read_points(file, options=options).points)
         except PlaneAnomalibError:
             continue
     return clouds
 
 
 def _wishes(arguments: Namespace) -> TrainOptions:
+    from plane_anomalib.formats.raw_cloud import ReadOptions
     from plane_anomalib.inspection.training_plan import TrainOptions
 
     return TrainOptions(
@@ -275,6 +283,7 @@ def _wishes(arguments: Namespace) -> TrainOptions:
         units=arguments.units,
         remove_table=_ANSWERS[arguments.remove_table],
         anyway=arguments.anyway,
+        read=ReadOptions.typed(arguments.columns, arguments.pitch),
     )
 
 
@@ -293,7 +302,7 @@ def _setting(text: str) -> tuple[str, Any]:
 def _options(arguments: Namespace) -> list[str]:
     """The choices that were typed, as they have to be typed again."""
     options = []
-    for name in ("model", "name", "units"):
+    for name in ("model", "name", "units", "columns", "pitch"):
         if getattr(arguments, name) is not None:
             options += [f"--{name}", getattr(arguments, name)]
     for text in arguments.set:

@@ -66,6 +66,22 @@ class ReadOptions:
     columns: tuple[str, ...] = ()
     pitch: tuple[float, ...] = ()
 
+    @classmethod
+    def typed(cls, columns: str | None, pitch: str | None) -> ReadOptions:
+        """The options as they are typed, such as `"x,y,z"` and `"0.5,0.3"`; None for neither.
+
+        Raises:
+            ConfigurationError: A pitch is no number, or what the class refuses.
+        """
+        names = tuple(name.strip() for name in (columns or "").split(",") if name.strip())
+        try:
+            steps = tuple(float(step) for step in pitch.split(",")) if pitch else ()
+        except ValueError as error:
+            raise ConfigurationError(
+                f"--pitch {pitch}: give numbers, such as --pitch 0.5 or --pitch 0.5,0.3."
+            ) from error
+        return cls(names, steps)
+
     def __post_init__(self) -> None:
         if self.columns and len(set(self.columns)) != 3:
             raise ConfigurationError(

@@ -14,6 +14,7 @@ from typing import Any
 from plane_anomalib.core.errors import PlaneAnomalibError
 from plane_anomalib.core.results import Hardware, Versions
 from plane_anomalib.core.typed_data import read_versioned, write_json
+from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.inspection.result import Threshold
 
 CARD_FILE = "detector.json"
@@ -74,6 +75,7 @@ class DetectorCard:
             below; `None` where no point was scored.
         without_table: Whether the plane that parts stand on was taken out of the good scans, and is
             taken out of scans that are judged.
+        reading: How the good scans were read, and others are unless somebody says otherwise.
     """
 
     model: str
@@ -96,6 +98,7 @@ class DetectorCard:
     weights_hash: str
     usual_point_score: float | None = None
     without_table: bool = False
+    reading: ReadOptions = field(default_factory=ReadOptions)
     card_version: int = field(default=CARD_VERSION)
 
     def write(self, folder: Path) -> Path:

@@ -18,6 +18,7 @@ from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.core.files import sha256_of, unique_stems
 from plane_anomalib.formats.folders import SUFFIXES, clouds_below, only_clouds
 from plane_anomalib.formats.io import PointCloudData, read_points
+from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.geometry.points import as_points
 from plane_anomalib.inspection.card import GOOD_FOLDER
 
@@ -46,15 +47,18 @@ class CloudFile:
     truth: Path | None = None
     points: NDArray[np.float32] | None = None
 
-    def read(self) -> tuple[PointCloudData, str]:
+    def read(self, options: ReadOptions | None = None) -> tuple[PointCloudData, str]:
         """Read the points, and the SHA-256 of the file (or of the points that were given).
+
+        Args:
+            options: What files do not say of themselves.
 
         Raises:
             PointCloudFileError: The file holds no cloud that can be used.
             ConfigurationError: The given points are none.
         """
         if self.points is None:
-            return read_points(self.path), sha256_of(self.path)
+            return read_points(self.path, options=options), sha256_of(self.path)
         points = as_points(self.points)
         finite = points[np.isfinite(points).all(1)]
         data = PointCloudData(finite, dropped=len(points) - len(finite))

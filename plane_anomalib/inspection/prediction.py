@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.provenance import software_versions
 from plane_anomalib.formats.labels import read_mask
+from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.inspection.card import DetectorCard
 from plane_anomalib.inspection.cloud_files import DEFAULT_FORMATS, score_scale, write_cloud
 from plane_anomalib.inspection.inputs import CloudFile, Clouds, as_clouds, places_without_scans
@@ -80,6 +81,7 @@ class PredictOptions:
         category: What the objects are, for a model of many.
         resume: Leave alone what the folder's summary has already.
         overwrite: Replace whatever results the folder holds.
+        read: What files do not say of themselves; `None` reads as the good scans were read.
 
     Examples:
         >>> options = plane_anomalib.PredictOptions(compare=False)
@@ -93,6 +95,7 @@ class PredictOptions:
     category: str | None = None
     resume: bool = False
     overwrite: bool = False
+    read: ReadOptions | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +232,7 @@ def _judged(detector: CloudJudge, source: CloudFile, options: PredictOptions) ->
     """Read and judge one cloud."""
     start = time.perf_counter()
     try:
-        data, digest = source.read()
+        data, digest = source.read(_reading(detector, options))
         truth = None if source.truth is None else read_mask(source.truth, data.points)
         found = _inspect(detector, source, data.points, options)
     except Exception as error:
@@ -239,6 +242,12 @@ def _judged(detector: CloudJudge, source: CloudFile, options: PredictOptions) ->
     return Prediction(
         source.name, source.path, data.points, found, "", data.dropped, truth, digest, seconds
     )
+
+
+def _reading(detector: CloudJudge, options: PredictOptions) -> ReadOptions | None:
+    if options.read is not None or detector.card is None:
+        return options.read
+    return detector.card.reading
 
 
 def _kept(

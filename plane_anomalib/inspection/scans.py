@@ -12,6 +12,7 @@ import numpy as np
 
 from plane_anomalib.core.errors import DatasetError, PlaneAnomalibError, PointCloudFileError
 from plane_anomalib.core.units import conversion, in_words
+from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import most_seen, random_subsample, typical_spacing
@@ -78,6 +79,7 @@ def read_good_scans(
     units: str | None = None,
     remove_table: bool | None = None,
     anyway: bool = False,
+    options: ReadOptions | None = None,
 ) -> ScansRead:
     """Read scans and say what is odd about them; a bad file does not stop the rest.
 
@@ -87,6 +89,7 @@ def read_good_scans(
         units: See `TrainOptions`, as the next two.
         remove_table: Likewise.
         anyway: Likewise: keep scans that fit none of the others.
+        options: What files do not say of themselves.
 
     Returns:
         The scans, warnings and failures.
@@ -94,7 +97,7 @@ def read_good_scans(
     Raises:
         DatasetError: No scan is usable, or it cannot be told which of them are of the part.
     """
-    look = _usable(sources, report or (lambda done, total: None))
+    look = _usable(sources, report or (lambda done, total: None), options)
     scans = _in_one_unit(look.scans, units, look.decided)
     scans = _without_tables(scans, remove_table, look.decided)
     look.warnings.extend(_unlike_the_others(scans))
@@ -102,13 +105,17 @@ def read_good_scans(
     return replace(look, scans=scans)
 
 
-def _usable(sources: Sequence[CloudFile], report: Callable[[int, int], None]) -> ScansRead:
+def _usable(
+    sources: Sequence[CloudFile],
+    report: Callable[[int, int], None],
+    options: ReadOptions | None,
+) -> ScansRead:
     look = ScansRead([])
     seen: dict[str, Path] = {}
     for number, source in enumerate(sources, 1):
         file = source.path
         try:
-            scan = _read(source, look.warnings)
+            scan = _read(source, look.warnings, options)
         except PlaneAnomalibError as error:
             look.failed.append(str(error))
         else:
@@ -127,9 +134,9 @@ def _usable(sources: Sequence[CloudFile], report: Callable[[int, int], None]) ->
     return look
 
 
-def _read(source: CloudFile, warnings: list[str]) -> GoodScan:
+def _read(source: CloudFile, warnings: list[str], options: ReadOptions | None) -> GoodScan:
     file = source.path
-    data, digest = source.read()
+    data, digest = source.read(options)
     points, total = data.points, len(data.points) + data.dropped
     card = _measured(source.name, str(file), points)
     extent = card.extent
@@ -145,6 +152,7 @@ def _read(source: CloudFile, warnings: list[str]) -> GoodScan:
             f"{file}: {data.dropped} of {total} points are left out, since their coordinates are "
             "not finite."
         )
+    warnings.extend(f"{file}: {note}" for note in data.notes)
     if len(points) < _FEW_POINTS:
         warnings.append(
             f"{file} has {len(points)} points only; small defects will not show in so few."

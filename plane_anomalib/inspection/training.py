@@ -135,6 +135,7 @@ def _planned(
         units=options.units,
         remove_table=options.remove_table,
         anyway=options.anyway,
+        options=options.read,
     )
     for sentence in [*read.failed, *read.warnings, *read.decided]:
         logger.warning("%s", sentence)
@@ -355,6 +356,7 @@ def _card(
         weights_hash=weights_hash(opened.state),
         usual_point_score=learnt.usual,
         without_table=plan.without_table,
+        reading=plan.read,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.core.registry import MODELS, PARTS
 from plane_anomalib.core.units import in_words, unit_named
+from plane_anomalib.formats.raw_cloud import ReadOptions
 
 if TYPE_CHECKING:
     from plane_anomalib.geometry.points import FloatArray
@@ -36,6 +37,7 @@ class TrainOptions:
             it is sure to be one.
         anyway: Make a detector that calls many good scans anomalous, too, and use scans that are
             not alike.
+        read: What the files do not say of themselves: columns, the pitch of height maps.
 
     Raises:
         ConfigurationError: A name is empty, the seed is negative, or there is no such unit.
@@ -55,6 +57,7 @@ class TrainOptions:
     units: str | None = None
     remove_table: bool | None = None
     anyway: bool = False
+    read: ReadOptions = field(default_factory=ReadOptions)
 
     def __post_init__(self) -> None:
         if self.name is not None and not self.name.strip():
@@ -101,6 +104,7 @@ class TrainingPlan:
     choices: list[str]
     without_table: bool = False
     anyway: bool = False
+    read: ReadOptions = field(default_factory=ReadOptions)
 
     def make(self) -> Method:
         """Make the method, not fitted or trained.
@@ -154,6 +158,7 @@ def decide(
         choices,
         any(scan.without_table for scan in scans),
         options.anyway,
+        read=options.read,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES, read_points
+from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.inspection.cloud_files import result_arrays
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.inspection.regions import Region
@@ -30,11 +31,16 @@ class Question:
         category: What the object is, for a model of many.
         compare: Look for the nearest good scan.
         points: Give the points' scores.
+        columns: Which columns of a table are x, y and z, such as `x,y,z` or `2,3,4`; None reads as
+            the good scans were read.
+        pitch: Of a height map, such as `0.5,0.3`; None likewise.
     """
 
     category: str | None = None
     compare: bool = False
     points: bool = False
+    columns: str | None = None
+    pitch: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,11 @@ def judge(detector: Detector, path: Path, question: Question, max_points: int) -
         ConfigurationError: The detector does not take it.
     """
     start = time.perf_counter()
-    read = read_points(path, num_samples=min(_MESH_SAMPLES, max_points), max_points=max_points)
+    options = None if detector.card is None else detector.card.reading
+    if question.columns is not None or question.pitch is not None:
+        options = ReadOptions.typed(question.columns, question.pitch)
+    samples = min(_MESH_SAMPLES, max_points)
+    read = read_points(path, num_samples=samples, max_points=max_points, options=options)
     result = detector(read.points, category=question.category, compare=question.compare)
     return Answer(
         score=result.score,

@@ -97,6 +97,8 @@ async def inspect(
     category: Annotated[str | None, Query(description="What the object is")] = None,
     compare: Annotated[bool, Query(description="Find the nearest good scan")] = False,
     points: Annotated[bool, Query(description="Give every point's score")] = False,
+    columns: Annotated[str | None, Query(description="Of a table: x, y and z, as 2,3,4")] = None,
+    pitch: Annotated[str | None, Query(description="Of a height map, as 0.5,0.3")] = None,
 ) -> Response:
     """Judge one cloud."""
     server: _ServerState = request.app.state.server
@@ -110,7 +112,8 @@ async def inspect(
     try:
         async with asyncio.timeout(server.limits.timeout):
             path = await save_upload(request, server.folder, server.limits.size)
-            task = partial(_judged, server, path, Question(category, compare, points))
+            question = Question(category, compare, points, columns, pitch)
+            task = partial(_judged, server, path, question)
             job = server.turns.work(task, partial(path.unlink, missing_ok=True))
             body = await _answered(request, job)
     except TimeoutError:

@@ -101,7 +101,7 @@ def declaring(units: dict[int, str], factor: dict[int, float]) -> list[CloudFile
     """Scans of one part in units of their own, as files declare them."""
 
     class Declared(CloudFile):
-        def read(self) -> tuple[PointCloudData, str]:
+        def read(self, options: object = None) -> tuple[PointCloudData, str]:
             number = int(self.name)
             points = (scan(number) * factor.get(number, 1.0)).astype(np.float32)
             return PointCloudData(points, units=units.get(number, "")), self.name
