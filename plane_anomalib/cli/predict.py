@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from plane_anomalib.cli.terminal import say, stage_progress
 from plane_anomalib.cli.train import add_reading
 from plane_anomalib.core.errors import ConfigurationError, DatasetError, what_was_meant
+from plane_anomalib.core.units import in_words
 
 if TYPE_CHECKING:
     from plane_anomalib.formats.raw_cloud import ReadOptions
@@ -34,17 +35,18 @@ A file that cannot be read is reported and the rest goes on. After Ctrl-C the sa
 
 The exit code is
   0    done, whatever was found
-  1    an error, not a single file could be judged, or, with --fail-on error, some could not
+  1    an error, not a single file could be read, or, with --fail-on error, some could not
   2    the command line cannot be understood
-  3    with --fail-on anomaly: a cloud was called anomalous (goes before 1 of --fail-on error)
+  3    with --fail-on anomaly or anomaly-only: a cloud was called anomalous
+  4    with --fail-on not-judged or anomaly: none was, but a file was not judged, or not readable
   130  stopped by Ctrl-C
 
 With an option first instead of RUN it is anomalib's `predict`, for models by name; `anomalib
 predict --help` says more.
 """
-_ANOMALY_CODE = 3
+_ANOMALY_CODE, _NOT_JUDGED_CODE = 3, 4
 _STOPPED_CODE = 130
-_CHOICES = ("formats", "compare", "category", "resume", "overwrite")
+_CHOICES = ("formats", "compare", "category", "units", "resume", "overwrite")
 """Arguments that are fields of `PredictOptions`."""
 _LONGEST_NAME = 40
 _NO_DECISION = (
@@ -82,9 +84,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fail-on",
         nargs="+",
-        choices=("anomaly", "error"),
+        choices=("anomaly", "anomaly-only", "not-judged", "error"),
         default=[],
         help="an exit code other than 0, see below",
+    )
+    parser.add_argument(
+        "--units",
+        metavar="UNIT",
+        help="unit of length of the clouds, such as m; converted to that of the good scans",
     )
     parser.add_argument("--category", metavar="NAME", help="what the objects are, if RUN has many")
     parser.add_argument("--model", metavar="NAME", help="of a checkpoint that does not say")
@@ -162,11 +169,14 @@ def _check_category(category: str | None, known: Sequence[str]) -> None:
 def _ending(summary: Summary, arguments: Namespace) -> list[str]:
     """How many there are of each, where the results lie, and what to type next."""
     decisions = [cloud.decision for cloud in summary.clouds]
-    counts = [f"{len(decisions)} judged"]
+    unjudged = decisions.count("not judged")
+    counts = [f"{len(decisions) - unjudged} judged"]
     if summary.detector.threshold is not None:
         counts += [f"{decisions.count('anomaly')} anomaly", f"{decisions.count('normal')} normal"]
+    if unjudged:
+        counts.append(f"{unjudged} not judged")
     if summary.failed:
-        counts.append(f"{len(summary.failed)} could not be judged")
+        counts.append(f"{len(summary.failed)} could not be read")
     lines = [", ".join(counts) + f": {arguments.out / 'summary.json'}"]
     if summary.left:
         done = len(summary.clouds) + len(summary.failed)
@@ -182,9 +192,15 @@ def _ending(summary: Summary, arguments: Namespace) -> list[str]:
 def _exit_code(summary: Summary, fail_on: Sequence[str]) -> int:
     if summary.left:
         return _STOPPED_CODE
-    if "anomaly" in fail_on and any(cloud.decision == "anomaly" for cloud in summary.clouds):
+    decisions = {cloud.decision for cloud in summary.clouds}
+    if "anomaly" in decisions and not {"anomaly", "anomaly-only"}.isdisjoint(fail_on):
         return _ANOMALY_CODE
-    return 1 if summary.failed and ("error" in fail_on or not summary.clouds) else 0
+    if summary.failed and ("error" in fail_on or not summary.clouds):
+        return 1
+    open_ones = "not judged" in decisions or bool(summary.failed)
+    return (
+        _NOT_JUDGED_CODE if open_ones and not {"anomaly", "not-judged"}.isdisjoint(fail_on) else 0
+    )
 
 
 def heading(detector: CloudJudge) -> list[str]:
@@ -213,7 +229,8 @@ class Answers:
     """
 
     def __init__(self, detector: CloudJudge, sources: Sequence[CloudFile]) -> None:
-        self._units = "" if detector.card is None else detector.card.units
+        units = "" if detector.card is None else detector.card.units
+        self._units = in_words(units) if units else ""
         self._limit = detector.threshold
         names = [len(source.name) for source in sources]
         self._width = min(max(names, default=0), _LONGEST_NAME)
@@ -223,18 +240,22 @@ class Answers:
         from plane_anomalib.inspection.results_folder import FailedFile
 
         if isinstance(entry, FailedFile):
-            say(f"  not judged: {entry.reason}")
-        else:
-            score = f"{entry.score:.4g}"
-            if self._limit is not None:
-                sign = ">=" if entry.decision == "anomaly" else "<"
-                score = f"{entry.decision:7}  {score} {sign} {self._limit.value:.4g}"
-            parts = [f"{entry.name:{self._width}}  {score}", *self._found(entry.regions)]
-            if entry.nearest_good is not None:
-                parts.append(f"nearest good scan {entry.nearest_good}")
-            if entry.dropped:
-                parts.append(f"{entry.dropped} points without finite coordinates left out")
-            say("  " + "; ".join(parts))
+            say(f"  not read: {entry.reason}")
+            return
+        name = f"{entry.name:{self._width}}"
+        if entry.reason:
+            say("  " + "; ".join([f"{name}  not judged  {entry.reason}", *entry.notes]))
+            return
+        score = f"{entry.score:.4g}"
+        if self._limit is not None:
+            sign = ">=" if entry.decision == "anomaly" else "<"
+            score = f"{entry.decision:7}  {score} {sign} {self._limit.value:.4g}"
+        parts = [f"{name}  {score}", *self._found(entry.regions)]
+        if entry.nearest_good is not None:
+            parts.append(f"nearest good scan {entry.nearest_good}")
+        if entry.dropped:
+            parts.append(f"{entry.dropped} points without finite coordinates left out")
+        say("  " + "; ".join([*parts, *entry.notes]))
 
     def _found(self, regions: Sequence[Region]) -> list[str]:
         """The largest region: where, how large, how high."""

@@ -38,6 +38,8 @@ class ScanCard:
         num_points: How many points it has.
         spacing: Typical distance between neighbouring points.
         extent: Longest side of its box.
+        size: Root mean square distance from its middle, the same in every pose.
+        thickness: Standard deviation along its shortest principal axis.
     """
 
     name: str
@@ -45,6 +47,8 @@ class ScanCard:
     num_points: int
     spacing: float
     extent: float
+    size: float
+    thickness: float
 
 
 @dataclass(frozen=True)

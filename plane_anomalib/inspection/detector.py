@@ -17,6 +17,7 @@ from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.provenance import weights_hash
+from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.inspection.card import (
     CARD_FILE,
@@ -28,6 +29,7 @@ from plane_anomalib.inspection.card import (
 from plane_anomalib.inspection.comparison import GoodScans
 from plane_anomalib.inspection.regions import anomalous_regions, with_heights
 from plane_anomalib.inspection.result import Array, Inspection, Threshold
+from plane_anomalib.inspection.scan_checks import CheckedScan, ScanProfile, check_scan
 from plane_anomalib.inspection.supporting_plane import LEAST_LEFT, on_table
 from plane_anomalib.metrics.thresholds import ScoreThreshold
 from plane_anomalib.models.components.checkpoints import (
@@ -40,6 +42,8 @@ from plane_anomalib.models.components.scores import CloudScores
 # At its end Python would look through all of torch once more: nearly half a second.
 atexit.register(gc.freeze)
 
+_NEARLY_ALL = 0.9
+"""A scan that shows less of the part says so."""
 _RUN_CHECKPOINT = Path("weights") / "lightning" / MODEL_FILE
 _ORIGINS = {
     "f1": "best F1 on the validation set of the training",
@@ -99,22 +103,21 @@ class Detector:
             compare: Look for the nearest good scan as well, see `compare`.
 
         Returns:
-            Scores of the object and of every point, in input order.
+            Scores of the object and of every point, in input order; `not judged` with a reason
+            where the cloud is no scan of the part that can be judged.
 
         Raises:
             ConfigurationError: No `(N, 3)` finite points, or a category the model does not know.
         """
-        cloud = _as_cloud(points)
+        cloud, known = _as_cloud(points), self._category(category)
         table = self._table(cloud)
-        part = cloud if table is None else cloud[~table]
-        if len(part) < LEAST_LEFT * len(cloud):
-            result = self._only_a_table(cloud)
+        if table is None:
+            result = self._judged(cloud, known)
+        elif (~table).sum() < LEAST_LEFT * len(cloud):
+            reason = "The scan shows the table only: put the part into view and scan again."
+            result = self._unjudged(cloud, reason)
         else:
-            with self._lock, torch.no_grad():
-                scores = self._method(part, self._category(category))
-            result = self._inspection(part, scores)
-            if table is not None:
-                result = _with_table(result, table)
+            result = _with_table(self._judged(cloud[~table], known), table)
         if compare:
             result = self.compare(cloud, result)
         if not isinstance(points, Tensor):
@@ -137,7 +140,7 @@ class Detector:
         cloud = _as_cloud(points)
         table = self._table(cloud)
         part = np.ones(len(cloud), np.bool_) if table is None else ~table
-        if inspection.reason or not part.any():
+        if not np.isfinite(inspection.score) or not part.any():
             return inspection
         with self._lock:
             nearest = self.good_scans.nearest(cloud[part])
@@ -155,16 +158,42 @@ class Detector:
             return GoodScans({})
         return GoodScans.read(self.run / GOOD_FOLDER, common_pose=self.card.common_pose)
 
+    @cached_property
+    def _profile(self) -> ScanProfile | None:
+        """What the good scans were like, where the card says."""
+        return None if self.card is None else ScanProfile.of(self.card.scans, self.card.units)
+
+    def _judged(self, cloud: FloatArray, category: str) -> Inspection[NDArray[np.float32]]:
+        """What is said of a cloud that is free of the table, if it can be judged."""
+        checked = check_scan(cloud, self._profile)
+        if checked.reason:
+            return self._unjudged(cloud, checked.reason, checked.notes)
+        with self._lock, torch.no_grad():
+            scores = self._method(cloud[checked.kept], category)
+        return self._inspection(cloud, checked, scores)
+
     def _inspection(
-        self, cloud: FloatArray, scores: CloudScores
+        self, cloud: FloatArray, checked: CheckedScan, scores: CloudScores
     ) -> Inspection[NDArray[np.float32]]:
-        values = scores.anomaly_map.astype(np.float32, copy=False)
+        values = _spread_to_all(cloud, checked, scores.anomaly_map.astype(np.float32, copy=False))
         limit = self.point_threshold
         regions, region_of_point = anomalous_regions(
             cloud, values, float("inf") if limit is None else limit.value
         )
-        score = float(np.float32(scores.pred_score))
-        return Inspection(score, values, self.threshold, limit, regions, region_of_point)
+        notes = checked.notes
+        if scores.seen is not None and scores.seen < _NEARLY_ALL:
+            notes = (*notes, f"It shows {scores.seen:.0%} of the part.")
+        return Inspection(
+            float(np.float32(scores.pred_score)),
+            values,
+            self.threshold,
+            limit,
+            regions,
+            region_of_point,
+            reason=f"{scores.doubt[:1].upper()}{scores.doubt[1:]}." if scores.doubt else "",
+            notes=notes,
+            seen=scores.seen,
+        )
 
     def _table(self, cloud: FloatArray) -> NDArray[np.bool_] | None:
         """Which points lie on the table, `(N,)`; `None` where none is to be taken out."""
@@ -173,15 +202,19 @@ class Detector:
         plane = on_table(cloud, max(scan.extent for scan in self.card.scans))
         return None if plane is None else plane.own
 
-    def _only_a_table(self, cloud: FloatArray) -> Inspection[NDArray[np.float32]]:
+    def _unjudged(
+        self, cloud: FloatArray, reason: str, notes: tuple[str, ...] = ()
+    ) -> Inspection[NDArray[np.float32]]:
+        """What is said of a scan that was not scored."""
         return Inspection(
-            0.0,
-            np.zeros(len(cloud), np.float32),
+            float("nan"),
+            np.full(len(cloud), np.nan, np.float32),
             self.threshold,
             self.point_threshold,
             (),
             np.full(len(cloud), -1, np.int32),
-            reason="The scan shows the table only: put the part into view and scan again.",
+            reason=reason,
+            notes=notes,
         )
 
     def _category(self, category: str | None) -> str:
@@ -248,6 +281,21 @@ def load(
             f"{checkpoint}: is not the model that {place / CARD_FILE} describes; train again."
         )
     return detector
+
+
+def _spread_to_all(
+    cloud: FloatArray, checked: CheckedScan, scores: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Scores `(N,)` of all points: strays get the lowest, others that of the nearest judged one."""
+    if checked.kept.all():
+        return scores
+    full = np.full(len(cloud), scores.min(), np.float32)
+    full[checked.kept] = scores
+    others = ~checked.kept & ~checked.strays
+    if others.any():
+        nearest = NeighbourIndex(cloud[checked.kept]).query(cloud[others], 1)[1][:, 0]
+        full[others] = scores[nearest]
+    return full
 
 
 def _threshold(found: ScoreThreshold, said: Threshold | None) -> Threshold | None:

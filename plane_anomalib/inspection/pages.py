@@ -95,6 +95,8 @@ class ViewedCloud:
         cloud: Points and scores.
         score: Of the object, `None` where it is not known.
         decision: `None` without a threshold.
+        reason: Why it was not judged; "" where it was.
+        notes: What was dropped, converted, resampled or assumed.
         threshold: Of objects.
         point_threshold: Of points.
         regions: Anomalous parts, in the order of `cloud.region`.
@@ -107,6 +109,8 @@ class ViewedCloud:
     cloud: JudgedCloud
     score: float | None = None
     decision: Decision | None = None
+    reason: str = ""
+    notes: Sequence[str] = ()
     threshold: Threshold | None = None
     point_threshold: Threshold | None = None
     regions: Sequence[Region] = ()
@@ -124,6 +128,8 @@ class ViewedCloud:
         """Score against threshold, and the threshold's origin, in words."""
         if self.score is None:
             return "Object score and decision are not known: the file was opened alone."
+        if self.reason:
+            return f"Not judged. {self.reason} (Its object score would be {self.score:.4g}.)"
         if self.threshold is None:
             return f"Object score {self.score:.4g}; the detector has no threshold to hold it to."
         above = "at or above" if self.decision == "anomaly" else "below"
@@ -173,7 +179,9 @@ def shown_cloud(subject: ViewedCloud, chosen: NDArray[np.int64]) -> ShownCloud:
         truth=None if cloud.truth is None else cloud.truth[chosen],
         predicted=subject.marked[chosen],
         score=subject.score,
-        called_anomalous=None if subject.decision is None else subject.decision == "anomaly",
+        called_anomalous=(
+            subject.decision == "anomaly" if subject.decision in ("anomaly", "normal") else None
+        ),
         num_points=len(cloud.points),
     )
 
@@ -208,6 +216,7 @@ def cloud_page(
         decision=subject.decision,
         verdict=subject.verdict(),
         facts=_facts(subject),
+        notes=subject.notes,
         index=index,
         data=data,
     )

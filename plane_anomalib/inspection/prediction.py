@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.provenance import software_versions
+from plane_anomalib.core.units import conversion, in_words, unit_named
+from plane_anomalib.formats.io import PointCloudData
 from plane_anomalib.formats.labels import read_mask
 from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.inspection.card import DetectorCard
@@ -79,6 +81,7 @@ class PredictOptions:
         compare: Whether to look for the nearest good scan and the heights of regions; `None` does
             so for clouds called anomalous, if the detector has good scans to compare with.
         category: What the objects are, for a model of many.
+        units: Unit of length of the clouds; converted to that of the good scans.
         resume: Leave alone what the folder's summary has already.
         overwrite: Replace whatever results the folder holds.
         read: What files do not say of themselves; `None` reads as the good scans were read.
@@ -93,9 +96,14 @@ class PredictOptions:
     formats: Sequence[str] = DEFAULT_FORMATS
     compare: bool | None = None
     category: str | None = None
+    units: str | None = None
     resume: bool = False
     overwrite: bool = False
     read: ReadOptions | None = None
+
+    def __post_init__(self) -> None:
+        if self.units is not None:
+            object.__setattr__(self, "units", unit_named(self.units))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +113,9 @@ class Prediction:
     Attributes:
         name: Of its results, without suffix; no two of a call are the same.
         path: The file, as it was given; a name where points were given.
-        points: `(N, 3) float32`, those that were judged, in input order; empty after a failure.
-        inspection: What the detector says; `None` if the cloud could not be judged.
+        points: `(N, 3) float32`, all that are finite, in input order, in the unit of the good
+            scans; empty after a failure.
+        inspection: What the detector says; `None` if the cloud could not be read.
         failure: The sentence that says why it could not be; "" otherwise.
         dropped: How many points were left out, as a coordinate was not finite.
         truth: `(N,) bool`, which points are anomalous, where it is known.
@@ -157,7 +166,7 @@ def predict(
     options = options or PredictOptions()
     without = () if out is None else places_without_scans(detector.run, Path(out))
     sources = as_clouds(inputs, without=without)
-    _check_comparison(detector, options)
+    _check_options(detector, options)
     if out is None:
         yield from (_judged(detector, source, options) for source in sources)
         return
@@ -217,7 +226,7 @@ def judge_files(
 def _results(
     detector: CloudJudge, sources: Sequence[CloudFile], out: Path, options: PredictOptions
 ) -> ResultsFolder:
-    _check_comparison(detector, options)
+    _check_options(detector, options)
     return ResultsFolder(
         out,
         _about(detector),
@@ -234,13 +243,15 @@ def _judged(detector: CloudJudge, source: CloudFile, options: PredictOptions) ->
     try:
         data, digest = source.read(_reading(detector, options))
         truth = None if source.truth is None else read_mask(source.truth, data.points)
-        found = _inspect(detector, source, data.points, options)
+        points, converted = _in_units_of(detector, data, options)
+        found = _inspect(detector, source, points, options)
+        found = replace(found, notes=(*data.notes, *converted, *found.notes))
     except Exception as error:
         nothing = np.empty((0, 3), np.float32)
         return Prediction(source.name, source.path, nothing, failure=_reason(source, error))
     seconds = time.perf_counter() - start
     return Prediction(
-        source.name, source.path, data.points, found, "", data.dropped, truth, digest, seconds
+        source.name, source.path, points, found, "", data.dropped, truth, digest, seconds
     )
 
 
@@ -250,6 +261,27 @@ def _reading(detector: CloudJudge, options: PredictOptions) -> ReadOptions | Non
     return detector.card.reading
 
 
+def _in_units_of(
+    detector: CloudJudge, data: PointCloudData, options: PredictOptions
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Points in the unit of the good scans, and what was done for it."""
+    given, wanted = (
+        options.units or data.units,
+        "" if detector.card is None else detector.card.units,
+    )
+    if not given or given == wanted:
+        return data.points, ()
+    says = "as was said" if options.units else "as the file says"
+    if not wanted:
+        return data.points, (
+            f"Its unit is {in_words(given)}, {says}; that of the good scans is not known, so "
+            "lengths were compared as they are.",
+        )
+    factor = conversion(given, wanted)
+    note = f"Lengths were multiplied by {factor:.6g}: from {in_words(given)}, {says}, to "
+    return np.asarray(data.points * factor, np.float32), (f"{note}{in_words(wanted)}.",)
+
+
 def _kept(
     detector: CloudJudge, found: Prediction, folder: ResultsFolder, options: PredictOptions
 ) -> ResultEntry:
@@ -257,28 +289,19 @@ def _kept(
     if found.inspection is None:
         return FailedFile(str(found.path), found.failure)
     start = time.perf_counter()
-    if folder.scale is None:
-        limit = detector.point_threshold
-        scores = found.inspection.point_scores
-        folder.scale = score_scale(scores, None if limit is None else limit.value)
-    with folder.writing():
-        files = write_cloud(
-            folder.out,
-            found.name,
-            found.points,
-            found.inspection,
-            scale=folder.scale,
-            formats=options.formats,
-            truth=found.truth,
-        )
+    files = _written(detector, found, found.inspection, folder, options)
+    score = float(found.inspection.score)
     return CloudSummary(
         name=found.name,
         path=str(found.path),
         sha256=found.sha256,
         num_points=len(found.points),
         dropped=found.dropped,
-        score=float(found.inspection.score),
+        score=score if np.isfinite(score) else None,
         decision=found.inspection.decision,
+        reason=found.inspection.reason,
+        notes=list(found.inspection.notes),
+        seen=found.inspection.seen,
         regions=list(found.inspection.regions),
         nearest_good=found.inspection.nearest_good,
         files=files,
@@ -286,7 +309,38 @@ def _kept(
     )
 
 
-def _check_comparison(detector: CloudJudge, options: PredictOptions) -> None:
+def _written(
+    detector: CloudJudge,
+    found: Prediction,
+    inspection: Judgement,
+    folder: ResultsFolder,
+    options: PredictOptions,
+) -> dict[str, str]:
+    """Write a cloud's files, if it has scores."""
+    if not np.isfinite(inspection.score):
+        return {}
+    if folder.scale is None:
+        limit = detector.point_threshold
+        scores = inspection.point_scores
+        folder.scale = score_scale(scores, None if limit is None else limit.value)
+    with folder.writing():
+        return write_cloud(
+            folder.out,
+            found.name,
+            found.points,
+            inspection,
+            scale=folder.scale,
+            formats=options.formats,
+            truth=found.truth,
+        )
+
+
+def _check_options(detector: CloudJudge, options: PredictOptions) -> None:
+    if options.units and not (detector.card and detector.card.units):
+        raise ConfigurationError(
+            f"--units {options.units}: {detector.run} does not say which unit its good scans have; "
+            "train again with --units, or leave it out."
+        )
     if options.compare and not _can_compare(detector):
         raise ConfigurationError(
             f"{detector.run}: has no good scans to compare with, since it was not made by "
@@ -298,7 +352,7 @@ def _inspect(
     detector: CloudJudge, source: CloudFile, points: NDArray[np.float32], options: PredictOptions
 ) -> Judgement:
     found = detector(points, category=options.category)
-    if not np.isfinite(found.score):
+    if not found.reason and not np.isfinite(found.score):
         raise ConfigurationError(f"the model's score is {found.score}, which decides nothing.")
     compare = options.compare
     if compare is None:

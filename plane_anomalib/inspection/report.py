@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.files import replaced, unique_stems
+from plane_anomalib.core.units import in_words
 from plane_anomalib.formats.io import POINT_SUFFIXES
 from plane_anomalib.formats.labels import read_mask
 from plane_anomalib.inspection.cloud_files import JudgedCloud
@@ -42,7 +43,12 @@ from plane_anomalib.web.pictures import (
 )
 from plane_anomalib.web.raster import view_rotation
 
-_DECISIONS = {"anomaly": "Anomaly", "normal": "Normal", None: "No decision"}
+_DECISIONS = {
+    "anomaly": "Anomaly",
+    "not judged": "Not judged",
+    "normal": "Normal",
+    None: "No decision",
+}
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,13 @@ def index_page(
         entries=ordered,
         decisions=_DECISIONS,
         counts={key: count for key, count in counts.items() if count},
-        words={"anomaly": "anomalous", "normal": "normal", None: "without a decision"},
-        failed=failed,
+        words={
+            "anomaly": "anomalous",
+            "not judged": "not judged",
+            "normal": "normal",
+            None: "without a decision",
+        },
+        failed=[*_unscored(summary), *failed],
         left=len(summary.left),
     )
 
@@ -91,9 +102,18 @@ def _decision(entry: IndexEntry) -> str | None:
     return None if entry.known is None else entry.known.decision
 
 
-def _order(entry: IndexEntry) -> tuple[bool, float, str]:
-    score = 0.0 if entry.known is None else entry.known.score
-    return _decision(entry) != "anomaly", -score, entry.name
+def _order(entry: IndexEntry) -> tuple[int, float, str]:
+    score = 0.0 if entry.known is None else entry.known.score or 0.0
+    return [*_DECISIONS].index(_decision(entry)), -score, entry.name
+
+
+def _unscored(summary: Summary) -> list[FailedFile]:
+    """Scans that have no page, since they were not scored."""
+    return [
+        FailedFile(cloud.path, f"{cloud.path}: {cloud.reason}")
+        for cloud in summary.clouds
+        if cloud.score is None
+    ]
 
 
 def _words(threshold: Threshold | None) -> str:
@@ -265,6 +285,7 @@ def _jobs(home: Path, summary: Summary) -> list[_ViewJob]:
             home / cloud.files["npz"] if "npz" in cloud.files else None, stem, cloud.name, cloud
         )
         for stem, cloud in zip(stems, summary.clouds, strict=True)
+        if cloud.score is not None
     ]
 
 
@@ -339,10 +360,12 @@ class _PageWriter:
             self._with_truth(cloud, Path(known.path).stem),
             score=known.score,
             decision=known.decision,
+            reason=known.reason,
+            notes=known.notes,
             threshold=detector.threshold,
             point_threshold=detector.point_threshold,
             regions=known.regions,
-            units=detector.units,
+            units=in_words(detector.units) if detector.units else "",
             model=detector.model,
         )
 

@@ -39,8 +39,9 @@ class Inspection(Generic[Array]):
     """What a detector says of one cloud.
 
     Attributes:
-        score: Of the object, raw; higher is more anomalous.
-        point_scores: `(N,) float32`, raw, in input order; an array or a tensor as the input was.
+        score: Of the object, raw; higher is more anomalous; nan where the cloud was not scored.
+        point_scores: `(N,) float32`, raw, in input order; an array or a tensor as the input was;
+            nan where the cloud was not scored.
         threshold: For `score`; `None` if the detector has none.
         point_threshold: For `point_scores`, likewise.
         regions: Connected parts above the point threshold, the one with most points first; empty

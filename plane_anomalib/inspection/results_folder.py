@@ -25,7 +25,7 @@ from plane_anomalib.inspection.result import Decision, Threshold
 from plane_anomalib.web.colours import ScoreScale
 
 SUMMARY_FILE = "summary.json"
-SUMMARY_VERSION = 2
+SUMMARY_VERSION = 3
 
 
 class SummaryError(PlaneAnomalibError):
@@ -40,7 +40,8 @@ class DetectorSummary:
         run: Where it lies, as it was given.
         model: Registered name.
         categories: What it was trained on; empty where the model does not know.
-        units: Unit of length of its good scans, in words; "" where it cannot be told.
+        units: Unit of length of its good scans, a key of `core.units.MILLIMETRES`; "" where nobody
+            states one.
         threshold: Of objects; `None` where it has none: then nothing is decided.
         point_threshold: Of points; `None` where it has none: then there are no regions.
         weights_hash: SHA-256 over the model's state.
@@ -71,13 +72,16 @@ class CloudSummary:
         sha256: Of that file.
         num_points: How many points were judged.
         dropped: How many more were left out, since a coordinate was not a number.
-        score: Of the object, raw.
-        decision: What the threshold says of it; `None` without a threshold.
+        score: Of the object, raw; `None` where it was not scored.
+        decision: What the threshold says of it, or `not judged`; `None` without a threshold.
         regions: Connected anomalous parts, the one with most points first; `region` in the files
             counts them from 0.
         nearest_good: Name of the good scan that the cloud resembles most, where it was compared.
         files: Format (`npz`, `ply`, `csv`) to file, relative to the folder of results.
         seconds: How long it took, reading and writing included.
+        reason: Why it was not judged and what to do; "" where it was.
+        notes: A sentence for whatever was dropped, converted, resampled or assumed.
+        seen: Which share of the part's surface it shows; `None` where that cannot be told.
     """
 
     name: str
@@ -85,12 +89,15 @@ class CloudSummary:
     sha256: str
     num_points: int
     dropped: int
-    score: float
+    score: float | None
     decision: Decision | None
     regions: list[Region]
     nearest_good: str | None
     files: dict[str, str]
     seconds: float
+    reason: str = ""
+    notes: list[str] = field(default_factory=list)
+    seen: float | None = None
 
 
 @dataclass(frozen=True)
@@ -173,14 +180,21 @@ _SAVE_SECONDS = 10.0
 
 
 def _upgraded(text: str) -> str:
-    """A summary of version 1 as one of version 2, which spells the center of things differently."""
+    """A summary of an older version as one of today.
+
+    Version 1 spells the center of things differently; up to version 2 the unit was a guess.
+    """
     try:
         plain = load_strict(text)
     except TypedDataError:
         return text  # whoever parses it says what is wrong
-    if not isinstance(plain, dict) or plain.get("summary_version") != 1:
+    if not isinstance(plain, dict) or plain.get("summary_version") not in (1, 2):
         return text
-    return strict_json({**_respelt(plain), "summary_version": 2})
+    plain = _respelt(plain) if plain["summary_version"] == 1 else plain
+    detector = plain.get("detector")
+    if isinstance(detector, dict):
+        plain = {**plain, "detector": {**detector, "units": ""}}
+    return strict_json({**plain, "summary_version": SUMMARY_VERSION})
 
 
 def _respelt(plain: Any) -> Any:
@@ -326,7 +340,9 @@ class ResultsFolder:
 
     def _is_done(self, cloud: CloudSummary, source: CloudFile, formats: Sequence[str]) -> bool:
         """Whether the results are of the file as it is now, and all files wanted are there."""
-        files = [self.out / cloud.files.get(kind, "") for kind in formats]
+        # What was not scored has no files.
+        wanted = formats if cloud.score is not None else ()
+        files = [self.out / cloud.files.get(kind, "") for kind in wanted]
         here = all(file.is_file() for file in files) and source.path.is_file()
         return here and sha256_of(source.path) == cloud.sha256
 

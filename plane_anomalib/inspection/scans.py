@@ -19,6 +19,7 @@ from plane_anomalib.geometry.sampling import most_seen, random_subsample, typica
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.comparison import EXPLAINED, shares_of_most
 from plane_anomalib.inspection.inputs import CloudFile
+from plane_anomalib.inspection.scan_checks import about_strays, size_of, spread_of, strays
 from plane_anomalib.inspection.supporting_plane import tables_of
 
 _LEAST_POINTS = 50
@@ -137,7 +138,10 @@ def _usable(
 def _read(source: CloudFile, warnings: list[str], options: ReadOptions | None) -> GoodScan:
     file = source.path
     data, digest = source.read(options)
-    points, total = data.points, len(data.points) + data.dropped
+    total = len(data.points) + data.dropped
+    alone = strays(data.points)
+    points = data.points[~alone]
+    warnings.extend(f"{file}: {note}" for note in (*data.notes, *about_strays(data.points, alone)))
     card = _measured(source.name, str(file), points)
     extent = card.extent
     if len(points) < _LEAST_POINTS or not extent > 0:
@@ -162,7 +166,10 @@ def _read(source: CloudFile, warnings: list[str], options: ReadOptions | None) -
 
 def _measured(name: str, path: str, points: FloatArray) -> ScanCard:
     extent = float(np.ptp(points.astype(np.float64), axis=0).max()) if len(points) else 0.0
-    return ScanCard(name, path, len(points), typical_spacing(points), extent)
+    if not extent > 0:
+        return ScanCard(name, path, len(points), 0.0, 0.0, 0.0, 0.0)
+    spacing, thickness = typical_spacing(points), float(spread_of(points)[2])
+    return ScanCard(name, path, len(points), spacing, extent, size_of(points), thickness)
 
 
 def _in_one_unit(
@@ -220,7 +227,7 @@ def _unlike_the_others(scans: Sequence[GoodScan]) -> list[str]:
     """A sentence for each scan that is larger, smaller, denser or sparser than the others are."""
     if len(scans) < 2:
         return []
-    sizes = [_size(scan.points) for scan in scans]
+    sizes = [scan.card.size for scan in scans]
     gaps = [scan.card.spacing / size for scan, size in zip(scans, sizes, strict=True)]
     sentences = []
     for number, scan in enumerate(scans):
@@ -234,11 +241,6 @@ def _unlike_the_others(scans: Sequence[GoodScan]) -> list[str]:
                 "so small defects weigh differently in it."
             )
     return sentences
-
-
-def _size(points: FloatArray) -> float:
-    """Root mean square distance from the middle: the same in every pose."""
-    return float(np.sqrt(points.astype(np.float64).var(axis=0).sum()))
 
 
 def _other_size(card: ScanCard, larger: float) -> str:

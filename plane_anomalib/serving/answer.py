@@ -48,8 +48,11 @@ class Answer:
     """Scores are raw, higher is more anomalous; lengths are in the cloud's units.
 
     Attributes:
-        score: Of the object.
-        decision: What the threshold says; null without a threshold.
+        score: Of the object; null where it was not scored.
+        decision: What the threshold says, or `not judged`; null without a threshold.
+        reason: Why it was not judged and what to do; empty where it was.
+        notes: What was dropped, converted, resampled or assumed, a sentence each.
+        seen: Which share of the part's surface the cloud shows; null where that cannot be told.
         threshold: For the object's score.
         point_threshold: For the points' scores.
         regions: Connected parts above the point threshold, the one with most points first.
@@ -62,8 +65,11 @@ class Answer:
             file, scores (N,) float32, region (N,) int32, -1 outside of all regions.
     """
 
-    score: float
+    score: float | None
     decision: Decision | None
+    reason: str
+    notes: list[str]
+    seen: float | None
     threshold: Threshold | None
     point_threshold: Threshold | None
     regions: list[Region]
@@ -96,8 +102,11 @@ def judge(detector: Detector, path: Path, question: Question, max_points: int) -
     read = read_points(path, num_samples=samples, max_points=max_points, options=options)
     result = detector(read.points, category=question.category, compare=question.compare)
     return Answer(
-        score=result.score,
+        score=result.score if np.isfinite(result.score) else None,
         decision=result.decision,
+        reason=result.reason,
+        notes=[*read.notes, *result.notes],
+        seen=result.seen,
         threshold=result.threshold,
         point_threshold=result.point_threshold,
         regions=list(result.regions),

@@ -43,7 +43,7 @@ def bent_cloud(seed: int, count: int = 500) -> Cloud:
     return cloud
 
 
-def make_run(folder: Path, work: Path, *, units: str = "millimetres") -> Path:
+def make_run(folder: Path, work: Path, *, units: str = "mm") -> Path:
     """A detector's folder: a small model fitted on three good clouds, its card and the clouds."""
     names = [f"good{number}" for number in range(3)]
     clouds = [good_cloud(number) for number in range(3)]
@@ -57,7 +57,7 @@ def make_run(folder: Path, work: Path, *, units: str = "millimetres") -> Path:
     engine.fit(BTF(descriptor="raw"), datamodule=PointCloudFolder(work / "sheet", val_variants=2))
     (folder / MODEL_FILE).write_bytes(Path(engine.best_model_path).read_bytes())
     detector = plane_anomalib.load(folder / MODEL_FILE)
-    scans = [ScanCard(name, f"{name}.ply", 500, 0.05, 2.0) for name in names]
+    scans = [ScanCard(name, f"{name}.ply", 500, 0.045, 2.0, 0.85, 0.2) for name in names]
     a_card(
         scans=scans,
         units=units,

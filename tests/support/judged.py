@@ -61,7 +61,7 @@ def make_judged(
         for i, name in enumerate(names)
     ]
     detector = DetectorSummary(
-        str(judged.run), "BTF", ["part"], "millimetres", THRESHOLD, POINT_THRESHOLD, HASH, None,
+        str(judged.run), "BTF", ["part"], "mm", THRESHOLD, POINT_THRESHOLD, HASH, None,
         None, VERSIONS,
     )  # fmt: skip
     failed = [FailedFile("scans/<broken>.ply", "scans/<broken>.ply: holds zero points")]
@@ -95,10 +95,10 @@ def _detector(run: Path, generator: np.random.Generator, num: int) -> None:
     scans = []
     for name in ("good1", "good2"):
         np.savez(run / GOOD_FOLDER / f"{name}.npz", points=part(generator, num))
-        scans.append(ScanCard(name, f"scans/{name}.ply", num, 1.0, 60.0))
+        scans.append(ScanCard(name, f"scans/{name}.ply", num, 1.0, 60.0, 25.0, 5.0))
     hardware = Hardware("cpu", 2, 1, None)
     DetectorCard(
-        "BTF", {}, "part", scans, "millimetres", True, False, THRESHOLD, POINT_THRESHOLD, [], 0,
+        "BTF", {}, "part", scans, "mm", True, False, THRESHOLD, POINT_THRESHOLD, [], 0,
         1.0, "2026-01-01T00:00:00+00:00", VERSIONS, hardware, "c" * 64, None, HASH,
     ).write(run)  # fmt: skip
 

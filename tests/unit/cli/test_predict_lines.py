@@ -20,7 +20,7 @@ SOURCES = [CloudFile(Path("a.ply"), "a"), CloudFile(Path("longer.ply"), "longer"
 def test_a_line_has_the_largest_region_with_units_and_the_sense_of_its_height(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Answers(HeightJudge(card=a_card(units="inches")), SOURCES).tell(CLOUD)
+    Answers(HeightJudge(card=a_card(units="in")), SOURCES).tell(CLOUD)
     assert capsys.readouterr().out == (
         "  a       anomaly  2 >= 1; at (1, 2, 3.25), 1.5 inches across, 3.4% of points, "
         "0.25 inches missing; 2 more regions; nearest good scan good1; "

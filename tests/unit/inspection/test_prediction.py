@@ -255,7 +255,9 @@ def test_a_place_that_cannot_be_written_is_named(scans: Path, tmp_path: Path) ->
 def test_by_default_only_anomalous_clouds_are_compared(
     scans: Path, tmp_path: Path, compare: bool | None, compared: list[str]
 ) -> None:
-    judge = HeightJudge(card=a_card(scans=[ScanCard("good1", "good1.ply", 500, 0.05, 2.0)]))
+    judge = HeightJudge(
+        card=a_card(scans=[ScanCard("good1", "good1.ply", 500, 0.05, 2.0, 0.9, 0.2)])
+    )
     summary = judge_files(judge, sources(scans), tmp_path / "out", PredictOptions(compare=compare))
     assert [c.name for c in summary.clouds if c.nearest_good == "good1"] == compared
     assert (judge.judged, judge.compared) == (3, len(compared))
@@ -264,7 +266,7 @@ def test_by_default_only_anomalous_clouds_are_compared(
 def test_an_anomaly_is_told_also_if_the_good_scans_are_damaged(
     scans: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    card = a_card(scans=[ScanCard("good1", "good1.ply", 500, 0.05, 2.0)])
+    card = a_card(scans=[ScanCard("good1", "good1.ply", 500, 0.05, 2.0, 0.9, 0.2)])
     judge = HeightJudge(card=card, compare_fails=True)
     summary = judge_files(judge, sources(scans), tmp_path / "out")
     assert [c.decision for c in summary.clouds] == ["normal", "anomaly", "normal"]

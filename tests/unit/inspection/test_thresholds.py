@@ -19,7 +19,9 @@ from tests.unit.models.template_residual.shapes import lump
 
 def scan(number: int, num: int = 1_200) -> GoodScan:
     points = 50 * lump(np.random.default_rng(number), num)
-    card = ScanCard(str(number), f"part/{number}.ply", num, typical_spacing(points), 80.0)
+    card = ScanCard(
+        str(number), f"part/{number}.ply", num, typical_spacing(points), 80.0, 30.0, 5.0
+    )
     return GoodScan(card, points, f"{number:064}")
 
 

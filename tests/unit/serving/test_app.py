@@ -130,20 +130,31 @@ def test_a_body_without_a_length_is_measured_as_it_comes(client: TestClient) -> 
     assert response.status_code == 413
 
 
-def test_the_detectors_own_refusal_reaches_the_client(client: TestClient, model: Heights) -> None:
+def test_the_detectors_own_refusal_reaches_the_client(
+    client: TestClient, model: Heights, scan: Path
+) -> None:
     model.fault = ConfigurationError("3 points are needed.")
-    response = post(client, "a.xyz", b"1 2 3\n")
+    response = post(client, "scan.ply", scan.read_bytes())
     assert (response.status_code, response.json()["detail"]) == (422, "3 points are needed.")
 
 
 def test_a_fault_of_the_server_is_500_without_its_text(
-    client: TestClient, model: Heights, caplog: pytest.LogCaptureFixture
+    client: TestClient, model: Heights, scan: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model.fault = RuntimeError("secret")
-    response = post(client, "a.xyz", b"1 2 3\n")
+    response = post(client, "scan.ply", scan.read_bytes())
     assert response.status_code == 500
     assert "secret" not in response.text
     assert "secret" in caplog.text
+
+
+def test_a_cloud_with_next_to_nothing_in_it_is_answered_but_not_judged(
+    client: TestClient, model: Heights
+) -> None:
+    answer = post(client, "a.xyz", b"1 2 3\n").json()
+    assert (answer["decision"], answer["score"], answer["regions"]) == ("not judged", None, [])
+    assert "It has 1 point, which show no surface" in answer["reason"]
+    assert model.asked == 0
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
