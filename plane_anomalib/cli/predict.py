@@ -93,6 +93,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="UNIT",
         help="unit of length of the clouds, such as m; converted to that of the good scans",
     )
+    _add_detector_arguments(parser)
+
+
+def _add_detector_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--category", metavar="NAME", help="what the objects are, if RUN has many")
     parser.add_argument("--model", metavar="NAME", help="of a checkpoint that does not say")
     add_reading(parser)

@@ -25,8 +25,7 @@ from plane_anomalib.web.pages import (
     render_page,
     score_limits,
 )
-from plane_anomalib.web.raster import best_rotation
-from plane_anomalib.web.shown_cloud import ShownCloud, even_subset, seed_of
+from plane_anomalib.web.shown_cloud import ShownCloud, best_rotation, even_subset, seed_of
 
 _POINTS = 3_000
 _BLOCKING = 20_000

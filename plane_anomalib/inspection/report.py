@@ -41,7 +41,7 @@ from plane_anomalib.web.pictures import (
     thumbnail,
     what_matters,
 )
-from plane_anomalib.web.raster import view_rotation
+from plane_anomalib.web.shown_cloud import view_rotation
 
 _DECISIONS = {
     "anomaly": "Anomaly",

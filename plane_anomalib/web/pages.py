@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.files import replaced
 from plane_anomalib.web import colours as palette
-from plane_anomalib.web.raster import view_rotation
-from plane_anomalib.web.shown_cloud import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud, view_rotation
 
 UNKNOWN_SCORE = 65535
 """Code of a score that is not a number."""

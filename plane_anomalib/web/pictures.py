@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from plane_anomalib.core.files import replaced
 from plane_anomalib.web import colours as palette
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.raster import Rendering, best_rotation, render
-from plane_anomalib.web.shown_cloud import ShownCloud
+from plane_anomalib.web.shown_cloud import Rendering, ShownCloud, best_rotation, render
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -34,8 +34,7 @@ from plane_anomalib.web.pages import (
     score_limits,
 )
 from plane_anomalib.web.pictures import what_matters
-from plane_anomalib.web.raster import best_rotation
-from plane_anomalib.web.shown_cloud import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud, best_rotation
 
 MAX_POINTS = 6000
 MAX_TOTAL_POINTS = 220_000

@@ -23,9 +23,8 @@ from plane_anomalib.web.pictures import (
     save_png,
     what_matters,
 )
-from plane_anomalib.web.raster import best_rotation
 from plane_anomalib.web.run_report import MetricTable, write_report
-from plane_anomalib.web.shown_cloud import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud, best_rotation
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.models.template_residual.coverage import (
+from plane_anomalib.models.template_residual.template import (
+    Learnt,
+    Measurement,
     gap_significance,
     spread_to_points,
     squared_gaps,
 )
-from plane_anomalib.models.template_residual.template import Learnt, Measurement
 
 _FEW_SPECIMENS = 4.0
 _SEEN = 9.0

@@ -24,8 +24,7 @@ from plane_anomalib.inspection.pages import (
 from plane_anomalib.inspection.regions import Region
 from plane_anomalib.inspection.result import Threshold
 from plane_anomalib.web.colours import ScoreScale
-from plane_anomalib.web.raster import best_rotation
-from plane_anomalib.web.shown_cloud import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud, best_rotation
 from tests.support.judged import part
 
 SCALE = ScoreScale(0.0, 0.5, 1.0, 0.5)

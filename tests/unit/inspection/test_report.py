@@ -15,7 +15,7 @@ from PIL import Image
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.inspection.pages import STOPS
 from plane_anomalib.inspection.report import ViewOptions, view
-from plane_anomalib.web.raster import view_rotation
+from plane_anomalib.web.shown_cloud import view_rotation
 from tests.support.judged import Judged, make_judged, page_data
 
 

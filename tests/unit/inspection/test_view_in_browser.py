@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from plane_anomalib.inspection.report import ViewOptions, view
-from plane_anomalib.web.raster import view_rotation
+from plane_anomalib.web.shown_cloud import view_rotation
 from tests.support.browser import CONTRAST, Page, browser
 from tests.support.inspection_pages import (
     box_of,

@@ -6,8 +6,7 @@ from PIL import Image
 
 from plane_anomalib.web.colours import DEFECT, ScoreScale
 from plane_anomalib.web.pictures import DARK, cloud_picture, contact_sheet, save_png
-from plane_anomalib.web.raster import best_rotation, render, view_rotation
-from plane_anomalib.web.shown_cloud import ShownCloud
+from plane_anomalib.web.shown_cloud import ShownCloud, best_rotation, render, view_rotation
 from tests.support.shown import scored_sphere
 
 SCALE = ScoreScale.fit([np.linspace(0, 1, 100)], threshold=0.5)

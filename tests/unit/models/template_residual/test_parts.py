@@ -5,7 +5,6 @@ import pytest
 from scipy.stats import gamma
 from sklearn.neighbors import NearestNeighbors
 
-from plane_anomalib.models.template_residual.coverage import gap_significance, squared_gaps
 from plane_anomalib.models.template_residual.placement import WorkingCloud
 from plane_anomalib.models.template_residual.sheets import Sheets, smooth_residuals
 from plane_anomalib.models.template_residual.smooth_field import (
@@ -13,6 +12,7 @@ from plane_anomalib.models.template_residual.smooth_field import (
     field_centers,
     fit_deviation,
 )
+from plane_anomalib.models.template_residual.template import gap_significance, squared_gaps
 from tests.unit.models.template_residual.shapes import lump, wall
 
 
