@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.core.files import sha256_of, unique_stems
+from plane_anomalib.core.units import conversion, in_words
 from plane_anomalib.formats.folders import SUFFIXES, clouds_below, only_clouds
 from plane_anomalib.formats.io import PointCloudData, read_points
 from plane_anomalib.formats.raw_cloud import ReadOptions
@@ -230,3 +231,31 @@ def _truths(folder: Path | None, paths: Sequence[Path]) -> list[Path | None]:
 def places_without_scans(run: Path, out: Path) -> tuple[Path, Path]:
     """Folders with clouds that are not the user's: earlier results, and a detector's copies."""
     return out / CLOUDS_FOLDER, run / GOOD_FOLDER
+
+
+def in_units_of(
+    data: PointCloudData, stated: str | None, wanted: str
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Points of a cloud in the unit of the good scans, and what was done for it.
+
+    Args:
+        data: As it was read.
+        stated: The unit that somebody said it has, before what its file declares.
+        wanted: That of the good scans; "" where nobody states one.
+
+    Returns:
+        `(N, 3) float32`, and a sentence where something was converted or could not be.
+    """
+    given = stated or data.units
+    if not given or given == wanted:
+        return data.points, ()
+    says = "as was said" if stated else "as the file says"
+    if not wanted:
+        return data.points, (
+            f"Its unit is {in_words(given)}, {says}; that of the good scans is not known, so "
+            "lengths were compared as they are.",
+        )
+    factor = conversion(given, wanted)
+    note = f"Lengths were multiplied by {factor:.6g}: from {in_words(given)}, {says}, to "
+    points = data.points.astype(np.float64) * factor
+    return points.astype(np.float32), (f"{note}{in_words(wanted)}.",)

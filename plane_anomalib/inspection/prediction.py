@@ -14,13 +14,18 @@ from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.provenance import software_versions
-from plane_anomalib.core.units import conversion, in_words, unit_named
-from plane_anomalib.formats.io import PointCloudData
+from plane_anomalib.core.units import unit_named
 from plane_anomalib.formats.labels import read_mask
 from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.inspection.card import DetectorCard
 from plane_anomalib.inspection.cloud_files import DEFAULT_FORMATS, score_scale, write_cloud
-from plane_anomalib.inspection.inputs import CloudFile, Clouds, as_clouds, places_without_scans
+from plane_anomalib.inspection.inputs import (
+    CloudFile,
+    Clouds,
+    as_clouds,
+    in_units_of,
+    places_without_scans,
+)
 from plane_anomalib.inspection.result import Inspection, Threshold
 from plane_anomalib.inspection.results_folder import (
     CloudSummary,
@@ -243,7 +248,8 @@ def _judged(detector: CloudJudge, source: CloudFile, options: PredictOptions) ->
     try:
         data, digest = source.read(_reading(detector, options))
         truth = None if source.truth is None else read_mask(source.truth, data.points)
-        points, converted = _in_units_of(detector, data, options)
+        wanted = "" if detector.card is None else detector.card.units
+        points, converted = in_units_of(data, options.units, wanted)
         found = _inspect(detector, source, points, options)
         found = replace(found, notes=(*data.notes, *converted, *found.notes))
     except Exception as error:
@@ -259,27 +265,6 @@ def _reading(detector: CloudJudge, options: PredictOptions) -> ReadOptions | Non
     if options.read is not None or detector.card is None:
         return options.read
     return detector.card.reading
-
-
-def _in_units_of(
-    detector: CloudJudge, data: PointCloudData, options: PredictOptions
-) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Points in the unit of the good scans, and what was done for it."""
-    given, wanted = (
-        options.units or data.units,
-        "" if detector.card is None else detector.card.units,
-    )
-    if not given or given == wanted:
-        return data.points, ()
-    says = "as was said" if options.units else "as the file says"
-    if not wanted:
-        return data.points, (
-            f"Its unit is {in_words(given)}, {says}; that of the good scans is not known, so "
-            "lengths were compared as they are.",
-        )
-    factor = conversion(given, wanted)
-    note = f"Lengths were multiplied by {factor:.6g}: from {in_words(given)}, {says}, to "
-    return np.asarray(data.points * factor, np.float32), (f"{note}{in_words(wanted)}.",)
 
 
 def _kept(
