@@ -134,7 +134,9 @@ def run(arguments: Namespace) -> int:
             answers.tell(entry)
             progress.advance()
 
-        summary = judge_files(detector, sources, arguments.out, PredictOptions(**chosen), tell)
+        options = PredictOptions(**chosen)
+        others = _passed_by(arguments)
+        summary = judge_files(detector, sources, arguments.out, options, tell, passed_by=others)
     say(*_ending(summary, arguments))
     return _exit_code(summary, arguments.fail_on)
 
@@ -162,6 +164,13 @@ def _sources(arguments: Namespace) -> list[CloudFile]:
     return sources
 
 
+def _passed_by(arguments: Namespace) -> dict[str, int]:
+    from plane_anomalib.inspection.inputs import passed_by, places_without_scans
+
+    without = [*places_without_scans(Path(arguments.run), arguments.out), arguments.out]
+    return passed_by(arguments.clouds, without=without)
+
+
 def _check_category(category: str | None, known: Sequence[str]) -> None:
     """Answer a wrong category once, not for every cloud."""
     if category is None or not known or category in known:
@@ -172,6 +181,8 @@ def _check_category(category: str | None, known: Sequence[str]) -> None:
 
 def _ending(summary: Summary, arguments: Namespace) -> list[str]:
     """How many there are of each, where the results lie, and what to type next."""
+    from plane_anomalib.inspection.inputs import others_in_words
+
     decisions = [cloud.decision for cloud in summary.clouds]
     unjudged = decisions.count("not judged")
     counts = [f"{len(decisions) - unjudged} judged"]
@@ -182,6 +193,8 @@ def _ending(summary: Summary, arguments: Namespace) -> list[str]:
     if summary.failed:
         counts.append(f"{len(summary.failed)} could not be read")
     lines = [", ".join(counts) + f": {arguments.out / 'summary.json'}"]
+    if others := others_in_words(summary.passed_by):
+        lines.append(others)
     if summary.left:
         done = len(summary.clouds) + len(summary.failed)
         lines.append(

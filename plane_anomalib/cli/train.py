@@ -200,10 +200,12 @@ def _learn(
 
 
 def _read(good: Sequence[str], options: TrainOptions) -> ScansRead:
-    from plane_anomalib.inspection.inputs import find_clouds
+    from plane_anomalib.inspection.inputs import find_clouds, others_in_words, passed_by
     from plane_anomalib.inspection.scans import read_good_scans
 
     sources = find_clouds(good)
+    if others := others_in_words(passed_by(good)):
+        say(others)
     with stage_progress() as progress:
         progress.start("Reading good scans", len(sources))
         return read_good_scans(

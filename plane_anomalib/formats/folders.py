@@ -46,6 +46,8 @@ OTHER_SCANS = {
     **OTHER_MODELS,
 }  # fmt: skip
 """Suffixes of scans and models that are not read: why, and what to do."""
+LIKELY_SCANS = SUFFIXES | (OTHER_SCANS.keys() - OTHER_MODELS.keys() - {".bin"})
+"""What is taken out of a folder of scans, so that no scan is passed over in silence."""
 
 NORMAL_NAMES = frozenset({"good", "positive", "normal"})
 TEMPLATE_NAMES = frozenset({"template", "prototype", "temp"})
@@ -286,12 +288,20 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(directory) / name for name in sorted(names) if not name.startswith("."))
 
 
-def clouds_below(folder: Path) -> list[Path]:
+def clouds_below(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     """The clouds and meshes in a folder and below it, sorted, as the dataset above finds them."""
-    return only_clouds(folder, _files_below(folder))
+    return only_clouds(folder, _files_below(folder), suffixes)
 
 
-def only_clouds(folder: Path, files: Iterable[Path]) -> list[Path]:
+def others_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The files in a folder and below it that have none of the suffixes, ground truth left out."""
+    files = [file for file in _files_below(folder) if file.suffix.lower() not in suffixes]
+    return [file for file in files if not _is_truth(file.relative_to(folder))]
+
+
+def only_clouds(
+    folder: Path, files: Iterable[Path], suffixes: Collection[str] = SUFFIXES
+) -> list[Path]:
     """Of files below a folder, the clouds and meshes that are no ground truth, sorted.
 
     Links that lead out of the folder are left out, with a warning.
@@ -299,9 +309,11 @@ def only_clouds(folder: Path, files: Iterable[Path]) -> list[Path]:
     Args:
         folder: What was asked for.
         files: Files below it, each path beginning with the folder's.
+        suffixes: Of clouds and meshes, in lower case.
     """
     home = folder.resolve()
-    found = sorted(file for file in files if _is_wanted(file.relative_to(folder)))
+    wanted = (file for file in files if file.suffix.lower() in suffixes)
+    found = sorted(file for file in wanted if not _is_truth(file.relative_to(folder)))
     kept = [file for file in found if file.resolve().is_relative_to(home)]
     if len(kept) < len(found):
         logger.warning(
@@ -312,6 +324,5 @@ def only_clouds(folder: Path, files: Iterable[Path]) -> list[Path]:
     return kept
 
 
-def _is_wanted(file: Path) -> bool:
-    folders = {part.lower() for part in file.parts[:-1]}
-    return file.suffix.lower() in SUFFIXES and not folders & _TRUTH_FOLDERS
+def _is_truth(file: Path) -> bool:
+    return bool({part.lower() for part in file.parts[:-1]} & _TRUTH_FOLDERS)

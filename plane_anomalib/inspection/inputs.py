@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import glob
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from plane_anomalib.core.errors import ConfigurationError, DatasetError
 from plane_anomalib.core.files import sha256_of, unique_stems
 from plane_anomalib.core.units import conversion, in_words
-from plane_anomalib.formats.folders import SUFFIXES, clouds_below, only_clouds
+from plane_anomalib.formats.folders import (
+    LIKELY_SCANS,
+    SUFFIXES,
+    clouds_below,
+    only_clouds,
+    others_below,
+)
 from plane_anomalib.formats.io import PointCloudData, read_points
 from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.geometry.points import as_points
@@ -98,9 +104,10 @@ def find_clouds(
 
     Args:
         given: Each a file, a folder (with everything below it but ground truth, hidden files and
-            links that lead out), a pattern such as `scans/*.ply` or `scans/**/*.ply` (likewise),
-            or `@list.txt`, a text file with one of these per line, relative to its folder; empty
-            lines and lines that begin with `#` do not count.
+            links that lead out; scans of kinds that are not read count), a pattern such as
+            `scans/*.ply` or `scans/**/*.ply` (likewise), or `@list.txt`, a text file with one of
+            these per line, relative to its folder; empty lines and lines that begin with `#` do
+            not count.
         without: Folders to pass by when a folder above them is searched.
         truth: A folder with ground truth: what `formats.labels.read_mask` reads, under the stem of
             the cloud it belongs to.
@@ -122,12 +129,41 @@ def find_clouds(
     return [CloudFile(*fields) for fields in zip(paths, names, truths, strict=True)]
 
 
+def passed_by(given: Sequence[str], *, without: Sequence[Path] = ()) -> dict[str, int]:
+    """What lies in folders that are searched and is no scan, by its suffix.
+
+    Args:
+        given: See `find_clouds`; only folders count.
+        without: See `find_clouds`.
+
+    Returns:
+        How many files of each suffix, "" for none, the most frequent first.
+    """
+    shut = tuple(folder.resolve() for folder in without)
+    others: set[Path] = set()
+    for one in given:
+        folder = Path(one).expanduser()
+        if folder.is_dir():
+            others.update(_not_below(folder, others_below(folder, LIKELY_SCANS), shut))
+    return dict(Counter(file.suffix.lower() for file in sorted(others)).most_common())
+
+
+def others_in_words(files: Mapping[str, int]) -> str:
+    """What `passed_by` found, as a sentence; "" where there is nothing."""
+    kinds = [f"{number} {suffix or 'without suffix'}" for suffix, number in files.items()]
+    more = f" and {len(kinds) - _SHOWN} kinds more" if len(kinds) > _SHOWN else ""
+    listed = ", ".join(kinds[:_SHOWN]) + more
+    return (
+        f"{sum(files.values())} files that are no scans were passed by: {listed}." if files else ""
+    )
+
+
 def _meant(one: str, without: Sequence[Path]) -> Iterator[Path]:
     path = Path(one).expanduser()
     if one.startswith(LIST_MARK) and not path.exists():
         yield from _listed(Path(one.removeprefix(LIST_MARK)).expanduser(), without)
     elif path.is_dir():
-        yield from _not_below(path, clouds_below(path), without) or _nothing_in(path)
+        yield from _not_below(path, clouds_below(path, LIKELY_SCANS), without) or _nothing_in(path)
     elif path.exists():
         yield path
     elif glob.has_magic(one):
@@ -165,8 +201,13 @@ def _matching(pattern: Path, without: Sequence[Path]) -> Sequence[Path]:
     matches = [match for match in home.glob(str(Path(*parts[fixed:]))) if _is_shown(match, home)]
     files = {match for match in matches if match.is_file()}
     if not files:
-        files = {file for match in matches if match.is_dir() for file in clouds_below(match)}
-    clouds = _not_below(home, only_clouds(home, files), without)
+        files = {
+            file
+            for match in matches
+            if match.is_dir()
+            for file in clouds_below(match, LIKELY_SCANS)
+        }
+    clouds = _not_below(home, only_clouds(home, files, LIKELY_SCANS), without)
     if not clouds:
         raise DatasetError(f"{pattern}: no cloud or mesh matches{_there(home)}")
     return clouds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -192,18 +192,19 @@ def judge_files(
     out: Path,
     options: PredictOptions | None = None,
     tell: Callable[[ResultEntry], None] = lambda entry: None,
+    passed_by: Mapping[str, int] | None = None,
 ) -> Summary:
-    """Fill a folder of results, never holding more than one cloud.
+    """Fill a folder of results; a file that cannot be judged is put on record.
 
-    A file that cannot be judged is put on record. Ctrl-C ends the loop, and what was done until
-    then is kept: `Summary.left` says what was not.
+    Ctrl-C ends the loop, and what was done until then is kept: `Summary.left` says what was not.
 
     Args:
         detector: Who judges.
         sources: The files, in the order wanted.
         out: The folder of results, made if missing.
         options: How.
-        tell: Called after every file with what was found, also for those that a run before did.
+        tell: Called after every file with what was found, also what a run before found.
+        passed_by: Files that are no scans, see `inputs.passed_by`.
 
     Returns:
         What `summary.json` holds.
@@ -211,12 +212,11 @@ def judge_files(
     Raises:
         PlaneAnomalibError: The folder holds other results, or there is nothing to compare with.
     """
-    options = options or PredictOptions()
-    folder = _results(detector, sources, out, options)
+    folder = _results(detector, sources, out, options := options or PredictOptions())
+    folder.passed_by = dict(passed_by or {})
     try:
         for i, source in enumerate(sources):
-            entry = folder.entries[i]
-            if entry is None:
+            if (entry := folder.entries[i]) is None:
                 found = _judged(detector, source, options)
                 entry = folder.entries[i] = _kept(detector, found, folder, options)
             tell(entry)

@@ -118,6 +118,7 @@ class Summary:
         failed: Those that could not be.
         left: Files whose turn did not come, since the command was stopped.
         scale: The colours of scores in `.ply`, the same for all clouds; `None` before the first.
+        passed_by: How many files that are no scans lie in the folders that were given, by suffix.
     """
 
     detector: DetectorSummary
@@ -125,6 +126,7 @@ class Summary:
     failed: list[FailedFile]
     left: list[str]
     scale: ScoreScale | None
+    passed_by: dict[str, int] = field(default_factory=dict)
     summary_version: int = field(default=SUMMARY_VERSION)
 
     def write(self, folder: Path) -> Path:
@@ -220,6 +222,7 @@ class ResultsFolder:
         out: The folder.
         entries: What was found in each source; `None` where its turn has not come.
         scale: Colours of the scores, once there is a first cloud.
+        passed_by: See `Summary`.
 
     Raises:
         SummaryError: It holds other results, or cannot be written.
@@ -238,6 +241,7 @@ class ResultsFolder:
         self.out = out
         self.entries: list[ResultEntry | None] = [None] * len(sources)
         self.scale: ScoreScale | None = None
+        self.passed_by: dict[str, int] = {}
         self._detector = detector
         self._sources = sources
         self._refuse_own_results()
@@ -258,6 +262,7 @@ class ResultsFolder:
                 if entry is None
             ],
             scale=self.scale,
+            passed_by=self.passed_by,
         )
         with self.writing():
             summary.write(self.out)
