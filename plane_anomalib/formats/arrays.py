@@ -355,9 +355,11 @@ def _without_positions(
 
 def _step(values: npt.NDArray[np.float64]) -> float:
     """The step of values that are equally spaced; 0 where they are not."""
+    if not np.isfinite(values).all():
+        return 0.0
     steps = np.diff(values)
     mean = float(steps.mean())
-    equal = np.isfinite(mean) and mean != 0 and np.abs(steps - mean).max() < 0.02 * abs(mean)
+    equal = mean != 0 and np.abs(steps - mean).max() < 0.02 * abs(mean)
     return mean if equal else 0.0
 
 

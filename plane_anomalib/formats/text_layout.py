@@ -180,7 +180,7 @@ def _is_row(layout: TextLayout, line: str) -> bool:
 
 def _check_title(path: Path, number: int, line: str) -> None:
     """Refuse a damaged row; words alone are a title or names."""
-    words = re.split(r"[,;\s]+", line.strip(",; \t"))
+    words = re.split(r"[,;\s]+", line.replace('"', "").strip(",; \t"))
     others = [word for word in words if not _NUMBER.fullmatch(word)]
     if len(words) - len(others) < 2 and others:
         return
@@ -188,8 +188,8 @@ def _check_title(path: Path, number: int, line: str) -> None:
         reason = f"line {number} has {others[0][:40]!r} where a number belongs"
         raise PointCloudFileError(path, reason, "rows of numbers may follow lines of names")
     if len(words) > 2:
-        reason = f"line {number} has commas and spaces between its numbers: {line[:40]!r}"
-        raise PointCloudFileError(path, reason, "part them in one way")
+        reason = f"line {number} parts its numbers in more than one way: {line[:40]!r}"
+        raise PointCloudFileError(path, reason, "use one delimiter and one decimal mark")
     raise PointCloudFileError(
         path,
         f"has {len(words)} column(s) in line {number}; x, y and z are needed",

@@ -137,3 +137,46 @@ def test_cloud_without_a_label_field_is_no_ground_truth(tmp_path: Path) -> None:
     path = write_pcd(tmp_path / "truth.pcd", points)
     with pytest.raises(PointCloudFileError, match=r"truth\.pcd: .*label"):
         read_mask(path, points)
+
+
+@pytest.mark.parametrize("form", ["255", "column", "Nx1", "alone", "only anomalous", "header"])
+def test_ways_to_write_ground_truth_give_the_same_mask(tmp_path: Path, form: str) -> None:
+    points, mask = dent(surface(np.random.default_rng(5)), np.random.default_rng(5))
+    path = tmp_path / ("m.npy" if form == "Nx1" else "m.txt")
+    rows = np.column_stack([points, mask])
+    if form == "255":
+        np.savetxt(path, np.column_stack([points, mask * 255]), "%.6f")
+    elif form in ("column", "alone"):
+        np.savetxt(path, mask, "%d")
+    elif form == "Nx1":
+        np.save(path, mask[:, None])
+    elif form == "only anomalous":
+        np.savetxt(path, rows[mask], "%.6f")
+    else:
+        np.savetxt(
+            path, rows[:, [3, 0, 1, 2]], "%.6f", ",", header="scalar_label,x,y,z", comments=""
+        )
+    assert np.array_equal(read_mask(path, points), mask)
+
+
+def test_truth_that_labels_most_points_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    points, mask = dent(surface(np.random.default_rng(6)), np.random.default_rng(6))
+    np.savetxt(tmp_path / "m.txt", np.column_stack([points, ~mask]), "%.6f")
+    read_mask(tmp_path / "m.txt", points)
+    assert "points anomalous; 1 stands for anomalous, not for good" in caplog.text
+
+
+def test_truth_in_another_unit_is_refused_with_the_factor(tmp_path: Path) -> None:
+    points, mask = dent(surface(np.random.default_rng(7)), np.random.default_rng(7))
+    np.savetxt(tmp_path / "m.txt", np.column_stack([points / 1000, mask]), "%.9f")
+    with pytest.raises(PointCloudFileError, match="1000 times as large or as small"):
+        read_mask(tmp_path / "m.txt", points)
+
+
+def test_labels_below_zero_are_refused(tmp_path: Path) -> None:
+    points, mask = dent(surface(np.random.default_rng(8)), np.random.default_rng(8))
+    np.save(tmp_path / "m.npy", mask * 2 - 1)
+    with pytest.raises(PointCloudFileError, match="label -1, which is below 0"):
+        read_mask(tmp_path / "m.npy", points)
