@@ -69,13 +69,16 @@ def object_threshold(
 
 
 def point_threshold(
-    collection: ScoreCollection, quantile: float = POINT_QUANTILE
+    collection: ScoreCollection, quantile: float = POINT_QUANTILE, *, near_normal: bool = False
 ) -> ScoreThreshold | None:
     """Find the threshold of point scores.
 
     Args:
         collection: Raw scores of clouds.
         quantile: Of the normal points' scores, used where no point is anomalous.
+        near_normal: Not further above the highest scores in normal clouds than these are apart:
+            beside plain synthetic anomalies the best F1 can be far above, where weak real ones
+            would go unseen.
 
     Returns:
         The threshold; None where no cloud has point labels.
@@ -88,6 +91,10 @@ def point_threshold(
     if counts.degenerate:
         normal = np.concatenate([collection.normal(cloud) for cloud in known])
     threshold, source = _threshold(counts, normal, quantile)
+    if source == "f1" and near_normal:
+        good = [collection.normal(cloud) for cloud in known if cloud.label is False]
+        peaks = np.asarray([scores.max() for scores in good if len(scores)], np.float64)
+        threshold = _just_above(peaks, threshold)
     pieces = [piece for cloud in known for piece in (cloud.anomalous, collection.normal(cloud))]
     low = float(min(piece.min() for piece in pieces if len(piece)))
     high = float(max(piece.max() for piece in pieces if len(piece)))
