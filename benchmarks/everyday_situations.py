@@ -221,7 +221,7 @@ def situations() -> list[Situation]:
             Row("nub, boss missing, a screw beside", "anomaly with a region", each(
                 ["nub", "boss_missing", "screw"], anomaly())),
             Row("only the table", "not judged", {"only_table": NOT_JUDGED}),
-        )))  # fmt: skip
+        ), ("--remove-table", "yes" if fixed else "auto")))  # fmt: skip
     odd = {
         "another part": lambda: listed(*height_map(3)),
         "half of the part": lambda: casting(9, missing=0.5),

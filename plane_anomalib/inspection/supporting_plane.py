@@ -34,10 +34,13 @@ _LEAST_BORDER = 0.97
 _MOST_FOOTPRINT = 0.8
 """Of the area that the scan covers, what stands on a table takes less than this."""
 _SAME_ANGLE = np.cos(np.deg2rad(2.0))
-_SAME_OUTLINE = 0.9
 _MOVED = 0.03
-"""Of the longest side: by how much the middle of what stands on the table must differ between
-scans; parts in a fixture move by less than a hundredth."""
+"""Of the longest side: by how much what stands on the table must come nearer to its middle or go
+away from it between scans. A plate that is turned in a fixture carries its bosses around its
+middle, not away from it."""
+_FIRMLY = 4.0
+"""So many times less than what stands on it, the border of a table moves."""
+_DIRECTIONS = 32
 _OTHER_SIZE = 1.25
 
 
@@ -165,19 +168,25 @@ def same_table(clouds: Sequence[FloatArray], planes: Sequence[SupportingPlane]) 
         return False
     first, axes = planes[0], _axes(planes[0].normal)
     outlines = [cloud.astype(np.float64) @ axes for cloud in clouds]
-    middles = []
+    side = float(np.ptp(outlines[0], axis=0).max())
+    reaches = np.array([_reach(flat) for flat in outlines])
+    away = []
     for cloud, flat, plane in zip(clouds, outlines, planes, strict=True):
         if float(plane.normal @ first.normal) < _SAME_ANGLE:
             return False
         apart = cloud[plane.own].astype(np.float64) @ first.normal - first.offset
-        if abs(float(np.median(apart))) > 0.02 * float(np.ptp(flat, axis=0).max()):
+        if abs(float(np.median(apart))) > _MOVED * side / _FIRMLY:
             return False
-        together = _area(np.concatenate([flat, outlines[0]]))
-        if min(_area(flat), _area(outlines[0])) < _SAME_OUTLINE * together:
-            return False
-        middles.append(np.median(flat[~plane.own], axis=0))
-    side = float(np.ptp(outlines[0], axis=0).max())
-    return float(np.ptp(middles, axis=0).max()) > _MOVED * side
+        middle = (flat.max(axis=0) + flat.min(axis=0)) / 2
+        away.append(float(np.linalg.norm(np.median(flat[~plane.own], axis=0) - middle)))
+    moved = max(away) - min(away)
+    return moved > max(_MOVED * side, _FIRMLY * float(np.ptp(reaches, axis=0).max()))
+
+
+def _reach(flat: Array) -> Array:
+    """How far an outline reaches in each of some directions, `(32,)`."""
+    angles = np.linspace(0, 2 * np.pi, _DIRECTIONS, endpoint=False)
+    return np.asarray((flat @ np.stack([np.cos(angles), np.sin(angles)])).max(axis=0))
 
 
 @dataclass(frozen=True, eq=False)

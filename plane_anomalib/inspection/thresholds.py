@@ -317,8 +317,8 @@ def with_thresholds(
     well = None
     if objects is not None and np.isfinite(objects.value):
         well = how_well(collection, float(np.float32(objects.value)))
-    points, usual = point_threshold(collection), usual_point_score(collection)
-    return LearntMethod(method, objects, points, origin, well, usual)
+    points = point_threshold(collection, near_normal=near_normal)
+    return LearntMethod(method, objects, points, origin, well, usual_point_score(collection))
 
 
 def check_good_enough(well: HowWell, notes: list[str], plan: TrainingPlan) -> None:

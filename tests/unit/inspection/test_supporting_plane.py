@@ -28,7 +28,7 @@ def height_map(
 
 
 TILTED = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
-MOVING = [(-50.0, 20.0), (30.0, -40.0), (10.0, 55.0)]
+MOVING = [(-50.0, 20.0), (12.0, -15.0), (10.0, 55.0)]
 
 
 @pytest.mark.parametrize("frame", [None, TILTED])
@@ -54,15 +54,30 @@ def test_where_the_part_never_moves_its_owner_is_asked() -> None:
     assert not tables_of(scans[:1], None).planes
 
 
-def test_a_plate_with_a_boss_that_is_turned_each_time_stays_whole() -> None:
+def turned(points: np.ndarray, angle: float) -> np.ndarray:
+    sine, cosine = np.sin(angle), np.cos(angle)
+    return points @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("outline", ["rectangle", "disc"])
+@pytest.mark.parametrize(
+    ("angles", "shifts"),
+    [
+        ((0.0, 0.7, 1.9), (0.0, 0.0, 0.0)),
+        ((0.0, np.pi, 0.0), (0.0, 0.0, 0.0)),
+        ((0.0, 0.0, 0.0), (0.0, 5.0, 9.0)),
+        ((0.0, 0.02, -0.01), (0.0, 0.3, 0.2)),
+    ],
+)
+def test_a_plate_with_a_boss_stays_whole_however_it_is_put_down(
+    outline: str, angles: tuple[float, ...], shifts: tuple[float, ...]
+) -> None:
     scans = []
-    for seed, angle in enumerate((0.0, 0.7, 1.9)):
-        turn = np.array(
-            [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
-        )
+    for seed, (angle, shift) in enumerate(zip(angles, shifts, strict=True)):
         points, _ = height_map((30.0, 10.0), seed)
-        plate = points[abs(points[:, 1]) < 60]
-        scans.append((plate @ turn.T).astype(np.float32))
+        radius = np.linalg.norm(points[:, :2], axis=1)
+        plate = points[radius < 90 if outline == "disc" else abs(points[:, 1]) < 60]
+        scans.append(np.asarray(turned(plate, angle) + (shift, -shift, 0), np.float32))
     found = tables_of(scans, None)
     assert not found.planes
     assert "a plate with something on it looks the same" in found.said

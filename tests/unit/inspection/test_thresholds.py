@@ -11,9 +11,15 @@ from plane_anomalib.core.progress import Progress
 from plane_anomalib.geometry.sampling import typical_spacing
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.scans import GoodScan, is_one_sided, lie_alike
-from plane_anomalib.inspection.thresholds import held_out_scores, variant_of
+from plane_anomalib.inspection.thresholds import (
+    held_out_scores,
+    how_well,
+    usual_point_score,
+    variant_of,
+)
 from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, decide
-from plane_anomalib.metrics.thresholds import object_threshold
+from plane_anomalib.metrics.collection import ScoreCollection
+from plane_anomalib.metrics.thresholds import object_threshold, point_threshold
 from tests.unit.models.template_residual.shapes import lump
 
 
@@ -126,3 +132,46 @@ def test_thresholds_tell_defects_from_scans_that_were_not_seen() -> None:
     false = [c.score >= threshold for c in collection.clouds if not c.label]
     assert np.mean(found) > 0.7
     assert np.mean(false) < 0.2
+
+
+def scored(clouds: list[tuple[bool, list[float], list[bool]]]) -> ScoreCollection:
+    """A collection of clouds: anomalous or not, scores of points, which are anomalous."""
+    collection = ScoreCollection(None)
+    for number, (label, scores, mask) in enumerate(clouds):
+        collection.add(
+            path=f"{number % 2}.ply", category="part",
+            points=np.zeros((len(scores), 3), np.float32),
+            label=label, score=max(scores), anomaly_map=np.asarray(scores, np.float32),
+            mask=np.asarray(mask),
+        )  # fmt: skip
+    return collection
+
+
+def test_points_of_weak_defects_are_above_a_threshold_near_the_good_scans() -> None:
+    """Plain synthetic defects, with high scores beside them, drove the best F1 to 60."""
+    none, some = [False] * 4, [False, False, True, True]
+    collection = scored(
+        [
+            (False, [1.0, 2.0, 2.0, 3.0], none),
+            (False, [1.0, 2.0, 3.0, 5.0], none),
+            (False, [1.0, 2.0, 3.0, 4.0], none),
+            (True, [1.0, 60.0, 70.0, 80.0], some),
+            (True, [1.0, 60.0, 90.0, 99.0], some),
+        ]
+    )
+    far, near = point_threshold(collection), point_threshold(collection, near_normal=True)
+    assert far is not None
+    assert near is not None
+    assert far.value == pytest.approx(70.0)
+    # The highest good point is at 5, and a good scan's highest is usually at 4.
+    assert near.value == pytest.approx(6.0)
+    assert usual_point_score(collection) == pytest.approx(4.89)
+
+
+def test_how_well_counts_each_good_scan_for_itself() -> None:
+    none, some = [False, False], [False, True]
+    good = [(False, [0.0, score], none) for score in (1.0, 9.0, 1.0, 9.0, 1.0, 1.0)]
+    well = how_well(scored([*good, (True, [0.0, 9.0], some), (True, [0.0, 2.0], some)]), 5.0)
+    assert (well.found, well.defects, well.good) == (1, 2, {"0.ply": (0, 3), "1.ply": (2, 3)})
+    assert well.false_alarms == pytest.approx(1 / 3)
+    assert "calls 2 of 6 draws of good ones anomalous: 1.ply in 2 of 3 draws." in well.in_words
