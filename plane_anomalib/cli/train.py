@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from plane_anomalib.formats.raw_cloud import ReadOptions
     from plane_anomalib.geometry.points import FloatArray
     from plane_anomalib.inspection.card import DetectorCard
-    from plane_anomalib.inspection.scans import ScansRead
+    from plane_anomalib.inspection.scans import GoodScan, ScansRead
     from plane_anomalib.inspection.training_plan import TrainOptions
 
 STOPPED = 130
@@ -183,7 +183,7 @@ def _learn(
     _check_unfinished(unfinished_folder(out), resume or overwrite)
     look = _read(good, options)
     _say_look(look)
-    plan = decide(look.scans, options, _readable(check, options.read), look.decided)
+    plan = decide(look.scans, options, _readable(check, options.read, look.scans), look.decided)
     say(*plan.choices)
     try:
         with stage_progress() as progress:
@@ -257,17 +257,25 @@ def _say_card(card: DetectorCard, out: Path) -> None:
     say(f"{out} holds the detector, made in {duration(card.seconds)}.")
 
 
-def _readable(files: Sequence[Path], options: ReadOptions) -> list[FloatArray]:
-    """Clouds that can be read; whoever judges them reports the others."""
+def _readable(
+    files: Sequence[Path], options: ReadOptions, good: Sequence[GoodScan]
+) -> list[FloatArray]:
+    """Clouds that can be read, without a table; whoever judges them reports the others."""
     from plane_anomalib.core.errors import PlaneAnomalibError
     from plane_anomalib.formats.io import read_points
+    from plane_anomalib.inspection.supporting_plane import on_table
 
+    extent = max(scan.card.extent for scan in good)
+    standing = any(scan.without_table for scan in good)
     clouds = []
     for file in files:
         try:
-            clouds.append(read_points(file, options=options).points)
+            points = read_points(file, options=options).points
         except PlaneAnomalibError:
             continue
+        table = on_table(points, extent) if standing else None
+        points = points if table is None else points[~table.own]
+        clouds.extend([points] if len(points) else [])
     return clouds
 
 

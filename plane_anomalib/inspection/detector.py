@@ -29,7 +29,7 @@ from plane_anomalib.inspection.card import (
 from plane_anomalib.inspection.comparison import GoodScans
 from plane_anomalib.inspection.regions import anomalous_regions, with_heights
 from plane_anomalib.inspection.result import Array, Inspection, Threshold
-from plane_anomalib.inspection.scan_checks import CheckedScan, ScanProfile, check_scan
+from plane_anomalib.inspection.scan_checks import CheckedScan, ScanProfile, check_scan, strays
 from plane_anomalib.inspection.supporting_plane import LEAST_LEFT, on_table
 from plane_anomalib.metrics.thresholds import ScoreThreshold
 from plane_anomalib.models.components.checkpoints import (
@@ -199,8 +199,13 @@ class Detector:
         """Which points lie on the table, `(N,)`; `None` where none is to be taken out."""
         if self.card is None or not self.card.without_table:
             return None
-        plane = on_table(cloud, max(scan.extent for scan in self.card.scans))
-        return None if plane is None else plane.own
+        own = np.zeros(len(cloud), np.bool_)
+        scanned = ~strays(cloud)
+        plane = on_table(cloud[scanned], max(scan.extent for scan in self.card.scans))
+        if plane is None:
+            return None
+        own[scanned] = plane.own
+        return own
 
     def _unjudged(
         self, cloud: FloatArray, reason: str, notes: tuple[str, ...] = ()

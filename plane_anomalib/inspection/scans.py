@@ -156,7 +156,6 @@ def _read(source: CloudFile, warnings: list[str], options: ReadOptions | None) -
             f"{file}: {data.dropped} of {total} points are left out, since their coordinates are "
             "not finite."
         )
-    warnings.extend(f"{file}: {note}" for note in data.notes)
     if len(points) < _FEW_POINTS:
         warnings.append(
             f"{file} has {len(points)} points only; small defects will not show in so few."
@@ -211,6 +210,7 @@ def _without_tables(
     result, bare = [], []
     for scan, plane in zip(scans, found.planes, strict=True):
         left = scan.points if plane is None else scan.points[~plane.own]
+        left = left[~strays(left)]
         if len(left) < _LEAST_POINTS:
             bare.append(scan.card.path)
         else:

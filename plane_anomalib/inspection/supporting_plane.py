@@ -245,6 +245,8 @@ def on_table(points: FloatArray, extent: float) -> SupportingPlane | None:
     Returns:
         The plane; `None` where the scan is no larger than a part or shows no plane.
     """
+    if len(points) < 3:
+        return None
     if float(np.ptp(points.astype(np.float64), axis=0).max()) <= _OTHER_SIZE * extent:
         return None
     return largest_plane(points)

@@ -40,8 +40,8 @@ _MOST_SCANS = 20
 _LEAST_PER_LABEL = 16
 _NAMED = 3
 MOST_FALSE_ALARMS = 0.3
-"""Share of held-out good draws from which on a detector is of no use; on sets of real and of made
-parts it is at most 0.06."""
+"""Share of held-out good draws from which on a detector is of no use: of nine parts, scanned and
+made, TemplateResidual calls none of 16 anomalous; where a table was learnt, 16 of 20."""
 
 Variant = tuple[FloatArray, NDArray[np.bool_]]
 

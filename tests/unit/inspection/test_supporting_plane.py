@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.inspection.supporting_plane import largest_plane, on_table, tables_of
+from plane_anomalib.inspection.training import train
+from plane_anomalib.inspection.training_plan import TrainOptions
 
 
 def height_map(
@@ -28,6 +31,7 @@ def height_map(
 
 
 TILTED = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
+MOVING_NEAR = [(-30.0, 20.0), (7.0, -10.0), (10.0, 35.0)]
 MOVING = [(-50.0, 20.0), (12.0, -15.0), (10.0, 55.0)]
 
 
@@ -77,7 +81,8 @@ def test_a_plate_with_a_boss_stays_whole_however_it_is_put_down(
         points, _ = height_map((30.0, 10.0), seed)
         radius = np.linalg.norm(points[:, :2], axis=1)
         plate = points[radius < 90 if outline == "disc" else abs(points[:, 1]) < 60]
-        scans.append(np.asarray(turned(plate, angle) + (shift, -shift, 0), np.float32))
+        place = np.array([shift, -shift, 0.0])
+        scans.append(np.asarray(turned(plate, angle) + place, np.float32))
     found = tables_of(scans, None)
     assert not found.planes
     assert "a plate with something on it looks the same" in found.said
@@ -111,3 +116,47 @@ def test_a_scan_to_be_judged_loses_its_table_only_if_it_is_larger_than_a_part() 
     empty = on_table(height_map(None, 2)[0], 40.0)
     assert empty is not None
     assert empty.share > 0.999
+
+
+@pytest.fixture(scope="module")
+def on_a_table(tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    """A detector of blocks that lay on a table, the table taken out."""
+    scans = [height_map(place, seed, field=60.0)[0] for seed, place in enumerate(MOVING_NEAR)]
+    folder = tmp_path_factory.mktemp("table")
+    options = TrainOptions(
+        model="BTF", settings={"descriptor": "raw"}, common_pose=False, anyway=True
+    )
+    return train(scans, folder / "run", options)
+
+
+@pytest.mark.slow
+def test_a_detector_takes_the_table_out_of_what_it_judges(on_a_table: Detector) -> None:
+    assert on_a_table.card is not None
+    assert on_a_table.card.without_table
+    assert any("The table" in sentence for sentence in on_a_table.card.choices)
+    points, table = height_map((20.0, 5.0), 9, field=60.0)
+    whole, part = on_a_table(points), on_a_table(points[~table])
+    assert whole.point_scores.shape == (len(points),)
+    assert whole.score == pytest.approx(part.score, rel=1e-3)
+    assert (whole.region_of_point[table] == -1).mean() > 0.99
+    assert any("points of the table" in note for note in whole.notes)
+    assert not any("points of the table" in note for note in part.notes)
+
+
+@pytest.mark.slow
+def test_a_table_alone_is_not_judged(on_a_table: Detector) -> None:
+    empty = on_a_table(height_map(None, 3, field=60.0)[0], compare=True)
+    assert (empty.decision, empty.regions) == ("not judged", ())
+    assert "the table only" in empty.reason
+
+
+@pytest.mark.slow
+def test_a_point_at_the_camera_does_not_make_a_part_alone_look_like_a_table(
+    on_a_table: Detector,
+) -> None:
+    points, table = height_map((20.0, 5.0), 9, field=60.0)
+    part = points[~table]
+    strayed = np.concatenate([part, np.float32([[0, 0, 500]])])
+    found = on_a_table(strayed)
+    assert not any("points of the table" in note for note in found.notes)
+    assert found.score == pytest.approx(on_a_table(part).score, rel=1e-3)
