@@ -169,7 +169,8 @@ def test_sparse_scans_lie_alike_as_dense_ones_do() -> None:
 def posed(number: int, points: np.ndarray) -> GoodScan:
     turn = Rotation.random(random_state=number).as_matrix()
     points = np.asarray(points @ turn.T + 5 * number, np.float32)
-    card = ScanCard(str(number), f"{number}.ply", len(points), 1.0, float(np.ptp(points, 0).max()))
+    extent = float(np.ptp(points, 0).max())
+    card = ScanCard(str(number), f"{number}.ply", len(points), 1.0, extent, 1.0, 1.0)
     return GoodScan(card, points, str(number))
 
 
