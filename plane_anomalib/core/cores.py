@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,20 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def worker_threads() -> int:
+    """Threads that work is shared among: as many as torch uses, which is not imported for it.
+
+    Before anything imported torch, it is `OMP_NUM_THREADS` where that is set, else the processors
+    that this process may run on. Results are the same for any number.
+    """
+    # Half imported by another thread, torch has no such function yet.
+    asked = getattr(sys.modules.get("torch"), "get_num_threads", None)
+    if asked is not None:
+        return int(asked())
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isascii() and said.isdigit() and int(said) else usable_cores()
+
+
 def in_chunks(
     work: Callable[[slice], None], num: int, size: int, threads: int | None = None
 ) -> None:
@@ -24,12 +39,10 @@ def in_chunks(
         work: Called with one slice; slices do not overlap.
         num: Total length.
         size: Length of a slice.
-        threads: How many; by default as many as torch uses.
+        threads: How many; by default `worker_threads()`.
     """
-    import torch
-
     parts = [slice(start, min(start + size, num)) for start in range(0, num, size)]
-    threads = min(torch.get_num_threads() if threads is None else threads, len(parts))
+    threads = min(worker_threads() if threads is None else threads, len(parts))
     if threads <= 1:
         for part in parts:
             work(part)

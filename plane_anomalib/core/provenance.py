@@ -123,15 +123,24 @@ def data_hash(files: Iterable[Path], root: Path) -> str | None:
 
 
 def weights_hash(state: Mapping[str, Any]) -> str:
-    """SHA-256 over a state dict: sorted names, dtypes, shapes and bytes of its tensors."""
-    import torch
+    """SHA-256 over a state dict: sorted names, dtypes, shapes and bytes of its tensors.
+
+    Arrays count as the tensors that they are the values of.
+    """
+    import numpy as np
 
     total = hashlib.sha256()
     for name in sorted(state):
         value = state[name]
-        if not isinstance(value, torch.Tensor):
+        if isinstance(value, np.ndarray):
+            total.update(f"{name}\0torch.{value.dtype}\0{value.shape}\n".encode())
+            total.update(np.ascontiguousarray(value).tobytes())
+            continue
+        if not hasattr(value, "detach"):
             total.update(f"{name}\0{strict_json(value)}\n".encode())
             continue
+        import torch
+
         tensor = value.detach().cpu().contiguous()
         total.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\n".encode())
         total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
-from torch import Tensor
 
-from plane_anomalib.core.cores import in_chunks
+from plane_anomalib.core.cores import in_chunks, worker_threads
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.points import FloatArray, IntArray, as_points
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _MATRIX_ELEMENTS = 16_000_000
 """Distances held at once by `knn_torch`: 64 MB of float32."""
@@ -62,7 +65,7 @@ class NeighbourIndex:
         points = as_points(queries, name="queries", minimum=0)
         if not len(points):
             return np.zeros((0, k), np.float32), np.zeros((0, k), np.int64)
-        threads = torch.get_num_threads() if workers is None else workers
+        threads = worker_threads() if workers is None else workers
         threads = min(threads, 1 + len(points) // _WORTH_A_THREAD)
         distances, indices = self._tree.query(points, k=list(range(1, k + 1)), workers=threads)
         return np.asarray(distances, np.float32), np.asarray(indices, np.int64)
@@ -88,7 +91,6 @@ def knn(
     return NeighbourIndex(reference).query(queries, k, workers=workers)
 
 
-@torch.no_grad()
 def knn_torch(reference: Tensor, queries: Tensor, k: int) -> Tensor:
     """Find the `k` nearest reference points of each query within each cloud of a batch.
 
@@ -107,11 +109,14 @@ def knn_torch(reference: Tensor, queries: Tensor, k: int) -> Tensor:
     Raises:
         ConfigurationError: If `k` is not in 1..N.
     """
+    import torch
+
+    reference, queries = reference.detach(), queries.detach()
     batch, num, _ = reference.shape
     if not 1 <= k <= num:
         raise ConfigurationError(f"k must be between 1 and the {num} reference points, not {k}.")
     if reference.device.type == "cpu":
-        pairs = zip(reference.detach().numpy(), queries.detach().numpy(), strict=True)
+        pairs = zip(reference.numpy(), queries.numpy(), strict=True)
         return torch.from_numpy(np.stack([knn(cloud, points, k)[1] for cloud, points in pairs]))
     chunk = max(1, _MATRIX_ELEMENTS // (batch * num))
     parts = []

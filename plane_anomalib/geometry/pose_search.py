@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from plane_anomalib.core.cores import in_chunks
+from plane_anomalib.core.cores import in_chunks, worker_threads
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import IntArray
 from plane_anomalib.geometry.posed_surface import PosedSurface
@@ -82,7 +81,7 @@ def over_poses(work: Callable[[Poses], Poses], poses: Poses, points: int) -> Pos
         done = work(Poses(poses.rotations[part], poses.translations[part]))
         rotations[part], translations[part] = done.rotations, done.translations
 
-    threads = torch.get_num_threads()
+    threads = worker_threads()
     size = min(max(_AT_ONCE // max(points, 1), 1), max(-(-len(poses) // threads), 1))
     in_chunks(some, len(poses), size, threads)
     return Poses(rotations, translations)

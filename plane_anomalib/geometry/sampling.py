@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn
 from plane_anomalib.geometry.points import IntArray, as_points, even_directions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ORIGIN_SQUARED_RADIUS = 1e-3
 """Points this near the origin are padding to the reference CUDA kernel, which skips them."""
@@ -28,7 +29,6 @@ _DIRECTIONS = 256
 _PROBED = 8_000
 
 
-@torch.no_grad()
 def farthest_point_sampling(
     points: Tensor, num: int, *, valid: Tensor | None = None, skip_origin: bool = False
 ) -> Tensor:
@@ -54,6 +54,9 @@ def farthest_point_sampling(
     if points.ndim != 3 or points.shape[-1] != 3 or points.shape[1] == 0 or num < 1:
         msg = f"Farthest point sampling needs (B, N, 3) points and num >= 1, not {points.shape}."
         raise ConfigurationError(msg)
+    import torch
+
+    points = points.detach()
     allowed = torch.ones(points.shape[:2], dtype=torch.bool, device=points.device)
     if valid is not None:
         allowed &= valid
@@ -64,6 +67,8 @@ def farthest_point_sampling(
 
 
 def _farthest_points(points: Tensor, num: int, current: Tensor, allowed: Tensor) -> Tensor:
+    import torch
+
     axes = [axis.contiguous() for axis in points.unbind(-1)]
     nearest = torch.full_like(axes[0], float("inf")).masked_fill_(~allowed, -1.0)
     picked = [current]
@@ -82,6 +87,8 @@ def _farthest_points(points: Tensor, num: int, current: Tensor, allowed: Tensor)
 
 
 def _argmax(values: Tensor) -> Tensor:
+    import torch
+
     # The same answer; numpy's is vectorised where torch's is scalar (8 us against 1 at 12,000).
     if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
         return torch.from_numpy(values.numpy().argmax(1)).unsqueeze(1)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
@@ -39,6 +38,8 @@ def field_centers(points: FloatArray) -> FloatArray:
     Returns:
         (C, 3) float32, C at most 100, spread over the surface.
     """
+    import torch
+
     candidates = torch.from_numpy(np.ascontiguousarray(points[:_CANDIDATES]))[None]
     num = min(_CENTERS, candidates.shape[1])
     return points[farthest_point_sampling(candidates, num)[0].numpy()]

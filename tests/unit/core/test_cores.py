@@ -1,10 +1,18 @@
 """Thread limits hold within their block and are given back after it."""
 
+import sys
+
 import numpy as np
+import pytest
 import torch
 from threadpoolctl import threadpool_info
 
-from plane_anomalib.core.cores import one_blas_thread, one_torch_thread
+from plane_anomalib.core.cores import (
+    one_blas_thread,
+    one_torch_thread,
+    usable_cores,
+    worker_threads,
+)
 
 
 def blas_threads() -> list[int]:
@@ -24,3 +32,18 @@ def test_torch_works_on_one_thread_within_the_block() -> None:
     with one_torch_thread() as threads:
         assert torch.get_num_threads() == 1
     assert threads == before == torch.get_num_threads()
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("", None), ("0", None), ("2,1", None)])
+def test_threads_without_torch_are_those_that_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, said: str, threads: int | None
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    monkeypatch.delitem(sys.modules, "torch")
+    assert worker_threads() == (usable_cores() if threads is None else threads)
+
+
+def test_threads_are_those_of_torch_where_it_is_imported() -> None:
+    with one_torch_thread() as threads:
+        assert worker_threads() == 1
+    assert worker_threads() == threads

@@ -80,6 +80,21 @@ def test_weights_hash_depends_on_names_types_and_values_only() -> None:
         assert provenance.weights_hash({**state, name: value}) != before
 
 
+def test_arrays_have_the_hash_of_their_tensors() -> None:
+    arrays = {
+        "b": np.arange(12, dtype=np.float32).reshape(3, 4),
+        "flags": np.array([True, False]),
+        "scalar": np.array(3.5),
+        "empty": np.zeros((0, 3), np.int64),
+        "extra": {"note": 1},
+    }
+    tensors = {
+        name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+        for name, value in arrays.items()
+    }
+    assert provenance.weights_hash(arrays) == provenance.weights_hash(tensors)
+
+
 def test_config_hash_ignores_the_place_of_the_data_only() -> None:
     model = Component("Plane", {"steps": 5})
     here, there = Component("D", {"root": "x", "k": 1}), Component("D", {"root": "y", "k": 1})
