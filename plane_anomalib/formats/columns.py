@@ -21,6 +21,7 @@ from plane_anomalib.formats.raw_cloud import AXES, LABEL_NAMES, RawCloud, ReadOp
 MATRIX_COLUMNS = 20
 """From so many columns without names on, a table is a matrix of heights and no list of points."""
 
+_LOOKED_AT = 20_000
 _FEW_ROWS = 10
 """Of fewer rows nothing can be told from the values."""
 _NOT_PROFILES = 0.2
@@ -100,7 +101,9 @@ class CloudColumns:
         Raises:
             PointCloudFileError: The names say that a column is no length.
         """
-        coordinates = table[:, list(self.xyz)]
+        x, _, z = self.xyz
+        together = self.xyz == (x, x + 1, x + 2)
+        coordinates = table[:, x : z + 1] if together else table[:, list(self.xyz)]
         labels = None if self.label is None else table[:, self.label]
         units = [_unit_of(path, name) for name in self.names]
         if not any(units):
@@ -292,6 +295,7 @@ def _likely(table: npt.NDArray[Any]) -> int:
 
 def _doubt(table: npt.NDArray[Any]) -> str:
     """What speaks against the first three columns; "" where nothing does."""
+    table = table[:_LOOKED_AT]
     usable = table[np.isfinite(table[:, :3]).all(1)]
     if len(usable) < _FEW_ROWS:
         return ""

@@ -132,6 +132,20 @@ def _promised_faces(path: Path, suffix: str, content: bytes) -> int:
     text_stl = suffix == ".stl" and content.lstrip().startswith(b"solid") and b"\0" not in content
     if text_stl and b"endsolid" not in content[-1024:]:
         raise PointCloudFileError(path, "has no endsolid line", TRUNCATED_HINT)
+    return 0 if suffix != ".stl" or text_stl else _promised_triangles(path, content)
+
+
+def _promised_triangles(path: Path, content: bytes) -> int:
+    """How many a binary .stl has, if all of them are there: no reader says that it is cut off."""
+    number = int.from_bytes(content[80:84], "little")
+    if len(content) < 84 or 84 + 50 * number > len(content):
+        raise PointCloudFileError(
+            path,
+            f"is damaged: {number:,} triangles do not fit in {len(content):,} bytes",
+            TRUNCATED_HINT,
+        )
+    if number == 0:
+        raise PointCloudFileError(path, "is an empty mesh: zero triangles", "export it again")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -194,24 +194,36 @@ def read_table(
         PointCloudFileError: A value that is no number, or a row of another length.
     """
     tables: list[npt.NDArray[np.float64]] = []
-    line, found = layout.skip + 1, 0
+    found, begin = 0, handle.tell()
     while (rows is None or found < rows) and (block := handle.read(_BLOCK)):
+        line = partial(_line_at, handle, begin, here := handle.tell() - len(block), layout.skip + 1)
         if not block.endswith(b"\n"):
             block += handle.readline(LONGEST_LINE)
         # The parser makes a column of each value, at a thousand times its size.
         start = max(block.rfind(b"\n", 0, -1), 0)
         if len(block) - start > LONGEST_LINE or block.find(b"\n", 0, LONGEST_LINE) < 0 < start:
-            raise too_long(path, line + block.count(b"\n"))
-        if line == 1:
+            raise too_long(path, line() + block.count(b"\n"))
+        if here == 0:
             block = block.removeprefix(b"\xef\xbb\xbf")
         table = _parsed(path, block, layout, line, None if rows is None else rows - found)
         tables.append(table)
-        line, found = line + block.count(b"\n"), found + len(table)
+        found += len(table)
+    if len(tables) == 1:
+        return tables[0]
     return np.concatenate(tables) if tables else np.empty((0, layout.columns))
 
 
+def _line_at(handle: BinaryIO, begin: int, here: int, first: int) -> int:
+    """The number of the line at a place, counted only where something is wrong with it."""
+    place = handle.tell()
+    handle.seek(begin)
+    lines = handle.read(here - begin).count(b"\n")
+    handle.seek(place)
+    return first + lines
+
+
 def _parsed(
-    path: Path, block: bytes, layout: TextLayout, line: int, rows: int | None
+    path: Path, block: bytes, layout: TextLayout, line: Callable[[], int], rows: int | None
 ) -> npt.NDArray[np.float64]:
     """The rows of whole lines: fast where they are plain, else one by one."""
     plain = block
@@ -226,9 +238,9 @@ def _parsed(
     try:
         table = _PARSER.table(plain, layout.delimiter, rows)
     except (ValueError, OverflowError):
-        return _row_by_row(path, block, layout, line, rows)
+        return _row_by_row(path, block, layout, line(), rows)
     if table.size and table.shape[1] != layout.columns:
-        return _row_by_row(path, block, layout, line, rows)
+        return _row_by_row(path, block, layout, line(), rows)
     return table.reshape(-1, layout.columns)
 
 
@@ -252,7 +264,7 @@ def _two_marks(path: Path) -> PointCloudFileError:
 class _FastParser:
     """Plain rows to numbers: by NumPy until importing pandas, five times as fast, has paid off."""
 
-    _WORTH = 12_000_000
+    _WORTH = 6_000_000
     """Bytes for which NumPy takes longer by the time that importing pandas takes."""
 
     def __init__(self) -> None:
@@ -268,7 +280,7 @@ class _FastParser:
         """
         if not block.strip():
             return np.empty((0, 0))
-        self._done += len(block)
+        self._done += len(block) if len(block) < _BLOCK else self._WORTH + 1  # more follows
         if "pandas" in sys.modules or self._done > self._WORTH or not block.isascii():
             return _by_pandas(block, delimiter, rows)
         lines = block.decode("ascii").splitlines()

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from plane_anomalib.core.errors import DatasetError, PointCloudFileError
-from plane_anomalib.formats.folders import PCD_LAYOUT as PCD
 from plane_anomalib.formats.folders import (
+    OTHER_SCANS,
     child_directory,
     defect_from_stem,
     find_collections,
@@ -14,6 +14,8 @@ from plane_anomalib.formats.folders import (
     list_files,
     only_collection,
 )
+from plane_anomalib.formats.folders import PCD_LAYOUT as PCD
+from plane_anomalib.formats.io import check_suffix
 from tests.support.trees import shapenet_tree, surface, write_pcd
 
 
@@ -150,3 +152,12 @@ def test_root_of_links_only_says_why_it_looks_empty(
     os.symlink(outside / "bowl0", tmp_path / "root" / "bowl0")
     with pytest.raises(DatasetError, match="1 links that lead out of it are not followed"):
         find_collections(tmp_path / "root", PCD)
+
+
+@pytest.mark.parametrize("suffix", sorted(OTHER_SCANS))
+def test_a_kind_that_is_not_read_says_what_to_do(suffix: str, tmp_path: Path) -> None:
+    file = tmp_path / f"a{suffix.upper()}"
+    file.write_bytes(b"\0\1binary")
+    with pytest.raises(PointCloudFileError, match=r"is .* \((save|export)") as caught:
+        check_suffix(file)
+    assert "did you mean" not in str(caught.value)

@@ -157,3 +157,20 @@ def test_the_number_of_samples_must_be_positive(tmp_path):
 def test_a_mesh_has_no_labels(tmp_path):
     with pytest.raises(PointCloudFileError, match=r"'\.stl', which is not supported"):
         read_labelled_points(box(tmp_path, ".stl"))
+
+
+@pytest.mark.parametrize(
+    ("cut", "message"), [(300, "is damaged"), (50, "is damaged"), (84, "is damaged")]
+)
+def test_a_damaged_stl_is_not_called_one_without_faces(cut, message, tmp_path):
+    path = tmp_path / "a.stl"
+    path.write_bytes(trimesh.creation.box().export(file_type="stl")[:cut])
+    with pytest.raises(PointCloudFileError, match=message):
+        read_points(path)
+
+
+def test_an_stl_without_triangles_is_empty(tmp_path):
+    path = tmp_path / "a.stl"
+    path.write_bytes(bytes(84))
+    with pytest.raises(PointCloudFileError, match="empty mesh"):
+        read_points(path)

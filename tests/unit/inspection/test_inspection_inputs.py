@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plane_anomalib.core.errors import DatasetError
-from plane_anomalib.inspection.inputs import find_clouds
+from plane_anomalib.inspection.inputs import find_clouds, others_in_words, passed_by
 
 
 @pytest.fixture
@@ -113,3 +113,24 @@ def test_ground_truth_is_found_by_stem(scans: Path) -> None:
     assert [source.truth for source in sources] == [scans / "gt/a.txt", None, scans / "gt/a.txt"]
     with pytest.raises(DatasetError, match="no such folder of ground truth: did you mean scans/gt"):
         find_clouds(["scans"], truth=scans / "gtt")
+
+
+def test_scans_that_are_not_read_are_meant_and_other_files_are_counted(tmp_path: Path) -> None:
+    for name in (
+        "a.xyz",
+        "b.E57",
+        "c.las",
+        "d.asc",
+        "e.pdf",
+        "f.step",
+        "g.PDF",
+        "ground_truth/x.doc",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1 2 3\n")
+    names = [source.path.name for source in find_clouds([str(tmp_path)])]
+    assert names == ["a.xyz", "b.E57", "c.las", "d.asc"]
+    assert passed_by([str(tmp_path)]) == {".pdf": 2, ".step": 1}
+    assert passed_by([str(tmp_path / "a.xyz")]) == {}
+    said = others_in_words({".pdf": 2, ".step": 1})
+    assert said == "3 files that are no scans were passed by: 2 .pdf, 1 .step."
