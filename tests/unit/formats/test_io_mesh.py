@@ -112,7 +112,7 @@ FACES = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty flo
         ("a.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\n", "mesh without faces"),
         ("a.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n", "no readable|missing vertices"),
         ("a.obj", "hello", "mesh without faces"),
-        ("a.stl", "solid a\nendsolid a\n", "is damaged"),
+        ("a.stl", "solid a\nendsolid a\n", "no readable .stl mesh|without faces"),
         ("a.stl", "solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\n", "no endsolid line"),
         ("a.stl", "noise", "is damaged"),
         ("a.off", SQUARE[:-8], "promises 2 faces, but 1 follow"),
