@@ -32,7 +32,7 @@ from plane_anomalib.metrics.thresholds import (
     object_threshold,
     point_threshold,
 )
-from plane_anomalib.models.components.method import Method, TrainedMethod
+from plane_anomalib.models.components.method import Method
 
 MOST_FOLDS = 5
 _MOST_SCANS = 20
@@ -265,11 +265,11 @@ class PoorDetectorError(PlaneAnomalibError):
 
     Args:
         well: What it says of scans that it has not seen.
-        trained: Whether it was trained, so that its last checkpoint is there.
+        resumable: Whether a checkpoint is there to go on with.
     """
 
-    def __init__(self, well: HowWell, *, trained: bool) -> None:
-        flag = "--resume --anyway" if trained else "--anyway"
+    def __init__(self, well: HowWell, *, resumable: bool) -> None:
+        flag = "--resume --anyway" if resumable else "--anyway"
         super().__init__(
             f"No detector was made: its threshold would call {well.good_called} of "
             f"{well.good_total} good scans that it has not seen anomalous ({well.by_scan}). Are "
@@ -321,22 +321,25 @@ def with_thresholds(
     return LearntMethod(method, objects, points, origin, well, usual_point_score(collection))
 
 
-def check_good_enough(well: HowWell, notes: list[str], plan: TrainingPlan) -> None:
+def check_good_enough(learnt: LearntMethod, *, anyway: bool, resumable: bool) -> None:
     """Say how well a detector does; refuse one that calls many good scans anomalous.
 
     Args:
-        well: What it says of scans that it has not seen.
-        notes: Gets a sentence, and one more where it is made all the same.
-        plan: Says whether it is.
+        learnt: Gets a note, and one more where it is made all the same.
+        anyway: Whether it is.
+        resumable: Whether a checkpoint is there to go on with.
 
     Raises:
         PoorDetectorError: It is not.
     """
+    well, notes = learnt.well, learnt.notes
+    if well is None:
+        return
     notes.append(well.in_words)
     if well.false_alarms <= MOST_FALSE_ALARMS:
         return
-    if not plan.anyway:
-        raise PoorDetectorError(well, trained=isinstance(plan.make(), TrainedMethod))
+    if not anyway:
+        raise PoorDetectorError(well, resumable=resumable)
     notes.append(
         "It was made all the same (--anyway): it calls more good scans anomalous than a detector "
         "should, so expect false alarms."

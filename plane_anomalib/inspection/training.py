@@ -228,9 +228,17 @@ def learn(
         learnt = _fit(method, plan, scans, progress)
     if len(scans) == 1:
         learnt.notes.insert(0, _OPTIMISTIC)
-    if learnt.well is not None:
-        check_good_enough(learnt.well, learnt.notes, plan)
+    kept = _kept_checkpoint(unfinished)
+    check_good_enough(learnt, anyway=plan.anyway, resumable=kept)
     return learnt
+
+
+def _kept_checkpoint(unfinished: Path) -> bool:
+    """Whether there is one to go on with; a folder without one goes."""
+    if (unfinished / LAST).is_file():
+        return True
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return False
 
 
 def _fit(
@@ -276,9 +284,7 @@ def _train(
         method.fit([(plan.category, [cloud.points for cloud in kept])], run)
         collection = labelled_scores(method, validation, progress)
     except KeyboardInterrupt as error:
-        there = (unfinished / LAST).is_file()
-        if not there:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        there = _kept_checkpoint(unfinished)
         raise TrainingStoppedError(unfinished if there else None) from error
     good = sum(row.label_index == 0 for row in validation.rows)
     where = f"{len(held)} scan{'s' if len(held) > 1 else ''} held out of the training"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.inspection import training
+from plane_anomalib.inspection import thresholds, training
 from plane_anomalib.inspection.card import DetectorCard, DetectorError
 from plane_anomalib.inspection.detector import load
 from plane_anomalib.inspection.scans import GoodScan
@@ -144,3 +144,25 @@ def test_a_detector_that_calls_good_scans_anomalous_is_made_only_if_asked(tmp_pa
     assert not any(tmp_path.iterdir())
     card = make(decide(SCANS[:1], QUICK), tmp_path / "run", SCANS[:1])
     assert "made all the same (--anyway)" in card.choices[-1]
+
+
+TINY_PLANE = {
+    "num_points": 128, "num_groups": 16, "num_views": 1, "adapter_hidden": 32, "extra_points": 16,
+    "template_context": False, "place_resolutions": [8], "max_steps": 101,
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_training_that_was_refused_need_not_be_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "MOST_FALSE_ALARMS", -1.0)
+    options = TrainOptions("Plane", TINY_PLANE, common_pose=True)
+    out = tmp_path / "run"
+    with pytest.raises(PoorDetectorError, match=r"--resume --anyway makes it"):
+        make(decide(SCANS, options), out)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.unfinished"]
+    again = decide(SCANS, replace(options, anyway=True))
+    card = training.make_detector(again, SCANS, out, resume=True)
+    assert "made all the same (--anyway)" in " ".join(card.choices)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
