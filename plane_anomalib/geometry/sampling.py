@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from plane_anomalib.core.errors import ConfigurationError
 from plane_anomalib.geometry.neighbours import knn
-from plane_anomalib.geometry.points import IntArray, as_points, even_directions
+from plane_anomalib.geometry.points import FloatArray, IntArray, as_points, even_directions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +26,8 @@ _DEPTH_IN_CELLS = 2.5
 _STRICT_DEPTH = 1.5
 """The same where it is told whether anything is hidden, and thin walls must count."""
 _DIRECTIONS = 256
+_AS_MUCH, _ONE_WAY, _UPRIGHT = 0.01, 0.3, 0.3
+_NEAR, _CONE, _ALL_SEEN, _FACED = 0.5, 0.5, 0.98, 0.35
 _PROBED = 8_000
 
 
@@ -265,3 +267,78 @@ def most_seen(points: ArrayLike, *, seed: int = 0) -> float:
         float(seen_from(centered, direction, spacing=spacing, depth=_STRICT_DEPTH).mean())
         for direction in even_directions(_DIRECTIONS)
     )
+
+
+_ONE_SIDED_FROM = {1_000: 0.755, 2_000: 0.72, 4_000: 0.675, 8_000: 0.645}
+"""Share of the points that one direction shows, by the number of points: what lies in front hides
+less where it is sparse. Among clouds made as Real3D-AD's and Anomaly-ShapeNet's are, whole objects
+show up to 0.59 of 8,000 points and 0.70 of 2,000, single views at least 0.69 and 0.74; of 1,000
+points the two overlap where walls are thin."""
+
+
+def is_one_sided(points: FloatArray) -> bool:
+    """Whether a cloud is what a scanner saw from one side, rather than a whole object.
+
+    Plates and vessels with walls thinner than a few times the distance of their points look
+    one-sided: their two faces cannot be told apart.
+
+    Args:
+        points: `(N, 3)` in any units.
+    """
+    numbers, limits = np.log(list(_ONE_SIDED_FROM)), list(_ONE_SIDED_FROM.values())
+    return most_seen(points) >= float(np.interp(np.log(len(points)), numbers, limits))
+
+
+def toward_viewer(points: FloatArray) -> FloatArray | None:
+    """Where a scan of one side was taken from.
+
+    A camera at the origin, if the scan lies before it and all of it is seen from there; else the
+    directions from which more is seen than from the opposite ones. Sheets of which both sides
+    show everything are height maps: they are seen from where z is larger.
+
+    Args:
+        points: `(N, 3)`, one side of something.
+
+    Returns:
+        `(N, 3) float32` unit vectors; `None` for a sheet that stands upright, whose sides cannot
+        be told apart.
+    """
+    cloud = as_points(points)
+    exact = cloud.astype(np.float64)
+    generator = np.random.default_rng(0)
+    probed = exact[random_subsample(len(exact), min(_PROBED, len(exact)), generator)]
+    spacing = typical_spacing(probed.astype(np.float32), num=512)
+    if _before_a_camera(probed, spacing):
+        return (-exact / np.linalg.norm(exact, axis=1, keepdims=True)).astype(np.float32)
+    directions = even_directions(_DIRECTIONS)
+    centered = probed - probed.mean(0)
+    shares = np.array(
+        [seen_from(centered, d, spacing=spacing, depth=_STRICT_DEPTH).mean() for d in directions]
+    )
+    toward = directions[shares > shares.max() - _AS_MUCH].mean(0)
+    if np.linalg.norm(toward) < _ONE_WAY:
+        toward = np.array([0.0, 0.0, 1.0])
+        across = np.linalg.eigh(centered.T @ centered)[1][:, 0]
+        if abs(across @ toward) < _UPRIGHT:
+            return None
+    toward = toward / np.linalg.norm(toward)
+    return np.broadcast_to(toward.astype(np.float32), cloud.shape)
+
+
+def _before_a_camera(points: NDArray[np.float64], spacing: float) -> bool:
+    """Whether a camera at the origin can have taken a scan."""
+    away = np.linalg.norm(points, axis=1)
+    extent = float(np.ptp(points, axis=0).max())
+    if away.min() < _NEAR * extent:
+        return False
+    rays = points / away[:, None]
+    middle = rays.mean(0) / np.linalg.norm(rays.mean(0))
+    if (rays @ middle).min() < _CONE:
+        return False
+    # Along the rays themselves: in the plane before the camera, and by the distance from it.
+    across = np.linalg.svd(middle[None])[2][1:]
+    scale = float(np.median(away))
+    flat = np.column_stack([scale * (rays @ across.T) / (rays @ middle)[:, None], -away])
+    seen = seen_from(flat, [0.0, 0.0, 1.0], spacing=spacing, depth=_STRICT_DEPTH).mean()
+    normals = np.linalg.eigh((points - points.mean(0)).T @ (points - points.mean(0)))[1]
+    return bool(seen > _ALL_SEEN and abs(normals[:, 0] @ middle) > _FACED)

@@ -12,11 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.normals import surface_side_normals
+from plane_anomalib.geometry.normals import point_normals, surface_side_normals
 from plane_anomalib.geometry.points import FloatArray, RigidTransform, as_points
 from plane_anomalib.geometry.registration import RegistrationTarget
-from plane_anomalib.geometry.sampling import random_subsample, typical_spacing
+from plane_anomalib.geometry.sampling import (
+    is_one_sided,
+    random_subsample,
+    toward_viewer,
+    typical_spacing,
+)
 from plane_anomalib.inspection.card import CARD_FILE, GOOD_FOLDER, DetectorCard, DetectorError
+from plane_anomalib.inspection.regions import Heights
 from plane_anomalib.models.template_residual.placement import place
 
 _PROBED = 6_000
@@ -26,6 +32,8 @@ _LIES = 0.02
 """Mean distance, as a share of the longest side, beyond which a cloud is no scan of the part."""
 _PLANES = 6
 _BESIDE = 4.0
+_GRAZING = 0.1
+_ALIKE_NORMALS = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +43,12 @@ class NearestScan:
     Attributes:
         name: Of the scan.
         points: `(M, 3) float32` its points, laid onto the cloud.
-        heights: `(N,) float32` signed distance of each point of the cloud from its surface, in the
-            object's units: positive outside of the material.
-        usual: Median of their sizes.
+        against: Heights of the cloud beside it, in the object's units.
     """
 
     name: str
     points: FloatArray
-    heights: NDArray[np.float32]
-    usual: float
+    against: Heights
 
 
 class GoodScans:
@@ -102,8 +107,14 @@ class GoodScans:
         _, good, onto = best
         onto = good.target.refine(probe, onto).transform
         heights = good.heights(onto.apply(points))
-        back = onto.inverse().apply(good.points)
-        return NearestScan(good.name, back, heights, float(np.median(np.abs(heights))))
+        back = onto.inverse()
+        laid = back.apply(good.points)
+        stands, beside = _standing_out(
+            laid, good.normals @ back.rotation.T.astype(np.float32), points
+        )
+        usual = float(np.median(np.abs(heights)))
+        against = Heights(heights, usual, stands, beside, good.signed)
+        return NearestScan(good.name, laid, against)
 
     def _probe(self, points: FloatArray) -> FloatArray:
         generator = np.random.default_rng(self.seed)
@@ -145,7 +156,26 @@ class _Good:
 
     @cached_property
     def normals(self) -> FloatArray:
-        return surface_side_normals(self.points)
+        """They look out of the material; of a scan of one side, to where it was seen from."""
+        normals = surface_side_normals(self.points)
+        viewer = self._viewer
+        if viewer is None:
+            return normals
+        facing = np.einsum("ni,ni->n", normals, viewer)
+        return np.where((facing < -_GRAZING)[:, None], -normals, normals).astype(np.float32)
+
+    @cached_property
+    def signed(self) -> bool:
+        """Whether it is known which way the surface looks."""
+        return self._viewer is not None or not self._one_sided
+
+    @cached_property
+    def _one_sided(self) -> bool:
+        return is_one_sided(self.points)
+
+    @cached_property
+    def _viewer(self) -> FloatArray | None:
+        return toward_viewer(self.points) if self._one_sided else None
 
     def heights(self, cloud: FloatArray) -> NDArray[np.float32]:
         """Mean distance from the planes of the nearest points: the scan's noise averages out."""
@@ -163,6 +193,31 @@ class _Good:
     @cached_property
     def spacing(self) -> float:
         return float(np.median(self.index.query(self.points[:2_000], 2)[0][:, 1]))
+
+
+def _standing_out(
+    good: FloatArray, normals: FloatArray, cloud: FloatArray
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """How far the points of a good scan `(M, 3)` stand out of a cloud's surface, and where.
+
+    The boss that a scan lacks is seen in the good scan alone: its top stands above the surface
+    that was scanned in its place. Surfaces that look another way are not compared.
+    """
+    index = NeighbourIndex(cloud)
+    near, around = index.query(good, min(_PLANES, len(cloud)))
+    surface = point_normals(cloud)[around]
+    facing = np.einsum("mki,mi->mk", surface, normals)
+    offsets = good[:, None] - cloud[around]
+    distances = np.einsum("mki,mki->mk", offsets, surface) * np.sign(facing)
+    alike = np.abs(facing) > _ALIKE_NORMALS
+    counted = alike.sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        heights = np.where(counted > 0, (distances * alike).sum(1) / counted, np.nan)
+        aslant = np.square(near[:, 0]) - np.square(heights)
+        # What lies far beside is not in place of anything, but beyond what was seen.
+        reach = np.maximum(np.abs(heights), _BESIDE * typical_spacing(cloud))
+        heights[aslant > np.square(reach)] = np.nan
+    return heights.astype(np.float32), around[:, 0]
 
 
 @dataclass(frozen=True, eq=False)

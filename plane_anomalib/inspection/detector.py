@@ -27,7 +27,7 @@ from plane_anomalib.inspection.card import (
     DetectorError,
 )
 from plane_anomalib.inspection.comparison import GoodScans
-from plane_anomalib.inspection.regions import anomalous_regions, with_heights
+from plane_anomalib.inspection.regions import Region, anomalous_regions, region_level, with_heights
 from plane_anomalib.inspection.result import Array, Inspection, Threshold
 from plane_anomalib.inspection.scan_checks import CheckedScan, ScanProfile, check_scan, strays
 from plane_anomalib.inspection.supporting_plane import LEAST_LEFT, on_table
@@ -42,6 +42,10 @@ from plane_anomalib.models.components.scores import CloudScores
 # At its end Python would look through all of torch once more: nearly half a second.
 atexit.register(gc.freeze)
 
+_NO_REGION = (
+    "It scores like an anomaly, but by single points that do not hang together: stray points, or "
+    "noise? Clean the scan, or scan again."
+)
 _NEARLY_ALL = 0.9
 """A scan that shows less of the part says so."""
 _RUN_CHECKPOINT = Path("weights") / "lightning" / MODEL_FILE
@@ -147,7 +151,7 @@ class Detector:
         if nearest is None:
             return inspection
         regions = with_heights(
-            inspection.regions, inspection.region_of_point[part], nearest.heights, nearest.usual
+            inspection.regions, inspection.region_of_point[part], nearest.against
         )
         return dataclasses.replace(inspection, regions=regions, nearest_good=nearest.name)
 
@@ -176,24 +180,39 @@ class Detector:
         self, cloud: FloatArray, checked: CheckedScan, scores: CloudScores
     ) -> Inspection[NDArray[np.float32]]:
         values = _spread_to_all(cloud, checked, scores.anomaly_map.astype(np.float32, copy=False))
-        limit = self.point_threshold
-        regions, region_of_point = anomalous_regions(
-            cloud, values, float("inf") if limit is None else limit.value
-        )
+        score = float(np.float32(scores.pred_score))
+        regions, region_of_point, reason = self._regions(cloud, values, score)
         notes = checked.notes
         if scores.seen is not None and scores.seen < _NEARLY_ALL:
             notes = (*notes, f"It shows {scores.seen:.0%} of the part.")
+        if scores.doubt:
+            reason = f"{scores.doubt[0].upper()}{scores.doubt[1:]}."
         return Inspection(
-            float(np.float32(scores.pred_score)),
+            score,
             values,
             self.threshold,
-            limit,
+            self.point_threshold,
             regions,
             region_of_point,
-            reason=f"{scores.doubt[:1].upper()}{scores.doubt[1:]}." if scores.doubt else "",
+            reason=reason,
             notes=notes,
             seen=scores.seen,
         )
+
+    def _regions(
+        self, cloud: FloatArray, values: NDArray[np.float32], score: float
+    ) -> tuple[tuple[Region, ...], NDArray[np.int32], str]:
+        """Regions, the region of each point, and why an anomaly without one is not judged."""
+        usual = None if self.card is None else self.card.usual_point_score
+        limit = float("inf") if self.point_threshold is None else self.point_threshold.value
+        regions, region_of_point = anomalous_regions(cloud, values, limit, usual)
+        called = self.threshold is not None and score >= self.threshold.value
+        if not called or regions or usual is None or not np.isfinite(limit):
+            return regions, region_of_point, ""
+        level = region_level(cloud, values, limit, usual)
+        if level is None:
+            return regions, region_of_point, _NO_REGION
+        return (*anomalous_regions(cloud, values, level, usual), "")
 
     def _table(self, cloud: FloatArray) -> NDArray[np.bool_] | None:
         """Which points lie on the table, `(N,)`; `None` where none is to be taken out."""

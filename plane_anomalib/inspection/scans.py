@@ -15,7 +15,7 @@ from plane_anomalib.core.units import conversion, in_words
 from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.geometry.sampling import most_seen, random_subsample, typical_spacing
+from plane_anomalib.geometry.sampling import is_one_sided, random_subsample, typical_spacing
 from plane_anomalib.inspection.card import ScanCard
 from plane_anomalib.inspection.comparison import EXPLAINED, shares_of_most
 from plane_anomalib.inspection.inputs import CloudFile
@@ -259,12 +259,6 @@ def _times(factor: float) -> str:
     return f"{factor:.3g} times"
 
 
-_ONE_SIDED_FROM = {1_000: 0.755, 2_000: 0.72, 4_000: 0.675, 8_000: 0.645}
-"""Share of the points that one direction shows, by the number of points: what lies in front hides
-less where it is sparse. Among clouds made as Real3D-AD's and Anomaly-ShapeNet's are, whole objects
-show up to 0.59 of 8,000 points and 0.70 of 2,000, single views at least 0.69 and 0.74; of 1,000
-points the two overlap where walls are thin."""
-
 _PROBED = 2_000
 _TREE = 20_000
 _CAP = 0.03
@@ -272,19 +266,6 @@ _CAP = 0.03
 _ALIKE = 0.004
 """Mean distance, as a share of the longest side, up to which scans lie alike: specimens in a
 fixture reach 0.001, some five degrees of turning go beyond, any other pose brings 0.013 or more."""
-
-
-def is_one_sided(points: FloatArray) -> bool:
-    """Whether a cloud is what a scanner saw from one side, rather than a whole object.
-
-    Plates and vessels with walls thinner than a few times the distance of their points look
-    one-sided: their two faces cannot be told apart.
-
-    Args:
-        points: `(N, 3)` in any units.
-    """
-    numbers, limits = np.log(list(_ONE_SIDED_FROM)), list(_ONE_SIDED_FROM.values())
-    return most_seen(points) >= float(np.interp(np.log(len(points)), numbers, limits))
 
 
 def lie_alike(clouds: Sequence[FloatArray], *, seed: int = 0) -> bool:

@@ -237,7 +237,7 @@ def _one_sided(
     judged: Sequence[FloatArray],
     choices: list[str],
 ) -> bool:
-    from plane_anomalib.inspection.scans import is_one_sided
+    from plane_anomalib.geometry.sampling import is_one_sided
 
     good = [is_one_sided(scan.points) for scan in scans[:_LOOKED_AT]]
     shown = "Sides: the good scans show the whole part"

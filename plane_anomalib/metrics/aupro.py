@@ -26,12 +26,15 @@ SPACING_NEIGHBOURS = 6
 _MAX_PAIRS = 20_000_000
 
 
-def find_regions(points: ArrayLike, radius_factor: float = 2.5) -> NDArray[np.int32]:
+def find_regions(
+    points: ArrayLike, radius_factor: float = 2.5, *, radius: float | None = None
+) -> NDArray[np.int32]:
     """Split one cloud's anomalous points into connected regions.
 
     Args:
         points: `(M, 3)` coordinates of the anomalous points, any unit.
         radius_factor: Radius of the graph in units of the typical spacing of these points.
+        radius: The radius itself, instead.
 
     Returns:
         `(M,)` int32, the region of each point, numbered from 0 without gaps.
@@ -50,7 +53,7 @@ def find_regions(points: ArrayLike, radius_factor: float = 2.5) -> NDArray[np.in
     if len(coordinates) < 2:
         return labels
     tree = cKDTree(coordinates)
-    radius = radius_factor * _typical_spacing(tree)
+    radius = radius_factor * _typical_spacing(tree) if radius is None else radius
     for first, second in _pairs_within(tree, radius):
         labels = _merge(labels, first, second)
     return labels

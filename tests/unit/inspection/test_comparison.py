@@ -38,7 +38,7 @@ def test_the_nearest_of_several_specimens_is_found_in_any_pose() -> None:
         nearest = good.nearest(cloud)
         assert nearest is not None
         assert nearest.name == name
-        assert nearest.usual < 0.01
+        assert nearest.against.usual < 0.01
         # The good scan was laid onto the cloud, not the other way round.
         assert nearest.points.mean(0) == pytest.approx(cloud.mean(0), abs=0.03)
 
@@ -50,9 +50,9 @@ def test_heights_are_signed_distances_on_the_side_of_the_material() -> None:
     moved = cloud * np.where(bump, 1.05, np.where(dent, 0.96, 1.0)).astype(np.float32)[:, None]
     nearest = GoodScans({"ball": scan(ball, 1)}, common_pose=True).nearest(moved)
     assert nearest is not None
-    assert np.median(nearest.heights[bump]) == pytest.approx(0.05, abs=0.01)
-    assert np.median(nearest.heights[dent]) == pytest.approx(-0.04, abs=0.01)
-    assert nearest.usual < 0.01
+    assert np.median(nearest.against.heights[bump]) == pytest.approx(0.05, abs=0.01)
+    assert np.median(nearest.against.heights[dent]) == pytest.approx(-0.04, abs=0.01)
+    assert nearest.against.usual < 0.01
 
 
 @pytest.mark.slow

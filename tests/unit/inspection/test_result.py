@@ -8,9 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from plane_anomalib.inspection.regions import LEAST_POINTS, anomalous_regions, with_heights
+from plane_anomalib.inspection.regions import LEAST_POINTS, Heights, anomalous_regions, with_heights
 
 RNG = np.random.default_rng(5)
+
+
+def beside(heights: np.ndarray, usual: float) -> Heights:
+    """Heights of a cloud alone: the good scan has nothing that the cloud lacks."""
+    nothing = np.full(1, np.nan, np.float32)
+    return Heights(heights.astype(np.float32), usual, nothing, np.zeros(1, np.int64))
 
 
 def plate(count: int = 4_000) -> np.ndarray:
@@ -74,7 +80,7 @@ def test_heights_have_the_sign_of_the_material_and_none_within_the_noise() -> No
     regions, of_point = anomalous_regions(points, scores, 1.0)
     noise = np.random.default_rng(1).normal(0, 0.01, len(points)).astype(np.float32)
     heights = noise + np.where(up, 0.5, np.where(down, -0.3, 0)).astype(np.float32)
-    told = with_heights(regions, of_point, heights, float(np.median(np.abs(heights))))
+    told = with_heights(regions, of_point, beside(heights, float(np.median(np.abs(heights)))))
     by_place = {round(region.center[0]): region.height for region in told}
     assert by_place[2] == pytest.approx(0.5, abs=0.03)
     assert by_place[5] == pytest.approx(-0.3, abs=0.03)
@@ -87,5 +93,5 @@ def test_a_thin_wall_that_moved_as_a_whole_has_no_sign() -> None:
     regions, of_point = anomalous_regions(points, dent.astype(np.float32), 1.0)
     # Its one side sank, its other side stands out.
     heights = np.where(dent, np.where(np.arange(len(points)) % 2 == 0, -0.3, 0.2), 0)
-    told = with_heights(regions, of_point, heights.astype(np.float32), 0.01)
+    told = with_heights(regions, of_point, beside(heights, 0.01))
     assert [region.height for region in told] == [None]
