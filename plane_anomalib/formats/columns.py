@@ -26,6 +26,22 @@ _FEW_ROWS = 10
 """Of fewer rows nothing can be told from the values."""
 _NOT_PROFILES = 0.2
 """Scans line by line keep a coordinate for five points at least."""
+_OTHER_THINGS = (
+    *("theta", "phi", "rho", "radius", "range", "azimuth", "angle", "lat", "lon", "intens", "row"),
+    *(
+        "col",
+        "norm",
+        "refl",
+        "red",
+        "green",
+        "blue",
+        "time",
+        "index",
+        "label",
+        "elevation",
+        "height",
+    ),
+)
 _ALIKE, _WIDE = 3.0, 7
 """Columns of a matrix are as wide and as high as each other, within this factor; what has fewer
 columns than that is looked at as points."""
@@ -39,7 +55,8 @@ _NO_LENGTHS = frozenset(
 # ParaView numbers the parts of a vector: Points:0, Points_0.
 _NUMBERED = re.compile(r"(?:points?|coord(?:inate)?s?|xyz|vertex|positions?)[ _:.]*([012])")
 _COMPOUND = re.compile(
-    r"(?:points?|coord(?:inate)?s?|xyz|vertex|pos(?:ition)?s?|cartesian|location|p)[ _:.-]*([xyz])"
+    r"\.?(?:field|cloud|vertices|points?|coord(?:inate)?s?|xyz|vertex|pos(?:ition)?s?|cartesian"
+    r"|location|p)[ _:.-]*([xyz])"
     r"|([xyz])[ _.-]*(?:coord(?:inate)?s?|pos(?:ition)?|axis|value)"
 )
 _SURVEY = {
@@ -266,8 +283,9 @@ def columns_by_look(path: Path, table: npt.NDArray[Any], names: Sequence[str] = 
         PointCloudFileError: It cannot be told which columns they are.
     """
     count = table.shape[1]
+    names = () if all(name.isdecimal() for name in names) else names  # pandas numbers columns
     doubt = _doubt(table)
-    if names and count > 3 and not doubt:
+    if names and not doubt and (count > 3 or any(_is_other(name) for name in names)):
         doubt = "its header names no x, y and z"
     if doubt:
         raise PointCloudFileError(
@@ -282,6 +300,12 @@ def columns_by_look(path: Path, table: npt.NDArray[Any], names: Sequence[str] = 
     elif count > 4:
         notes = (f"The first 3 of {count} columns were taken for x, y, z, as none has a name.",)
     return CloudColumns((0, 1, 2), 3 if count == 4 and not names else None, notes=notes)
+
+
+def _is_other(name: str) -> bool:
+    """Whether a name is of something else than a length along an axis, or of one axis alone."""
+    plain = ColumnName.of(name).plain
+    return len(plain) == 1 or any(word in plain for word in _OTHER_THINGS)
 
 
 def _likely(table: npt.NDArray[Any]) -> int:

@@ -87,12 +87,13 @@ def detect_layout(path: Path, handle: BinaryIO, options: ReadOptions) -> TextLay
         if line and not line.startswith(COMMENT_MARKS):
             for layout in _layouts(line, [line, *_lines_ahead(handle)], head):
                 layout = _with_names(path, layout, line, head, options)
-                if _is_row(layout, line):
+                if _is_row(layout, line) and not _numbers_columns(layout, line, handle):
                     return replace(layout, skip=number, promised=promised)
             if line.isdecimal() and promised is None:
                 promised = int(line)
                 continue
-            _check_title(path, number + 1, line)
+            if not line[0].isdigit() or not _is_counted(line):
+                _check_title(path, number + 1, line)
         head.append(line)
     raise PointCloudFileError(
         path, "holds no row of numbers: zero points", "rows of x y z are needed"
@@ -178,6 +179,19 @@ def _is_row(layout: TextLayout, line: str) -> bool:
     ))  # fmt: skip
 
 
+def _is_counted(line: str) -> bool:
+    words = re.split(r"[,;\s]+", line)
+    return words == [str(i) for i in range(len(words))]
+
+
+def _numbers_columns(layout: TextLayout, line: str, handle: BinaryIO) -> bool:
+    """Whether a row is 0, 1, 2 and so on above others: how pandas writes columns without names."""
+    if layout.split(line) != [str(i) for i in range(layout.columns)]:
+        return False
+    following = [layout.split(text) for text in _lines_ahead(handle)[:10] if text.strip()]
+    return bool(following) and all(any("." in value for value in row) for row in following)
+
+
 def _check_title(path: Path, number: int, line: str) -> None:
     """Refuse a damaged row; words alone are a title or names."""
     words = re.split(r"[,;\s]+", line.replace('"', "").strip(",; \t"))
@@ -228,7 +242,7 @@ def header_names(
             if named_columns(names) is None:
                 continue
             if len(names) == count:
-                return tuple(names)
+                return _with_units(names, head[head.index(line) + 1 :], mark)
             if len(names) > count and mark is None and (aligned := _aligned(names, count)):
                 return aligned
             if mark == delimiter and not line.startswith(("#", "/", "%")):
@@ -242,6 +256,21 @@ def header_names(
         if len(names) == count and line[:1] not in ("", "#", "/", "%"):
             return tuple(names)
     return ()
+
+
+def _with_units(
+    names: Sequence[str], below: Sequence[str], delimiter: str | None
+) -> tuple[str, ...]:
+    """Names with the units that stand on a line of their own below them."""
+    for line in below:
+        units = _split_names(line.lstrip("#/% "), delimiter, len(names))
+        plain = [unit.strip("[]()") for unit in units]
+        if len(plain) == len(names) and not any(_NUMBER.fullmatch(unit) for unit in plain):
+            return tuple(
+                f"{name} [{unit}]" if unit else name
+                for name, unit in zip(names, plain, strict=True)
+            )
+    return tuple(names)
 
 
 def _split_names(line: str, delimiter: str | None, count: int) -> list[str]:

@@ -169,6 +169,8 @@ def test_what_programs_write_is_read(case, tmp_path):
         ("4\n1 2 3\n4 5 6\n", "promises 4 points, and 2 rows follow"),
         ("X,Y,Z\n0,5,1,5,2,5\n", "3 names for 6 columns.*--columns"),
         ("a b c d\n1 2 3 4\n", "names no x, y and z.*--columns"),
+        ("r,theta,phi\n1,2,3\n", "names no x, y and z.*--columns"),
+        ("x y intensity\n1 2 3\n", "names no x, y and z.*--columns"),
     ],
 )
 def test_what_can_be_taken_two_ways_is_refused(content, message, tmp_path):
@@ -176,6 +178,21 @@ def test_what_can_be_taken_two_ways_is_refused(content, message, tmp_path):
     path.write_text(content)
     with pytest.raises(PointCloudFileError, match=message):
         read_points(path)
+
+
+def test_numbers_of_columns_above_the_rows_are_no_point(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("0,1,2\n0.5,1.5,2.5\n1.5,2.5,3.5\n")
+    assert len(read_points(path).points) == 2
+    path.write_text("0,1,2\n3,1,2\n1,2,3\n")
+    assert len(read_points(path).points) == 3
+
+
+def test_units_may_stand_on_a_line_of_their_own(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("X,Y,Z\n[mm],[mm],[mm]\n0.5,1.5,2.5\n1.5,2.5,3.5\n")
+    cloud = read_points(path)
+    assert (len(cloud.points), cloud.units) == (2, "mm")
 
 
 @pytest.mark.parametrize("missing", ["-1.#IND", "1.#QNAN00", "NaN", "n/a", "inf", "#N/A", "null"])
