@@ -75,7 +75,7 @@ def test_a_new_package_is_written_installed_listed_checked_and_trained(
     good, bad = scans / "train", scans / "test" / "bulge"
     fitted = typed(
         "plane-anomalib", "train", good, "--out", "run", "--model", "ScratchFinder",
-        "--set", "num_points=500", PYTHONPATH=without,
+        "--set", "num_points=500", "--anyway", PYTHONPATH=without,
     )  # fmt: skip
     assert fitted.returncode == 0, fitted.stderr
     judged = typed("plane-anomalib", "predict", "run", bad, "--out", "found", PYTHONPATH=without)
