@@ -334,7 +334,11 @@ def _row_by_row(
 def _meant(block: bytes, layout: TextLayout) -> tuple[list[tuple[int, list[str]]], TextLayout]:
     """The values of each line; between tabs nothing may stand, too."""
     lines = _values_of(block, layout)
-    if layout.delimiter is None and any(len(v) != layout.columns for _, v in lines):
+    if (
+        layout.delimiter is None
+        and b"\t" in block
+        and any(len(v) != layout.columns for _, v in lines)
+    ):
         tabbed = replace(layout, delimiter="\t")
         strict = _values_of(block, tabbed)
         if all(len(values) == layout.columns for _, values in strict):

@@ -66,7 +66,7 @@ def test_labels_above_one_half_are_anomalous(root: Path) -> None:
     [
         (np.ones(199), "has 199 labels for a cloud of 200 usable points"),
         (np.zeros(200), "no point is labelled anomalous"),
-        (np.ones((200, 4)), "rows of 4 values where 1 are expected"),
+        (np.ones((200, 4)), r"line 1 has 4 value\(s\), not 1"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(root: Path, labels: np.ndarray, message: str) -> None:
