@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES, read_points
+from plane_anomalib.core.errors import ConfigurationError
+from plane_anomalib.core.units import unit_named
+from plane_anomalib.formats.io import MESH_SUFFIXES, POINT_SUFFIXES, PointCloudData, read_points
 from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.inspection.cloud_files import result_arrays
 from plane_anomalib.inspection.detector import Detector
+from plane_anomalib.inspection.inputs import in_units_of
 from plane_anomalib.inspection.regions import Region
 from plane_anomalib.inspection.result import Decision, Inspection, Threshold
 from plane_anomalib.serving.requests import FIELD
@@ -34,6 +37,7 @@ class Question:
         columns: Which columns of a table are x, y and z, such as `x,y,z` or `2,3,4`; None reads as
             the good scans were read.
         pitch: Of a height map, such as `0.5,0.3`; None likewise.
+        units: Unit of length of the cloud, such as `m`; None takes what the file declares.
     """
 
     category: str | None = None
@@ -41,11 +45,12 @@ class Question:
     points: bool = False
     columns: str | None = None
     pitch: str | None = None
+    units: str | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Scores are raw, higher is more anomalous; lengths are in the cloud's units.
+    """Scores are raw, higher is more anomalous; lengths are in the unit of the good scans.
 
     Attributes:
         score: Of the object; null where it was not scored.
@@ -100,23 +105,37 @@ def judge(detector: Detector, path: Path, question: Question, max_points: int) -
         options = ReadOptions.typed(question.columns, question.pitch)
     samples = min(_MESH_SAMPLES, max_points)
     read = read_points(path, num_samples=samples, max_points=max_points, options=options)
-    result = detector(read.points, category=question.category, compare=question.compare)
+    points, converted = _in_units(detector, read, question.units)
+    result = detector(points, category=question.category, compare=question.compare)
     return Answer(
         score=result.score if np.isfinite(result.score) else None,
         decision=result.decision,
         reason=result.reason,
-        notes=[*read.notes, *result.notes],
+        notes=[*read.notes, *converted, *result.notes],
         seen=result.seen,
         threshold=result.threshold,
         point_threshold=result.point_threshold,
         regions=list(result.regions),
         nearest_good=result.nearest_good,
-        num_points=len(read.points),
+        num_points=len(points),
         dropped=read.dropped,
         sampled=read.sampled,
         seconds=time.perf_counter() - start,
-        cloud=_packed(read.points, result) if question.points else None,
+        cloud=_packed(points, result) if question.points else None,
     )
+
+
+def _in_units(
+    detector: Detector, read: PointCloudData, stated: str | None
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    wanted = "" if detector.card is None else detector.card.units
+    unit = None if stated is None else unit_named(stated)
+    if unit and not wanted:
+        raise ConfigurationError(
+            f"units={unit}: the detector does not say which unit its good scans have; train again "
+            "with --units, or leave it out."
+        )
+    return in_units_of(read, unit, wanted)
 
 
 def _packed(points: NDArray[np.float32], result: Inspection[NDArray[np.float32]]) -> str:

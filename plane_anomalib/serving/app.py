@@ -99,6 +99,7 @@ async def inspect(
     points: Annotated[bool, Query(description="Give every point's score")] = False,
     columns: Annotated[str | None, Query(description="Of a table: x, y and z, as 2,3,4")] = None,
     pitch: Annotated[str | None, Query(description="Of a height map, as 0.5,0.3")] = None,
+    units: Annotated[str | None, Query(description="Unit of length of the cloud, as m")] = None,
 ) -> Response:
     """Judge one cloud."""
     server: _ServerState = request.app.state.server
@@ -112,7 +113,7 @@ async def inspect(
     try:
         async with asyncio.timeout(server.limits.timeout):
             path = await save_upload(request, server.folder, server.limits.size)
-            question = Question(category, compare, points, columns, pitch)
+            question = Question(category, compare, points, columns, pitch, units)
             task = partial(_judged, server, path, question)
             job = server.turns.work(task, partial(path.unlink, missing_ok=True))
             body = await _answered(request, job)

@@ -123,3 +123,8 @@ def test_a_denser_scan_is_thinned_to_the_good_ones_and_that_is_said() -> None:
     assert checked.reason == ""
     assert 0.7 < typical_spacing(judged) / PROFILE.spacing < 2.2
     assert f"{len(judged):,} of 30,000 were judged" in checked.notes[0]
+
+
+def test_a_scan_with_twice_the_points_of_the_good_ones_is_judged_whole() -> None:
+    checked = check_scan(part(41, 8_000), PROFILE)
+    assert (checked.reason, checked.notes, bool(checked.kept.all())) == ("", (), True)

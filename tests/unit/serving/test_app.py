@@ -23,6 +23,7 @@ from plane_anomalib.formats.writer import WRITTEN_SUFFIXES, write_points
 from plane_anomalib.inspection.detector import Detector
 from plane_anomalib.serving.app import create_app
 from plane_anomalib.serving.work_queue import ServerLimits
+from tests.support.detectors import a_card
 from tests.unit.serving.conftest import Heights, left
 
 
@@ -155,6 +156,24 @@ def test_a_cloud_with_next_to_nothing_in_it_is_answered_but_not_judged(
     assert (answer["decision"], answer["score"], answer["regions"]) == ("not judged", None, [])
     assert "It has 1 point, which show no surface" in answer["reason"]
     assert model.asked == 0
+
+
+def test_a_cloud_in_another_unit_is_converted_where_the_client_says_so(
+    client: TestClient, detector: Detector, ball: np.ndarray, tmp_path: Path
+) -> None:
+    detector.card = a_card(units="mm", scans=())
+    write_points(tmp_path / "scan.ply", ball / np.float32(1_000))
+    answer = post(client, "scan.ply", (tmp_path / "scan.ply").read_bytes(), units="m").json()
+    assert answer["score"] == pytest.approx(detector(ball).score, rel=1e-4)
+    assert answer["notes"][0].startswith("Lengths were multiplied by 1000: from metres")
+
+
+def test_a_unit_is_refused_where_that_of_the_good_scans_is_not_known(
+    client: TestClient, scan: Path
+) -> None:
+    response = post(client, "scan.ply", scan.read_bytes(), units="m")
+    assert response.status_code == 422
+    assert "does not say which unit" in response.json()["detail"]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
