@@ -294,3 +294,15 @@ def test_the_docs_page_fetches_nothing_and_names_every_query_and_status(client: 
 def test_a_limit_that_refuses_everything_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         ServerLimits(**{name: 0})
+
+
+def test_the_query_says_which_columns_a_table_has(client: TestClient, ball: np.ndarray) -> None:
+    rows = "".join(f"{i} {x:.5f} {y:.5f} {z:.5f}\n" for i, (x, y, z) in enumerate(ball.tolist()))
+    unclear = post(client, "scan.xyz", rows.encode())
+    assert unclear.status_code == 422
+    assert "--columns 2,3,4" in unclear.json()["detail"]
+    answer = post(client, "scan.xyz", rows.encode(), columns="2,3,4")
+    assert answer.status_code == 200
+    assert answer.json()["num_points"] == len(ball)
+    wrong = post(client, "scan.xyz", rows.encode(), columns="2,3")
+    assert wrong.status_code == 422
