@@ -30,7 +30,10 @@ from plane_anomalib.formats.raw_cloud import (
     Ceiling,
     RawCloud,
     ReadOptions,
+    about_fill,
     check_file,
+    fill_rows,
+    too_coarse,
 )
 from plane_anomalib.formats.text import read_ptx, read_text
 
@@ -51,6 +54,7 @@ CloudKind = Literal["auto", "points", "mesh", "vertices"]
 # step of 1e-4, well under the spacing of a million points on a surface (about 1e-3).
 _ROUNDING_TOLERANCE = 0.5e-4
 
+_OFFSET = "subtract one common offset from the cloud and its ground truth before it is saved"
 _TABLE_READERS: dict[str, Callable[[Path, Ceiling, ReadOptions], RawCloud]] = {
     **dict.fromkeys(TEXT_SUFFIXES, read_text),
     ".ptx": read_ptx,
@@ -67,7 +71,8 @@ class PointCloudData:
     Attributes:
         points: Shape (N, 3), float32, finite, C-contiguous, N >= 1, in file order.
         labels: Shape (N,), bool, True where anomalous; None where labels were not asked for.
-        dropped: How many rows were left out because a coordinate was NaN or infinite.
+        dropped: How many rows were left out, because a coordinate was NaN or infinite or because
+            they are what a camera writes where it has measured nothing.
         sampled: Whether the file is a mesh, and the points were drawn from its surface.
         notes: A sentence for whatever was dropped, converted or assumed, without the file's name.
         units: The unit of length that the file declares, a key of `core.units.MILLIMETRES`; ""
@@ -93,9 +98,10 @@ def read_points(
 ) -> PointCloudData:
     """Read a point cloud, or sample a mesh; `kind="vertices"` takes a mesh's vertices instead.
 
-    A `.ply` is both: with `kind="auto"` it is a mesh when its header has faces, because the
-    vertices of a mesh lie where the modeller needed them. `kind="points"` takes the vertices of
-    any `.ply`, `kind="mesh"` insists on faces.
+    A `.ply` is both: with `kind="auto"` it is a mesh when its header has faces. Of a mesh as a
+    scanner writes it, even and fine, the vertices are taken, which are what was measured; other
+    meshes are sampled, since their vertices lie where the modeller needed them. `kind="points"`
+    takes the vertices of any `.ply`, `kind="mesh"` samples any mesh.
 
     Args:
         path: A file with one of `POINT_SUFFIXES` or `MESH_SUFFIXES`, upper or lower case.
@@ -186,11 +192,12 @@ def _read_raw(
             if kind == "points" or (kind == "auto" and not header.faces):
                 return read_ply(path, header, ceiling)
         if suffix in MESH_SUFFIXES:
-            from plane_anomalib.formats.mesh import mesh_vertices, sample_mesh
+            from plane_anomalib.formats.mesh import mesh_points, mesh_vertices, sample_mesh
 
             if kind == "vertices":
                 return mesh_vertices(path, ceiling)
-            return sample_mesh(path, num_samples, seed, ceiling)
+            take = mesh_points if kind == "auto" else sample_mesh
+            return take(path, num_samples, seed, ceiling)
         if suffix == ".pcd":
             return read_pcd(path, ceiling)
         return _TABLE_READERS[suffix](path, ceiling, options)
@@ -216,12 +223,16 @@ def _finish(path: Path, raw: RawCloud, *, want_labels: bool) -> PointCloudData:
                 f"has no finite point: all {total} are NaN or infinite",
                 "export it again, or leave it out",
             )
+    fill = np.zeros(len(coordinates), np.bool_) if raw.sampled else fill_rows(coordinates)
+    notes = about_fill(coordinates, fill)
+    if fill.any():
+        coordinates, labels = coordinates[~fill], None if labels is None else labels[~fill]
     return PointCloudData(
         points=_as_float32(path, coordinates),
         labels=None if labels is None else _as_labels(path, labels),
         dropped=total - len(coordinates),
         sampled=raw.sampled,
-        notes=raw.notes,
+        notes=(*raw.notes, *notes),
         units=raw.units,
     )
 
@@ -231,6 +242,8 @@ def _as_float32(path: Path, coordinates: npt.NDArray[Any]) -> npt.NDArray[np.flo
     with np.errstate(over="ignore"):
         points: npt.NDArray[np.float32] = np.ascontiguousarray(coordinates, dtype=np.float32)
     if coordinates.dtype.kind == "f" and coordinates.dtype.itemsize <= 4:
+        if reason := too_coarse(points):
+            raise PointCloudFileError(path, reason, _OFFSET)
         return points
     exact = coordinates.astype(np.float64, copy=False)
     if not np.isfinite(points).all():
@@ -242,7 +255,7 @@ def _as_float32(path: Path, coordinates: npt.NDArray[Any]) -> npt.NDArray[np.flo
             path,
             f"its coordinates near {float(np.abs(exact).max()):.6g} are too far from the origin: "
             f"float32 would round them by {error / extent:.1g} of the extent {extent:.6g}",
-            "subtract one common offset from the cloud and its ground truth",
+            _OFFSET,
         )
     return points
 

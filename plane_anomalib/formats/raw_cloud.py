@@ -95,6 +95,72 @@ class ReadOptions:
             )
 
 
+_FEWEST = 50
+_ZEROS, _ELSEWHERE = 3, 20
+"""A place that so many points share is no measurement: a surface is hit there once."""
+_FILL_SHARE = 0.002
+_LOOKED_AT = 2_000
+_PRECISION = 1e-4
+"""Largest step of the coordinates, as a share of the longest side."""
+
+
+def fill_rows(points: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which points are what a camera writes where it has measured nothing.
+
+    Those are all in one place, mostly (0, 0, 0). In a cloud of a few points there are none.
+
+    Args:
+        points: (N, 3), finite.
+
+    Returns:
+        (N,).
+    """
+    if len(points) < _FEWEST:
+        return np.zeros(len(points), np.bool_)
+    at_zero = ~points.any(axis=1)
+    if at_zero.sum() >= _ZEROS and not at_zero.all():
+        return np.asarray(at_zero)
+    drawn = points[np.random.default_rng(0).integers(0, len(points), _LOOKED_AT)]
+    places, counts = np.unique(drawn, axis=0, return_counts=True)
+    same = np.asarray((points == places[np.argmax(counts)]).all(axis=1))
+    if same.sum() >= max(_ELSEWHERE, _FILL_SHARE * len(points)) and not same.all():
+        return same
+    return np.zeros(len(points), np.bool_)
+
+
+def about_fill(points: npt.NDArray[Any], fill: npt.NDArray[np.bool_]) -> tuple[str, ...]:
+    """A sentence about the fill of a cloud, or none.
+
+    Args:
+        points: (N, 3).
+        fill: (N,), see `fill_rows`.
+    """
+    if not fill.any():
+        return ()
+    where = ", ".join(f"{value:.6g}" for value in points[fill][0].tolist())
+    return (f"{int(fill.sum()):,} points in one place, ({where}), are no measurement: left out.",)
+
+
+def too_coarse(points: npt.NDArray[np.float32]) -> str:
+    """Why float32 cannot hold the shape of a cloud where it lies; "" where it can.
+
+    Args:
+        points: (N, 3).
+
+    Returns:
+        A clause.
+    """
+    largest = float(np.abs(points).max())
+    extent = float(np.ptp(points.astype(np.float64), axis=0).max())
+    step = float(np.spacing(np.float32(largest)))
+    if not np.inf > step > _PRECISION * extent > 0:
+        return ""
+    return (
+        f"its coordinates near {largest:.6g} are too far from the origin: float32 has steps of "
+        f"{step:.3g} there, beside an extent of {extent:.6g}"
+    )
+
+
 @dataclass(frozen=True)
 class Ceiling:
     """How much a file may become in memory, looked at before anything is allocated.

@@ -25,7 +25,7 @@ from plane_anomalib.formats.folders import (
     others_below,
 )
 from plane_anomalib.formats.io import PointCloudData, read_points
-from plane_anomalib.formats.raw_cloud import ReadOptions
+from plane_anomalib.formats.raw_cloud import ReadOptions, about_fill, fill_rows, too_coarse
 from plane_anomalib.geometry.points import as_points
 from plane_anomalib.inspection.card import GOOD_FOLDER
 
@@ -68,7 +68,11 @@ class CloudFile:
             return read_points(self.path, options=options), sha256_of(self.path)
         points = as_points(self.points)
         finite = points[np.isfinite(points).all(1)]
-        data = PointCloudData(finite, dropped=len(points) - len(finite))
+        fill = fill_rows(finite)
+        kept, notes = finite[~fill], about_fill(finite, fill)
+        if reason := too_coarse(kept):
+            raise ConfigurationError(f"{self.name}: {reason}; subtract one common offset.")
+        data = PointCloudData(kept, dropped=len(points) - len(kept), notes=notes)
         return data, hashlib.sha256(points.tobytes()).hexdigest()
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.units import MILLIMETRES, in_words
+from plane_anomalib.formats.raw_cloud import about_fill, fill_rows, too_coarse
 from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.geometry.sampling import typical_spacing, voxel_downsample
@@ -135,8 +136,10 @@ def check_scan(points: FloatArray, profile: ScanProfile | None) -> CheckedScan:
     if reason := _nothing_there(points):
         every = np.ones(len(points), np.bool_)
         return CheckedScan(every, ~every, reason=reason)
-    alone = strays(points)
-    kept, notes = ~alone, about_strays(points, alone)
+    fill = fill_rows(points)
+    alone = fill.copy()
+    alone[~fill] = strays(points[~fill])
+    kept, notes = ~alone, (*about_fill(points, fill), *about_strays(points, alone & ~fill))
     if profile is None:
         return CheckedScan(kept, alone, notes)
     body = points[kept]
@@ -173,6 +176,8 @@ def _nothing_there(points: FloatArray) -> str:
         return f"{what}, all in one place: was there a part, and did the scanner see it?"
     if spread[1] < _ON_A_LINE * spread[0]:
         return f"{what}, all on a line: was there a part, and did the scanner see it?"
+    if reason := too_coarse(points):
+        return f"{reason[0].upper()}{reason[1:]}: subtract one common offset."
     return ""
 
 
