@@ -210,10 +210,13 @@ def _other_size(size: float, spacing: float, profile: ScanProfile) -> str:
         return ""
     factor = larger if larger > 1 else 1 / smaller
     way = "larger" if larger > 1 else "smaller"
+    to_do = f"State its unit with --units{unit}"
+    if not profile.units:
+        to_do = "Convert it, or train with --units and judge with the scan's --units"
     what_else = guess or ("more in view than the part?" if larger > 1 else "another part?")
     return (
-        f"It is {_times(factor)} {way} than the good scans: {what_else} State its unit with "
-        f"--units{unit}, or scan the part alone."
+        f"It is {_times(factor)} {way} than the good scans: {what_else} {to_do}, or scan the part "
+        "alone."
     )
 
 
@@ -261,4 +264,4 @@ def spread_of(points: FloatArray) -> NDArray[np.float64]:
 
 
 def _times(factor: float) -> str:
-    return f"{factor:.3g} times"
+    return f"{float(f'{factor:.3g}'):,g} times"

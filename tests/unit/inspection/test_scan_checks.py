@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -57,6 +59,12 @@ def test_a_detector_of_another_unit_names_the_scans_unit_too(unit: str) -> None:
     good = [np.asarray(part(i) / MILLIMETRES[unit], np.float32) for i in range(2)]
     scan = np.asarray(part(10) / MILLIMETRES["m"], np.float32)
     assert "--units m" in check_scan(scan, profile_of(*good, units=unit)).reason
+
+
+def test_where_the_good_scans_have_no_unit_the_way_out_is_one_that_works() -> None:
+    reason = check_scan(np.asarray(part(10) / 1_000, np.float32), PROFILE).reason
+    assert re.search(r"(1,0[01]\d|99\d) times smaller", reason)
+    assert "Convert it, or train with --units" in reason
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9, 0.95])
