@@ -110,7 +110,7 @@ def _order(entry: IndexEntry) -> tuple[int, float, str]:
 def _unscored(summary: Summary) -> list[FailedFile]:
     """Scans that have no page, since they were not scored."""
     return [
-        FailedFile(cloud.path, f"{cloud.path}: {cloud.reason}")
+        FailedFile(cloud.path, f"{cloud.path}: not judged. {cloud.reason}")
         for cloud in summary.clouds
         if cloud.score is None
     ]

@@ -95,6 +95,19 @@ def test_the_list_has_anomalous_clouds_first_and_tells_what_failed(shared: Judge
     assert not re.search(r"https?:|//[a-z]+\.", text)
 
 
+def test_a_scan_that_was_not_judged_stands_in_the_list_with_its_reason(tmp_path: Path) -> None:
+    judged = make_judged(tmp_path, num=300)
+    summary = judged.summary
+    nothing = replace(
+        summary.clouds[1], score=None, decision="not judged", reason="It has 1 point.", files={}
+    )
+    replace(summary, clouds=[summary.clouds[0], nothing]).write(judged.out)
+    view(judged.out, options=ViewOptions(size=64))
+    text = (judged.out / "view" / "index.html").read_text(encoding="utf-8")
+    assert f"{nothing.path}: not judged. It has 1 point." in text
+    assert re.findall(r'href="([^"]+)"', text) == ["bad.html"]
+
+
 def test_a_damaged_cloud_is_told_and_the_others_are_shown(tmp_path: Path) -> None:
     judged = make_judged(tmp_path, num=300)
     (judged.out / "clouds" / "bad.npz").write_bytes(b"no archive")
