@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,15 +30,24 @@ _PART_BYTES = 64 * 1024
 
 def software_versions() -> Versions:
     """The versions of this package, anomalib, torch and Python."""
-    import torch
-
     return Versions(
         plane_anomalib=__version__,
         git_commit=git_commit(),
         anomalib=_distribution_version("anomalib"),
-        torch=str(torch.__version__),
+        torch=_torch_version(),
         python=platform.python_version(),
     )
+
+
+def _torch_version() -> str:
+    """As torch says it of itself, such as 2.9.0+cpu, without importing it."""
+    spec = find_spec("torch")
+    text = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
+    if text is not None and text.is_file():
+        said = re.search(r"^__version__ = '([^']+)'", text.read_text("utf-8"), re.MULTILINE)
+        if said:
+            return said[1]
+    return _distribution_version("torch")
 
 
 def git_commit(package: Path | None = None) -> str:
@@ -60,10 +71,12 @@ def git_commit(package: Path | None = None) -> str:
 
 def hardware(device: torch.device | str = "cpu") -> Hardware:
     """The machine and, when `device` is a GPU, its name."""
-    import torch
+    gpu = None
+    if str(device) != "cpu":
+        import torch
 
-    device = torch.device(device)
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+        if torch.device(device).type == "cuda":
+            gpu = torch.cuda.get_device_name(torch.device(device))
     try:
         ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,6 +1,7 @@
 """What a detector's folder says of itself, in `detector.json`.
 
 RUN/model.ckpt        the model, thresholds included
+RUN/model.safetensors the same as arrays, for models that judge without torch
 RUN/detector.json     this
 RUN/good/<name>.npz   thinned copies of the good scans (`points`), to compare others with
 """
@@ -16,12 +17,13 @@ from plane_anomalib.core.results import Hardware, Versions
 from plane_anomalib.core.typed_data import read_versioned, write_json
 from plane_anomalib.formats.raw_cloud import ReadOptions
 from plane_anomalib.inspection.result import Threshold
+from plane_anomalib.models.components.scores import ARRAYS_FILE
 
 CARD_FILE = "detector.json"
 MODEL_FILE = "model.ckpt"
 GOOD_FOLDER = "good"
 CARD_VERSION = 2
-_OURS = {MODEL_FILE, CARD_FILE, GOOD_FOLDER}
+_OURS = {MODEL_FILE, ARRAYS_FILE, CARD_FILE, GOOD_FOLDER}
 
 
 class DetectorError(PlaneAnomalibError):

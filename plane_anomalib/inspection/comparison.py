@@ -23,7 +23,7 @@ from plane_anomalib.geometry.sampling import (
 )
 from plane_anomalib.inspection.card import CARD_FILE, GOOD_FOLDER, DetectorCard, DetectorError
 from plane_anomalib.inspection.regions import Heights
-from plane_anomalib.models.template_residual.placement import place
+from plane_anomalib.models.template_residual.deviations import place
 
 _PROBED = 6_000
 _FAR = 0.03

@@ -6,14 +6,13 @@ import atexit
 import dataclasses
 import gc
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.provenance import weights_hash
@@ -32,12 +31,13 @@ from plane_anomalib.inspection.result import Array, Inspection, Threshold
 from plane_anomalib.inspection.scan_checks import CheckedScan, ScanProfile, check_scan, strays
 from plane_anomalib.inspection.supporting_plane import LEAST_LEFT, on_table
 from plane_anomalib.metrics.thresholds import ScoreThreshold
-from plane_anomalib.models.components.checkpoints import (
-    CheckpointError,
+from plane_anomalib.models.components.scores import (
+    ArrayMethod,
+    CloudScores,
     OpenedMethod,
-    open_checkpoint,
+    ScoringMethod,
+    read_arrays,
 )
-from plane_anomalib.models.components.scores import CloudScores
 
 # At its end Python would look through all of torch once more: nearly half a second.
 atexit.register(gc.freeze)
@@ -79,7 +79,7 @@ class Detector:
     def __init__(self, opened: OpenedMethod, run: Path, card: DetectorCard | None = None) -> None:
         self.run = run
         self.card = card
-        self._method = opened.method.eval().requires_grad_(False)
+        self._method = _ready(opened.method)
         self._lock = threading.Lock()
         self.weights_hash = weights_hash(opened.state)
         said = (None, None) if card is None else (card.threshold, card.point_threshold)
@@ -124,10 +124,12 @@ class Detector:
             result = _with_table(self._judged(cloud[~table], known), table)
         if compare:
             result = self.compare(cloud, result)
-        if not isinstance(points, Tensor):
+        if not hasattr(points, "detach"):
             return cast("Inspection[Array]", result)
+        import torch
+
         as_given = cast("Inspection[Any]", result)
-        values = torch.from_numpy(as_given.point_scores).to(points.device)
+        values = torch.from_numpy(as_given.point_scores).to(cast("Any", points).device)
         return dataclasses.replace(as_given, point_scores=values)
 
     def compare(self, points: Array, inspection: Inspection[Array]) -> Inspection[Array]:
@@ -172,7 +174,7 @@ class Detector:
         checked = check_scan(cloud, self._profile)
         if checked.reason:
             return self._unjudged(cloud, checked.reason, checked.notes)
-        with self._lock, torch.no_grad():
+        with self._lock, _no_gradients(self._method):
             scores = self._method(cloud[checked.kept], category)
         return self._inspection(cloud, checked, scores)
 
@@ -294,17 +296,46 @@ def load(
     place = Path(run).expanduser()
     card = DetectorCard.read(place) if (place / CARD_FILE).is_file() else None
     checkpoint = _checkpoint(place)
-    try:
-        opened = open_checkpoint(checkpoint, name=model, arguments=arguments)
-    except CheckpointError as error:
-        raise DetectorError(str(error)) from error
-    opened.method.to(device)
+    opened = None
+    if card is not None and model is None and device == "cpu" and not arguments:
+        opened = read_arrays(checkpoint)
+    if opened is None:
+        opened = _opened_by_torch(checkpoint, model, device, arguments)
     detector = Detector(opened, place, card)
     if card is not None and card.weights_hash != detector.weights_hash:
         raise DetectorError(
             f"{checkpoint}: is not the model that {place / CARD_FILE} describes; train again."
         )
     return detector
+
+
+def _opened_by_torch(
+    checkpoint: Path, model: str | None, device: str, arguments: dict[str, Any]
+) -> OpenedMethod:
+    from plane_anomalib.models.components.checkpoints import CheckpointError, open_checkpoint
+
+    try:
+        opened = open_checkpoint(checkpoint, name=model, arguments=arguments)
+    except CheckpointError as error:
+        raise DetectorError(str(error)) from error
+    cast("Any", opened.method).to(device)
+    return opened
+
+
+def _ready(method: ScoringMethod) -> ScoringMethod:
+    """A method that is not trained any more."""
+    if isinstance(method, ArrayMethod):
+        return method
+    ready: ScoringMethod = cast("Any", method).eval().requires_grad_(False)
+    return ready
+
+
+def _no_gradients(method: ScoringMethod) -> AbstractContextManager[Any]:
+    if isinstance(method, ArrayMethod):
+        return nullcontext()
+    import torch
+
+    return torch.no_grad()
 
 
 def _spread_to_all(
@@ -344,7 +375,7 @@ def _checkpoint(place: Path) -> Path:
 
 
 def _as_cloud(points: Any) -> FloatArray:
-    given = points.detach().cpu().numpy() if isinstance(points, Tensor) else points
+    given = points.detach().cpu().numpy() if hasattr(points, "detach") else points
     cloud = as_points(given)
     if not np.isfinite(cloud).all():
         raise ConfigurationError(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from plane_anomalib.inspection.regions import Region
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = TypeVar("Array", bound="NDArray[np.float32] | Tensor")
 

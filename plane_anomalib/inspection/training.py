@@ -52,6 +52,7 @@ from plane_anomalib.inspection.training_plan import TrainingPlan, TrainOptions, 
 from plane_anomalib.metrics.thresholds import ScoreThreshold
 from plane_anomalib.models.components.checkpoints import open_checkpoint, save_checkpoint
 from plane_anomalib.models.components.method import Method, TrainedMethod, TrainingRun
+from plane_anomalib.models.components.scores import write_arrays
 from plane_anomalib.web.shown_cloud import even_subset, seed_of
 
 logger = logging.getLogger(__name__)
@@ -340,6 +341,7 @@ def _card(
 ) -> DetectorCard:
     # Read back: what is described is what lies there, and it can be opened.
     opened = open_checkpoint(folder / MODEL_FILE)
+    write_arrays(folder / MODEL_FILE, opened)
     component = Component(plan.model, plan.arguments)
     return DetectorCard(
         model=plan.model,

@@ -95,6 +95,7 @@ def test_own_scans_are_judged_without_anomalib(scans: Path, tmp_path: Path, mode
     assert trained.isdisjoint(ANOMALIB)
     judged = loaded(PROGRAM, HEAVY, "predict", run, cloud, "--out", results)
     assert judged.isdisjoint(ANOMALIB)
+    assert ("torch" in judged) == (model != "TemplateResidual")
     assert loaded(PROGRAM, HEAVY, "view", results).isdisjoint(ANOMALIB)
     if model == "TemplateResidual":
         assert loaded(SERVED, HEAVY, run, cloud).isdisjoint(ANOMALIB)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from plane_anomalib.metrics.thresholds import (
     ScoreThreshold,
 )
 from plane_anomalib.models.components.method import Method, create_method
+from plane_anomalib.models.components.scores import OpenedMethod
 
 CHECKPOINT_MODEL = "plane_anomalib_model"
 """Key of a checkpoint under which the registered name of its model stands."""
@@ -39,23 +39,6 @@ _ENCODER = "encoder."
 
 class CheckpointError(PlaneAnomalibError):
     """A file is no checkpoint of a method, or damaged, or not safe to read."""
-
-
-@dataclass(frozen=True, eq=False)
-class OpenedMethod:
-    """What a checkpoint holds.
-
-    Attributes:
-        method: The method, as it was when it was saved.
-        threshold: Of objects; its value is nan where none was found.
-        point_threshold: Of points, likewise.
-        state: The whole state dict as it lies in the file, for `core.provenance.weights_hash`.
-    """
-
-    method: Method
-    threshold: ScoreThreshold = field(default_factory=ScoreThreshold)
-    point_threshold: ScoreThreshold = field(default_factory=ScoreThreshold)
-    state: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 def save_checkpoint(

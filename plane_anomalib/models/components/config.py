@@ -28,6 +28,9 @@ class MethodConfig:
 
     Attributes:
         method: `"module:callable"` that makes the method of its config.
+        judge: `"module:callable"` that makes, of the config and what one detector of the method has
+            learnt as arrays by name, a function from a cloud to `CloudScores` that needs no torch;
+            empty where there is none.
         seconds_per_cloud: What scoring a cloud of 12,000 to 20,000 points takes on two cores, the
             share of fitting included, so that a plan can say how long it takes; None if unknown.
 
@@ -36,6 +39,7 @@ class MethodConfig:
     """
 
     method: ClassVar[str]
+    judge: ClassVar[str] = ""
     seconds_per_cloud: ClassVar[float | None] = None
 
     @property
@@ -65,8 +69,23 @@ class MethodConfig:
             ConfigurationError: A value cannot work.
             WeightsError: A backbone's weights are missing or damaged.
         """
-        module, _, name = self.method.partition(":")
-        return getattr(import_module(module), name)(self)
+        return _named(self.method)(self)
+
+    def create_judge(self, arrays: Mapping[str, Any]) -> Any:
+        """Make what scores clouds without torch, where there is a `judge`.
+
+        Args:
+            arrays: What one detector of the method has learnt, by name.
+
+        Raises:
+            ConfigurationError: Nothing was learnt.
+        """
+        return _named(self.judge)(self, arrays)
+
+
+def _named(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
 
 
 def check_choices(function: Callable[..., Any], values: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ class TemplateResidualConfig(MethodConfig):
     method: ClassVar[str] = (
         "plane_anomalib.models.template_residual.torch_model:create_template_residual"
     )
+    judge: ClassVar[str] = "plane_anomalib.models.template_residual.residual:ResidualJudge"
     seconds_per_cloud: ClassVar[float | None] = 0.4
 
     registration: bool = True

@@ -3,111 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from plane_anomalib.core.cores import one_blas_thread
-from plane_anomalib.core.errors import ConfigurationError
-from plane_anomalib.geometry.points import FloatArray, as_points
-from plane_anomalib.geometry.posed_surface import view_explaining
-from plane_anomalib.geometry.registration import RegistrationTarget
+from plane_anomalib.geometry.points import FloatArray
 from plane_anomalib.models.components.fitted_model import CloudDetector, FittedModel
 from plane_anomalib.models.components.scores import CloudScores
 from plane_anomalib.models.template_residual import TemplateResidualConfig
-from plane_anomalib.models.template_residual.deviations import (
-    Deviations,
-    context_channels,
-    measure_deviations,
+from plane_anomalib.models.template_residual.residual import (
+    LEARNT,
+    Context,
+    ResidualJudge,
+    ResidualParts,
+    learn_arrays,
+    smoothing_scales,
 )
-from plane_anomalib.models.template_residual.placement import Placement, WorkingCloud, place
-from plane_anomalib.models.template_residual.sheets import Sheets
-from plane_anomalib.models.template_residual.smooth_field import SmoothField
-from plane_anomalib.models.template_residual.template import Learnt, Template, learn
-
-_TEMPLATE_POINTS = 120_000
-_POSE_ERROR = 0.004
-_MOST = 0.7
-"""A scan that shows more than this share of the part is not one of one side."""
-_LEAST_OF_A_VIEW = 0.8
-"""Of what one side shows, no more than this may be out of view."""
-_BUFFERS = {
-    "center": torch.float64,
-    "extent": torch.float64,
-    "posed": torch.bool,
-    "specimens": torch.int64,
-    "reference": torch.float32,
-    "sheet_points": torch.float32,
-    "sheet_normals": torch.float32,
-    "sheet_noise": torch.float64,
-    "field_centers": torch.float32,
-    "deviation": torch.float64,
-    "affine": torch.float64,
-    "spread": torch.float32,
-    "gap_places": torch.float32,
-    "usual_gaps": torch.float32,
-}
-
-
-@dataclass(frozen=True)
-class ResidualParts:
-    """What the score of a scan is made of, one entry per point in input order.
-
-    Attributes:
-        raw: (N,) float32 signed distance to the mean template at the finest scale, positive
-            outward, in the units of the cloud.
-        free: (N,) float32 the same with the specimen's low-frequency deviation removed.
-        coverage: (N,) float32 deviations that the gaps beside the point amount to; zero for
-            one-sided scans.
-        placement: How the scan lay, in a frame centered on the template and of unit size.
-    """
-
-    raw: NDArray[np.float32]
-    free: NDArray[np.float32]
-    coverage: NDArray[np.float32]
-    placement: Placement
-
-
-class Context(NamedTuple):
-    """What a learnt detector may know of a cloud.
-
-    Attributes:
-        channels: (N, C) float32, see `context_channels`.
-        seen: See `CloudScores`.
-        doubt: Likewise.
-    """
-
-    channels: NDArray[np.float32]
-    seen: float
-    doubt: str
 
 
 class TemplateResidualDetector(CloudDetector):
     """Scores a point by its distance from normal specimens, in standard deviations.
 
+    A `ResidualJudge` whose arrays are buffers.
+
     Args:
         config: All choices; by default the config's own defaults.
     """
 
-    center: Tensor
-    extent: Tensor
-    posed: Tensor
     deviation: Tensor
-    specimens: Tensor
-    sheet_points: Tensor
 
     def __init__(self, config: TemplateResidualConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or TemplateResidualConfig()
-        self.scales = tuple(sorted(config.scales)) if config.smoothing else (1,)
-        for name, dtype in _BUFFERS.items():
-            self.register_buffer(name, torch.zeros(0, dtype=dtype))
-        self._ready: tuple[Learnt, RegistrationTarget] | None = None
+        self.scales = smoothing_scales(config)
+        for name, dtype in LEARNT.items():
+            self.register_buffer(name, torch.zeros(0, dtype=getattr(torch, dtype)))
+        self._judge: ResidualJudge | None = None
 
     def fit(self, clouds: Sequence[FloatArray]) -> None:
         """Bring the templates into one frame and measure how they differ.
@@ -118,34 +51,21 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: There is no cloud, or one is empty or not (N, 3).
         """
-        if not len(clouds):
-            raise ConfigurationError(
-                "TemplateResidual needs at least one normal cloud to fit: give training clouds."
-            )
-        with one_blas_thread():
-            self._fit(clouds)
+        for name, array in learn_arrays(self.config, clouds).items():
+            setattr(self, name, torch.from_numpy(array))
+        self._judge = None
 
-    def _fit(self, clouds: Sequence[FloatArray]) -> None:
-        most = max(_TEMPLATE_POINTS // len(clouds), 1)
-        given = [WorkingCloud.of(cloud, most, self.config.seed).points for cloud in clouds]
-        center = given[0].mean(0, dtype=np.float64)
-        extent = float(np.ptp(given[0].astype(np.float64), 0).max()) or 1.0
-        units = [np.asarray((cloud - center) / extent, np.float32) for cloud in given]
-        target = RegistrationTarget(units[0], seed=self.config.seed)
-        placed = [
-            place(unit, target, search=self.config.registration, in_place=True)
-            for unit in units[1:]
-        ]
-        posed = not any(placement.moved for placement in placed)
-        lying = [p.transform.apply(unit) for p, unit in zip(placed, units[1:], strict=True)]
-        learnt = learn(
-            [units[0], *lying],
-            self.scales,
-            self.config.wavelength,
-            0.0 if posed else _POSE_ERROR,
-            remove_deviation=self.config.remove_deviation,
-        )
-        self._store(learnt, units[0], center, extent, posed, len(clouds))
+    @property
+    def judge(self) -> ResidualJudge:
+        """Trees over the buffers, built when first needed.
+
+        Raises:
+            ConfigurationError: Nothing was fitted.
+        """
+        if self._judge is None:
+            arrays = {name: getattr(self, name).cpu().numpy() for name in LEARNT}
+            self._judge = ResidualJudge(self.config, arrays)
+        return self._judge
 
     def forward(self, cloud: FloatArray) -> CloudScores:
         """Score one cloud.
@@ -159,13 +79,7 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
-        with one_blas_thread():
-            deviations, _, doubt = self._measured(working)
-        scores = deviations.total
-        highest = np.sort(scores)[-self.config.object_points :]
-        score = float(highest.mean(dtype=np.float64))
-        return CloudScores(working.to_given(scores), score, deviations.seen, doubt)
+        return self.judge(cloud)
 
     def residuals(self, cloud: FloatArray) -> ResidualParts:
         """The signed residuals behind the scores, for whoever wants to look at them.
@@ -179,15 +93,7 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
-        deviations, placement, _ = self._measured(working)
-        extent = np.float32(self.extent.item())
-        return ResidualParts(
-            working.to_given(deviations.measurement.raw[:, 0] * extent),
-            working.to_given(deviations.measurement.free[:, 0] * extent),
-            working.to_given(deviations.missing),
-            placement,
-        )
+        return self.judge.residuals(cloud)
 
     def context(self, cloud: FloatArray, *, in_place: bool = False) -> Context:
         """What a learnt detector may know of each point besides the residuals' own verdict.
@@ -203,11 +109,7 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
-        with one_blas_thread():
-            deviations, _, doubt = self._measured(working, in_place=in_place)
-            channels = context_channels(deviations)
-        return Context(working.to_given(channels), deviations.seen, doubt)
+        return self.judge.context(cloud, in_place=in_place)
 
     def laid(self, cloud: FloatArray) -> FloatArray:
         """Bring a cloud onto the templates.
@@ -221,124 +123,17 @@ class TemplateResidualDetector(CloudDetector):
         Raises:
             ConfigurationError: Nothing was fitted, or the cloud is empty or not (N, 3).
         """
-        working = WorkingCloud.of(cloud, self.config.max_points, self.config.seed)
-        with one_blas_thread():
-            placement = self._placed(self._in_unit(working.points), search=self.config.registration)
-        moved = placement.transform.apply(self._in_unit(working.cloud))
-        return np.asarray(moved * self.extent.item() + self.center.cpu().numpy(), np.float32)
-
-    def _in_unit(self, points: FloatArray) -> FloatArray:
-        return np.asarray((points - self.center.cpu().numpy()) / self.extent.item(), np.float32)
-
-    def _placed(self, unit: FloatArray, *, search: bool) -> Placement:
-        return place(unit, self._prepared()[1], search=search, in_place=bool(self.posed))
-
-    def _measured(
-        self, working: WorkingCloud, *, in_place: bool = False
-    ) -> tuple[Deviations, Placement, str]:
-        learnt, _ = self._prepared()
-        unit = self._in_unit(working.points)
-        placement = self._placed(unit, search=self.config.registration and not in_place)
-        points = placement.transform.apply(unit)
-        deviations = measure_deviations(
-            learnt,
-            points,
-            int(self.specimens),
-            gaps=self.config.coverage and self._is_whole(placement),
-            partial=not placement.complete,
-        )
-        return deviations, placement, self._doubt(unit, placement, deviations.seen)
-
-    def _is_whole(self, placement: Placement) -> bool:
-        """Whether what a scan does not show is missing."""
-        sides = self.config.sides
-        return placement.complete if sides == "auto" else sides == "whole"
-
-    def _doubt(self, unit: FloatArray, placement: Placement, seen: float) -> str:
-        """Why the sides that a scan shows do not let it be judged."""
-        if self.config.sides == "auto" or placement.complete or seen > _MOST:
-            return ""
-        surface = self._prepared()[1].surface
-        view = view_explaining(surface, surface.to_unit(placement.transform.apply(unit)))
-        if self.config.sides == "whole" and view.whole_view:
-            return (
-                f"it shows {seen:.0%} of the part, as a scan from one side would: scan all of it, "
-                "or train with --one-sided yes if scans to be judged show one side"
-            )
-        if self.config.sides == "one" and view.missing > _LEAST_OF_A_VIEW:
-            return (
-                f"it shows {seen:.0%} of the part and {1 - view.missing:.0%} of what one side "
-                f"shows, where {1 - _LEAST_OF_A_VIEW:.0%} are needed: scan more of it"
-            )
-        return ""
-
-    def _store(
-        self,
-        learnt: Learnt,
-        reference: FloatArray,
-        center: NDArray[np.float64],
-        extent: float,
-        posed: bool,
-        specimens: int,
-    ) -> None:
-        template, spread = learnt.template, learnt.spread
-        if not self.config.calibrate:
-            overall = np.sqrt(np.square(spread, dtype=np.float64).mean(0, keepdims=True))
-            spread = np.broadcast_to(overall, spread.shape)
-        field = template.field
-        values: dict[str, Any] = {
-            "center": center,
-            "extent": extent,
-            "posed": posed,
-            "specimens": specimens,
-            "reference": reference,
-            "sheet_points": template.sheets.points,
-            "sheet_normals": template.sheets.normals,
-            "sheet_noise": template.sheets.noise,
-            "field_centers": np.zeros((0, 3)) if field is None else field.centers,
-            "deviation": template.deviation,
-            "affine": template.affine,
-            "spread": spread,
-            "gap_places": learnt.places,
-            "usual_gaps": learnt.usual,
-        }
-        for name, dtype in _BUFFERS.items():
-            setattr(self, name, torch.tensor(np.asarray(values[name]), dtype=dtype))
-        self._ready = None
-
-    def _prepared(self) -> tuple[Learnt, RegistrationTarget]:
-        """Trees over the buffers, built when first needed."""
-        if self._ready is not None:
-            return self._ready
-        if not self.sheet_points.numel():
-            raise ConfigurationError("TemplateResidual knows no template yet: call fit first.")
-        arrays = {name: getattr(self, name).cpu().numpy() for name in _BUFFERS}
-        field = SmoothField(arrays["field_centers"], self.config.wavelength)
-        sheets = Sheets(
-            arrays["sheet_points"], arrays["sheet_normals"], float(arrays["sheet_noise"])
-        )
-        template = Template(
-            sheets,
-            field if len(field.centers) else None,
-            float(arrays["deviation"]),
-            float(arrays["affine"]),
-            self.scales,
-        )
-        learnt = Learnt(
-            template, arrays["spread"], as_points(arrays["gap_places"]), arrays["usual_gaps"]
-        )
-        self._ready = (learnt, RegistrationTarget(arrays["reference"], seed=self.config.seed))
-        return self._ready
+        return self.judge.laid(cloud)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the trees, which do not go from process to process."""
-        return self.__dict__ | {"_ready": None}
+        return self.__dict__ | {"_judge": None}
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         """Build the trees anew when next needed."""
-        self._ready = None
+        self._judge = None
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import gamma
 from sklearn.neighbors import NearestNeighbors
 
-from plane_anomalib.models.template_residual.placement import WorkingCloud
+from plane_anomalib.models.template_residual.deviations import WorkingCloud
 from plane_anomalib.models.template_residual.sheets import Sheets, smooth_residuals
 from plane_anomalib.models.template_residual.smooth_field import (
     SmoothField,
