@@ -27,7 +27,7 @@ class Case:
 
     Attributes:
         category: Class of the object.
-        kind: `"complete"` or `"one-sided"`.
+        kind: `"complete"`, `"one-sided"`, or `"cut"`: one-sided, and only a part of that.
         number: Of the scan within its class; with the seed it says which one it is.
         points: (M, 3) float32, posed.
         pose: From the frame of the template to that of the scan.
@@ -92,13 +92,20 @@ def one_side(points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return points[visible(points, direction / np.linalg.norm(direction))]
 
 
+def cut(points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """What lies on one side of a random plane: a quarter to all of the points of a view."""
+    heights = points @ generator.normal(size=3)
+    num = max(1, round(len(points) * generator.uniform(0.25, 1.0)))
+    return points[np.sort(np.argsort(heights, kind="stable")[:num])]
+
+
 def stream(seed: int, name: str, number: int) -> np.random.Generator:
     """A generator of its own for every scan: the first scans are the same however many are run."""
     return np.random.default_rng([seed, zlib.crc32(name.encode()), number])
 
 
 def from_files(root: Path, classes: str, num: int, seed: int) -> Iterator[Category]:
-    """Clouds of a folder in Anomaly-ShapeNet's layout, whole and cut to one view.
+    """Clouds of a folder in Anomaly-ShapeNet's layout: whole, of one view, and of a part of it.
 
     The first template of a class is the target. Its other templates and its tests, in random order,
     are the scans.
@@ -125,12 +132,14 @@ def from_files(root: Path, classes: str, num: int, seed: int) -> Iterator[Catego
             generator = stream(seed, name, number)
             cloud = others[number]
             cases.append(posed(name, "complete", number, cloud, generator))
-            cases.append(posed(name, "one-sided", number, one_side(cloud, generator), generator))
+            view = one_side(cloud, generator)
+            cases.append(posed(name, "one-sided", number, view, generator))
+            cases.append(posed(name, "cut", number, cut(view, generator), generator))
         yield Category(name, template, template, cases)
 
 
 def from_solids(classes: str, num: int, seed: int) -> Iterator[Category]:
-    """One-sided scans of the built-in solids; every other one has a defect.
+    """One-sided scans of the built-in solids, whole and cut; every other one has a defect.
 
     Each cloud is a specimen (sides vary by 0.2 %) with some 10,000 points before it is cut to one
     view, and is given the sensor's noise (0.05 %) afterwards; the template likewise, uncut.
@@ -158,6 +167,7 @@ def from_solids(classes: str, num: int, seed: int) -> Iterator[Category]:
             points = one_side(points, generator)
             points += generator.normal(0.0, spec.noise, points.shape)
             cases.append(posed(name, "one-sided", number, points, generator))
+            cases.append(posed(name, "cut", number, cut(points, generator), generator))
         yield Category(name, template, truth, cases)
 
 
