@@ -16,6 +16,7 @@ from plane_anomalib.geometry.sampling import (
     random_subsample,
     seen_from,
     shuffled_order,
+    toward_viewer,
     typical_spacing,
     voxel_downsample,
 )
@@ -174,3 +175,26 @@ def test_the_most_that_is_seen_depends_on_neither_size_nor_place_nor_pose(scale:
     assert most_seen(moved) == pytest.approx(most_seen(points), abs=0.02)
     assert most_seen(points) < 0.6
     assert most_seen(points[seen_from(points, [0, 1, 0])]) > 0.75
+
+
+def sheet(count: int = 4_000) -> np.ndarray:
+    """A dish, open towards larger z."""
+    plane = np.random.default_rng(4).uniform(-30, 30, (count, 2))
+    return np.column_stack([plane, np.square(plane).sum(1) / 125]).astype(np.float32)
+
+
+def test_a_height_map_is_seen_from_above_and_a_sheet_that_stands_is_not_told() -> None:
+    toward = toward_viewer(sheet())
+    assert toward is not None
+    assert toward.shape == (4_000, 3)
+    assert (toward[:, 2] > 0.8).all()
+    flat = sheet() * np.float32([1, 1, 0])
+    assert toward_viewer(flat[:, [2, 0, 1]]) is None
+
+
+def test_a_scan_before_a_camera_at_the_origin_is_seen_from_there() -> None:
+    before = sheet() * np.float32([1, -1, -1]) + np.float32([5, -3, 600])
+    toward = toward_viewer(before)
+    assert toward is not None
+    exact = -before / np.linalg.norm(before, axis=1, keepdims=True)
+    assert np.abs(toward - exact).max() < 1e-5

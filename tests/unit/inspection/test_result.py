@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
-from plane_anomalib.inspection.regions import LEAST_POINTS, Heights, anomalous_regions, with_heights
+from plane_anomalib.inspection.regions import (
+    LEAST_POINTS,
+    Heights,
+    anomalous_regions,
+    region_level,
+    with_heights,
+)
 
 RNG = np.random.default_rng(5)
 
@@ -95,3 +101,43 @@ def test_a_thin_wall_that_moved_as_a_whole_has_no_sign() -> None:
     heights = np.where(dent, np.where(np.arange(len(points)) % 2 == 0, -0.3, 0.2), 0)
     told = with_heights(regions, of_point, beside(heights, 0.01))
     assert [region.height for region in told] == [None]
+
+
+@pytest.mark.parametrize("depth", [0.3, 1.0, 3.0])
+def test_the_size_of_a_region_does_not_depend_on_its_depth(depth: float) -> None:
+    points = plate()
+    away = np.linalg.norm(points[:, :2] - (5, 5), axis=1)
+    noise = np.random.default_rng(2).uniform(0, 0.03, len(points))
+    scores = np.where(away < 2, depth * np.cos(np.pi * np.minimum(away, 2) / 4), 0) + noise
+    ((region,), _) = anomalous_regions(points, scores.astype(np.float32), 0.2, 0.03)
+    # It ends at 0.15 of the peak, or at 1.3 of the usual scores: 3.5 to 4 across.
+    assert 3.3 < region.diameter < 4.0
+
+
+def test_a_weak_anomaly_has_a_region_at_a_lower_level_and_specks_have_none() -> None:
+    points = plate()
+    weak = disc(points, (5, 5), 1)
+    scores = np.where(weak, 0.8, 0.1).astype(np.float32)
+    level = region_level(points, scores, 1.0, 0.3)
+    assert level is not None
+    assert 0.3 <= level <= np.float32(0.8)
+    ((region,), of_point) = anomalous_regions(points, scores, level, 0.3)
+    assert region.num_points == weak.sum()
+    assert np.array_equal(of_point == 0, weak)
+    specks = np.full(len(points), 0.1, np.float32)
+    for corner in ((1, 1), (1, 9), (9, 1), (9, 9), (5, 5), (1, 5)):
+        specks[np.linalg.norm(points[:, :2] - corner, axis=1).argmin()] = 0.8
+    assert region_level(points, specks, 1.0, 0.3) is None
+
+
+def test_what_the_scan_lacks_is_as_high_as_the_good_scan_stands_out() -> None:
+    points = plate()
+    gone = disc(points, (5, 5), 1)
+    regions, of_point = anomalous_regions(points, gone.astype(np.float32), 0.5)
+    near = np.where(gone, -0.2, 0).astype(np.float32)
+    top = np.flatnonzero(gone)
+    stands = np.full(len(top), 2.0, np.float32)
+    told = with_heights(regions, of_point, Heights(near, 0.01, stands, top))
+    assert told[0].height == pytest.approx(-2.0)
+    unsigned = with_heights(regions, of_point, Heights(near, 0.01, stands, top, signed=False))
+    assert unsigned[0].height is None
