@@ -26,7 +26,7 @@ _DEPTH_IN_CELLS = 2.5
 _STRICT_DEPTH = 1.5
 """The same where it is told whether anything is hidden, and thin walls must count."""
 _DIRECTIONS = 256
-_AS_MUCH, _ONE_WAY, _UPRIGHT = 0.01, 0.3, 0.3
+_AS_MUCH, _ONE_WAY, _UPRIGHT = 0.01, 0.7, 0.3
 _NEAR, _CONE, _ALL_SEEN, _FACED = 0.5, 0.5, 0.98, 0.35
 _PROBED = 8_000
 

@@ -198,3 +198,15 @@ def test_a_scan_before_a_camera_at_the_origin_is_seen_from_there() -> None:
     assert toward is not None
     exact = -before / np.linalg.norm(before, axis=1, keepdims=True)
     assert np.abs(toward - exact).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_a_few_directions_that_agree_by_chance_do_not_turn_a_plate_over() -> None:
+    x, y = np.meshgrid(np.arange(-50, 50, 0.7), np.arange(-30, 30, 0.7))
+    generator = np.random.default_rng(3)
+    z = 6 * (np.abs(y - 15) < 4) + generator.normal(0, 0.03, x.shape) + generator.normal(0, 0.03)
+    points = np.stack([x, y, z], -1).reshape(-1, 3)
+    kept = points[generator.random(len(points)) > 0.02].round(4)
+    toward = toward_viewer(kept.astype(np.float32))
+    assert toward is not None
+    assert toward[0] == pytest.approx([0, 0, 1])
