@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -158,6 +161,11 @@ def create_random(
     # Modules made on "meta" draw no numbers from torch's global generator.
     with torch.device("meta"), _NoInitialValues():
         model = PointLanguageModel(points, text, weights="random", frozen=frozen)
+    if _VALUES_FOLLOW.get():
+        made = model.state_dict().items()
+        blank = {name: torch.empty(t.shape, dtype=t.dtype) for name, t in made}
+        model.load_state_dict(blank, assign=True)
+        return model
     depths = {"points": points.depth, "text": text.depth}
     state = {
         name: _initial(name, tensor, depths.get(name.split(".")[0], 1), generator)
@@ -166,6 +174,22 @@ def create_random(
     model.load_state_dict(state, assign=True)
     _calibrate(model.points, generator)
     return model
+
+
+_VALUES_FOLLOW: ContextVar[bool] = ContextVar("values_follow", default=False)
+
+
+@contextmanager
+def values_follow() -> Iterator[None]:
+    """Whoever makes an untrained model within loads all of its values afterwards.
+
+    Drawing them, and the statistics that go with them, would take half a second for nothing.
+    """
+    token = _VALUES_FOLLOW.set(True)
+    try:
+        yield
+    finally:
+        _VALUES_FOLLOW.reset(token)
 
 
 class _NoInitialValues(TorchFunctionMode):

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plane_anomalib.backbones.encoders import values_follow
 from plane_anomalib.core.configured import flat_arguments
 from plane_anomalib.core.errors import ConfigurationError, PlaneAnomalibError
 from plane_anomalib.core.files import replaced
@@ -125,7 +126,8 @@ def open_checkpoint(
             f"{path}: does not say which model it is of; give model=..., one of "
             f"{', '.join(MODELS.names)}."
         )
-    method = create_method(known, {**_arguments(known, content), **(arguments or {})})
+    with values_follow():
+        method = create_method(known, {**_arguments(known, content), **(arguments or {})})
     method.check_checkpoint(content, method.arguments)
     method.make_room(content)
     state = content["state_dict"]

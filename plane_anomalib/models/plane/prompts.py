@@ -24,12 +24,12 @@ def seeded_linear(
     gain: float = 1.0,
 ) -> nn.Linear:
     """A linear layer with normal weights of variance `gain ** 2 / inputs` and zero bias."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)
-    with torch.no_grad():
-        noise = torch.randn(layer.weight.shape, generator=generator)
-        layer.weight.copy_(noise * gain * inputs**-0.5)
-        if bias:
-            layer.bias.zero_()
+    # Not skip_init, which imports all of sympy (torch 2.14).
+    layer = nn.Linear(inputs, outputs, bias=bias, device="meta")
+    noise = torch.randn((outputs, inputs), generator=generator)
+    layer.weight = nn.Parameter(noise * gain * inputs**-0.5)
+    if bias:
+        layer.bias = nn.Parameter(torch.zeros(outputs))
     return layer
 
 
