@@ -37,6 +37,8 @@ _ONE_SIDE = 0.05
 """On 18 built-in shapes scanned from one side, nine in ten views stay below 0.02 and all below
 0.08; whole objects reach 0.06 at least, and three in four of those that are cut in half 0.12."""
 _WHOLE_VIEW = 0.15
+_ASLANT, _FEW_ASLANT = 0.25, 0.15
+"""A quarter of the area of half a ball is seen as aslant as that, but a sixteenth of its pixels."""
 _PIXEL = 0.05
 """Edge of the pixels that decide what hides what; several times the distance of view points."""
 
@@ -50,15 +52,20 @@ class ExplainedView:
             nothing for a scan from one side, a tenth and more for a whole object and for most of
             what is left of a broken one.
         missing: Share of what that side shows of the surface that the scan has not.
+        aslant: Share of the scan's points on surface that is seen from there under a small angle:
+            few for a scanner, whose pixels are far apart there, but as many as elsewhere at the
+            end that is left of a broken part.
     """
 
     turned_away: float
     missing: float
+    aslant: float
 
     @property
     def whole_view(self) -> bool:
         """Whether it is about what one side shows."""
-        return self.turned_away <= _ONE_SIDE and self.missing <= _WHOLE_VIEW
+        one_side = self.turned_away <= _ONE_SIDE and self.aslant <= _FEW_ASLANT
+        return one_side and self.missing <= _WHOLE_VIEW
 
 
 class PosedSurface:
@@ -202,7 +209,8 @@ def view_explaining(surface: PosedSurface, points: FloatArray) -> ExplainedView:
     reach = max(_REACH, 3.0 * typical_spacing(probed, num=512))
     near = NeighbourIndex(probed).query(surface.fine[shown], 1)[0][:, 0] < reach
     missing = 1.0 - float(near.mean()) if len(near) else 1.0
-    return ExplainedView(float(away.min()), missing)
+    aslant = float((normals @ toward < _ASLANT).mean())
+    return ExplainedView(float(away.min()), missing, aslant)
 
 
 def covariance(points: FloatArray) -> Array:

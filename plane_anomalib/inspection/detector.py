@@ -9,7 +9,7 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,13 @@ from plane_anomalib.inspection.card import (
     DetectorError,
 )
 from plane_anomalib.inspection.comparison import GoodScans
-from plane_anomalib.inspection.regions import Region, anomalous_regions, region_level, with_heights
+from plane_anomalib.inspection.regions import (
+    Region,
+    anomalous_regions,
+    counted_anew,
+    region_level,
+    with_heights,
+)
 from plane_anomalib.inspection.result import Array, Inspection, Threshold
 from plane_anomalib.inspection.scan_checks import CheckedScan, ScanProfile, check_scan, strays
 from plane_anomalib.inspection.supporting_plane import LEAST_LEFT, on_table
@@ -181,9 +187,14 @@ class Detector:
     def _inspection(
         self, cloud: FloatArray, checked: CheckedScan, scores: CloudScores
     ) -> Inspection[NDArray[np.float32]]:
-        values = _spread_to_all(cloud, checked, scores.anomaly_map.astype(np.float32, copy=False))
+        values = scores.anomaly_map.astype(np.float32, copy=False)
         score = float(np.float32(scores.pred_score))
-        regions, region_of_point, reason = self._regions(cloud, values, score)
+        # Among the judged points: others may lie closer together than the good scans' do.
+        judged = cloud[checked.kept]
+        regions, region_of_judged, reason = self._regions(judged, values, score)
+        values = _spread_to_all(cloud, checked, values, values.min())
+        region_of_point = _spread_to_all(cloud, checked, region_of_judged, np.int32(-1))
+        regions = counted_anew(regions, region_of_point)
         notes = checked.notes
         if scores.seen is not None and scores.seen < _NEARLY_ALL:
             notes = (*notes, f"It shows {scores.seen:.0%} of the part.")
@@ -338,18 +349,21 @@ def _no_gradients(method: ScoringMethod) -> AbstractContextManager[Any]:
     return torch.no_grad()
 
 
+Values = TypeVar("Values", NDArray[np.float32], NDArray[np.int32])
+
+
 def _spread_to_all(
-    cloud: FloatArray, checked: CheckedScan, scores: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Scores `(N,)` of all points: strays get the lowest, others that of the nearest judged one."""
+    cloud: FloatArray, checked: CheckedScan, values: Values, of_strays: Any
+) -> Values:
+    """What was found of judged points, for all `(N,)`: the others take that of the nearest."""
     if checked.kept.all():
-        return scores
-    full = np.full(len(cloud), scores.min(), np.float32)
-    full[checked.kept] = scores
+        return values
+    full = np.full(len(cloud), of_strays, values.dtype)
+    full[checked.kept] = values
     others = ~checked.kept & ~checked.strays
     if others.any():
         nearest = NeighbourIndex(cloud[checked.kept]).query(cloud[others], 1)[1][:, 0]
-        full[others] = scores[nearest]
+        full[others] = values[nearest]
     return full
 
 

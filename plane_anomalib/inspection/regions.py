@@ -122,6 +122,22 @@ def anomalous_regions(
     return tuple(regions), region_of_point
 
 
+def counted_anew(
+    regions: Sequence[Region], region_of_point: NDArray[np.int32]
+) -> tuple[Region, ...]:
+    """Regions with the numbers and shares of the points of a whole cloud.
+
+    Args:
+        regions: Found among some of its points.
+        region_of_point: `(N,) int32` of all of them.
+    """
+    numbers = np.bincount(region_of_point[region_of_point >= 0], minlength=len(regions)).tolist()
+    return tuple(
+        replace(region, num_points=number, share=number / len(region_of_point))
+        for region, number in zip(regions, numbers, strict=True)
+    )
+
+
 def region_level(
     points: FloatArray, scores: NDArray[np.float32], threshold: float, usual: float
 ) -> float | None:

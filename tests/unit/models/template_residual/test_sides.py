@@ -8,6 +8,7 @@ import numpy as np
 import open3d
 import pytest
 
+from plane_anomalib.geometry.normals import point_normals
 from plane_anomalib.models.template_residual import TemplateResidualConfig
 from plane_anomalib.models.template_residual.torch_model import TemplateResidualDetector
 from tests.unit.models.template_residual.shapes import lump
@@ -40,10 +41,13 @@ def broken(share: float, direction: np.ndarray, seed: int = 50) -> np.ndarray:
 
 
 def view(direction: np.ndarray, seed: int = 60) -> np.ndarray:
-    """What a camera sees, by Katz's operator as Open3D has it."""
-    scan = lump(np.random.default_rng(seed), 2 * NUM)
+    """What the pixels of a camera see: what is visible by Katz's operator, fewer points aslant."""
+    generator = np.random.default_rng(seed)
+    scan = lump(generator, 4 * NUM)
     cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(scan))
-    return scan[cloud.hidden_point_removal(20 * direction, 5_000.0)[1]]
+    seen = np.array(cloud.hidden_point_removal(20 * direction, 5_000.0)[1])
+    facing = np.abs(point_normals(scan)[seen] @ direction)
+    return scan[seen[generator.random(len(seen)) < facing]]
 
 
 @pytest.mark.slow
