@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -289,7 +289,19 @@ def is_one_sided(points: FloatArray) -> bool:
     return most_seen(points) >= float(np.interp(np.log(len(points)), numbers, limits))
 
 
-def toward_viewer(points: FloatArray) -> FloatArray | None:
+class Viewer(NamedTuple):
+    """Where a scan of one side was taken from.
+
+    Attributes:
+        toward: `(N, 3) float32` unit vectors from its points; `None` where nothing tells.
+        assumed: Whether larger z was taken for it, since nothing else tells.
+    """
+
+    toward: FloatArray | None
+    assumed: bool = False
+
+
+def toward_viewer(points: FloatArray) -> Viewer:
     """Where a scan of one side was taken from.
 
     A camera at the origin, if the scan lies before it and all of it is seen from there; else the
@@ -300,8 +312,7 @@ def toward_viewer(points: FloatArray) -> FloatArray | None:
         points: `(N, 3)`, one side of something.
 
     Returns:
-        `(N, 3) float32` unit vectors; `None` for a sheet that stands upright, whose sides cannot
-        be told apart.
+        The directions; none for a sheet that stands upright, whose sides cannot be told apart.
     """
     cloud = as_points(points)
     exact = cloud.astype(np.float64)
@@ -309,20 +320,22 @@ def toward_viewer(points: FloatArray) -> FloatArray | None:
     probed = exact[random_subsample(len(exact), min(_PROBED, len(exact)), generator)]
     spacing = typical_spacing(probed.astype(np.float32), num=512)
     if _before_a_camera(probed, spacing):
-        return (-exact / np.linalg.norm(exact, axis=1, keepdims=True)).astype(np.float32)
+        rays = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+        return Viewer((-rays).astype(np.float32))
     directions = even_directions(_DIRECTIONS)
     centered = probed - probed.mean(0)
     shares = np.array(
         [seen_from(centered, d, spacing=spacing, depth=_STRICT_DEPTH).mean() for d in directions]
     )
     toward = directions[shares > shares.max() - _AS_MUCH].mean(0)
-    if np.linalg.norm(toward) < _ONE_WAY:
+    assumed = bool(np.linalg.norm(toward) < _ONE_WAY)
+    if assumed:
         toward = np.array([0.0, 0.0, 1.0])
         across = np.linalg.eigh(centered.T @ centered)[1][:, 0]
         if abs(across @ toward) < _UPRIGHT:
-            return None
+            return Viewer(None)
     toward = toward / np.linalg.norm(toward)
-    return np.broadcast_to(toward.astype(np.float32), cloud.shape)
+    return Viewer(np.broadcast_to(toward.astype(np.float32), cloud.shape), assumed)
 
 
 def _before_a_camera(points: NDArray[np.float64], spacing: float) -> bool:

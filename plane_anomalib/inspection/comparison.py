@@ -16,6 +16,7 @@ from plane_anomalib.geometry.normals import point_normals, surface_side_normals
 from plane_anomalib.geometry.points import FloatArray, RigidTransform, as_points
 from plane_anomalib.geometry.registration import RegistrationTarget
 from plane_anomalib.geometry.sampling import (
+    Viewer,
     is_one_sided,
     random_subsample,
     toward_viewer,
@@ -113,7 +114,7 @@ class GoodScans:
             laid, good.normals @ back.rotation.T.astype(np.float32), points
         )
         usual = float(np.median(np.abs(heights)))
-        against = Heights(heights, usual, stands, beside, good.signed)
+        against = Heights(heights, usual, stands, beside, good.signed, good.assumed)
         return NearestScan(good.name, laid, against)
 
     def _probe(self, points: FloatArray) -> FloatArray:
@@ -175,7 +176,16 @@ class _Good:
 
     @cached_property
     def _viewer(self) -> FloatArray | None:
-        return toward_viewer(self.points) if self._one_sided else None
+        return self._seen_from.toward if self._one_sided else None
+
+    @property
+    def assumed(self) -> bool:
+        """Whether it was assumed which way the surface looks."""
+        return self._one_sided and self._seen_from.assumed
+
+    @cached_property
+    def _seen_from(self) -> Viewer:
+        return toward_viewer(self.points)
 
     def heights(self, cloud: FloatArray) -> NDArray[np.float32]:
         """Mean distance from the planes of the nearest points: the scan's noise averages out."""

@@ -9,14 +9,13 @@ import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plane_anomalib.core.errors import ConfigurationError, what_was_meant
 from plane_anomalib.core.provenance import weights_hash
-from plane_anomalib.geometry.neighbours import NeighbourIndex
 from plane_anomalib.geometry.points import FloatArray, as_points
 from plane_anomalib.inspection.card import (
     CARD_FILE,
@@ -52,6 +51,7 @@ _NO_REGION = (
     "It scores like an anomaly, but by single points that do not hang together: stray points, or "
     "noise? Clean the scan, or scan again."
 )
+_FROM_ABOVE = "Too much is towards larger z: nothing else tells where it was scanned from."
 _NEARLY_ALL = 0.9
 """A scan that shows less of the part says so."""
 _RUN_CHECKPOINT = Path("weights") / "lightning" / MODEL_FILE
@@ -158,10 +158,14 @@ class Detector:
             nearest = self.good_scans.nearest(cloud[part])
         if nearest is None:
             return inspection
-        regions = with_heights(
-            inspection.regions, inspection.region_of_point[part], nearest.against
+        against = nearest.against
+        regions = with_heights(inspection.regions, inspection.region_of_point[part], against)
+        notes = inspection.notes
+        if against.assumed and any(region.height is not None for region in regions):
+            notes = (*notes, _FROM_ABOVE)
+        return dataclasses.replace(
+            inspection, regions=regions, nearest_good=nearest.name, notes=notes
         )
-        return dataclasses.replace(inspection, regions=regions, nearest_good=nearest.name)
 
     @cached_property
     def good_scans(self) -> GoodScans:
@@ -192,8 +196,8 @@ class Detector:
         # Among the judged points: others may lie closer together than the good scans' do.
         judged = cloud[checked.kept]
         regions, region_of_judged, reason = self._regions(judged, values, score)
-        values = _spread_to_all(cloud, checked, values, values.min())
-        region_of_point = _spread_to_all(cloud, checked, region_of_judged, np.int32(-1))
+        values = checked.for_all(cloud, values, values.min())
+        region_of_point = checked.for_all(cloud, region_of_judged, -1)
         regions = counted_anew(regions, region_of_point)
         notes = checked.notes
         if scores.seen is not None and scores.seen < _NEARLY_ALL:
@@ -347,24 +351,6 @@ def _no_gradients(method: ScoringMethod) -> AbstractContextManager[Any]:
     import torch
 
     return torch.no_grad()
-
-
-Values = TypeVar("Values", NDArray[np.float32], NDArray[np.int32])
-
-
-def _spread_to_all(
-    cloud: FloatArray, checked: CheckedScan, values: Values, of_strays: Any
-) -> Values:
-    """What was found of judged points, for all `(N,)`: the others take that of the nearest."""
-    if checked.kept.all():
-        return values
-    full = np.full(len(cloud), of_strays, values.dtype)
-    full[checked.kept] = values
-    others = ~checked.kept & ~checked.strays
-    if others.any():
-        nearest = NeighbourIndex(cloud[checked.kept]).query(cloud[others], 1)[1][:, 0]
-        full[others] = values[nearest]
-    return full
 
 
 def _threshold(found: ScoreThreshold, said: Threshold | None) -> Threshold | None:

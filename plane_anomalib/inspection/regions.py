@@ -25,6 +25,7 @@ class Heights:
             surface, where that is what the cloud lacks; nan where nothing can be told.
         beside: `(M,) int64` the point of the cloud that each is nearest to.
         signed: Whether it is known which way the surface looks.
+        assumed: Whether that is an assumption: that it was seen from where z is larger.
     """
 
     heights: NDArray[np.float32]
@@ -32,6 +33,7 @@ class Heights:
     stands: NDArray[np.float32]
     beside: NDArray[np.int64]
     signed: bool = True
+    assumed: bool = False
 
 
 @dataclass(frozen=True)

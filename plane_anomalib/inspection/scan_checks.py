@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,9 @@ class ScanProfile:
         return cls(tuple(scan.size for scan in scans), thickness, spacing, units)
 
 
+Values = TypeVar("Values", NDArray[np.float32], NDArray[np.int32])
+
+
 @dataclass(frozen=True, eq=False)
 class CheckedScan:
     """A scan that was looked at before it is judged.
@@ -120,6 +124,27 @@ class CheckedScan:
     strays: NDArray[np.bool_]
     notes: tuple[str, ...] = ()
     reason: str = ""
+
+    def for_all(self, points: FloatArray, values: Values, of_strays: Any) -> Values:
+        """What was found of the judged points, for all of them.
+
+        Args:
+            points: `(N, 3)`.
+            values: One for each point that is kept.
+            of_strays: For each stray.
+
+        Returns:
+            `(N,)`; points that were left out for their number take that of the nearest kept one.
+        """
+        if self.kept.all():
+            return values
+        full = np.full(len(points), of_strays, values.dtype)
+        full[self.kept] = values
+        others = ~self.kept & ~self.strays
+        if others.any():
+            nearest = NeighbourIndex(points[self.kept]).query(points[others], 1)[1][:, 0]
+            full[others] = values[nearest]
+        return full
 
 
 def check_scan(points: FloatArray, profile: ScanProfile | None) -> CheckedScan:

@@ -184,17 +184,19 @@ def sheet(count: int = 4_000) -> np.ndarray:
 
 
 def test_a_height_map_is_seen_from_above_and_a_sheet_that_stands_is_not_told() -> None:
-    toward = toward_viewer(sheet())
+    toward, assumed = toward_viewer(sheet())
+    assert assumed
     assert toward is not None
     assert toward.shape == (4_000, 3)
     assert (toward[:, 2] > 0.8).all()
     flat = sheet() * np.float32([1, 1, 0])
-    assert toward_viewer(flat[:, [2, 0, 1]]) is None
+    assert toward_viewer(flat[:, [2, 0, 1]]).toward is None
 
 
 def test_a_scan_before_a_camera_at_the_origin_is_seen_from_there() -> None:
     before = sheet() * np.float32([1, -1, -1]) + np.float32([5, -3, 600])
-    toward = toward_viewer(before)
+    toward, assumed = toward_viewer(before)
+    assert not assumed
     assert toward is not None
     exact = -before / np.linalg.norm(before, axis=1, keepdims=True)
     assert np.abs(toward - exact).max() < 1e-5
@@ -207,6 +209,7 @@ def test_a_few_directions_that_agree_by_chance_do_not_turn_a_plate_over() -> Non
     z = 6 * (np.abs(y - 15) < 4) + generator.normal(0, 0.03, x.shape) + generator.normal(0, 0.03)
     points = np.stack([x, y, z], -1).reshape(-1, 3)
     kept = points[generator.random(len(points)) > 0.02].round(4)
-    toward = toward_viewer(kept.astype(np.float32))
+    toward, assumed = toward_viewer(kept.astype(np.float32))
+    assert not assumed
     assert toward is not None
     assert toward[0] == pytest.approx([0, 0, 1])
