@@ -155,10 +155,7 @@ def read_arrays(checkpoint: Path) -> OpenedMethod | None:
         state |= about["rest"]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
-    entry = METHODS.entry(name)
-    known = flat_arguments(entry.load()).keys()
-    given = {key: value for key, value in arguments.items() if key in known}
-    config: Any = from_arguments(entry.load(), given, owner=entry.name)
+    config = _config(name, arguments)
     learnt = {k.removeprefix(_DETECTOR): v for k, v in state.items() if k.startswith(_DETECTOR)}
     try:
         judge = config.create_judge(learnt)
@@ -167,6 +164,14 @@ def read_arrays(checkpoint: Path) -> OpenedMethod | None:
     return OpenedMethod(
         ArrayMethod(name, to_arguments(config), (category,), judge), threshold, point, state
     )
+
+
+def _config(name: str, arguments: Mapping[str, Any]) -> Any:
+    """A method's config, without arguments that this version does not have any more."""
+    entry = METHODS.entry(name)
+    known = flat_arguments(entry.load()).keys()
+    given = {key: value for key, value in arguments.items() if key in known}
+    return from_arguments(entry.load(), given, owner=entry.name)
 
 
 def _digest(file: Path) -> str:
