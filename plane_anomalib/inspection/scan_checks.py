@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from plane_anomalib.core.units import MILLIMETRES, in_words
 from plane_anomalib.formats.raw_cloud import about_fill, fill_rows, too_coarse
 from plane_anomalib.geometry.neighbours import NeighbourIndex
-from plane_anomalib.geometry.points import FloatArray
-from plane_anomalib.geometry.sampling import typical_spacing, voxel_downsample
+from plane_anomalib.geometry.points import FloatArray, IntArray
+from plane_anomalib.geometry.sampling import random_subsample, typical_spacing, voxel_downsample
 from plane_anomalib.inspection.card import ScanCard
 
 _LEAST_POINTS = 50
@@ -33,8 +33,12 @@ _SAME = 0.35
 _SPARSER = 3.0
 _THIN = 0.6
 """Three times as many points on a surface lie 0.58 as far apart: such a scan is thinned."""
-_THINNED = 1.8
-"""Edge of the cells that thin a scan, in spacings of the good ones: about one point is in each."""
+_THINNED, _DRAWN = 1.8, 0.54
+"""Edge of the cells that a scan is counted in, in spacings of the good ones, and how many points
+are drawn for each cell that has any: as many then lie on an area as points of a good scan do."""
+_AROUND, _UNEVEN = 12, 6.0
+"""Points of a scan lie up to four times as densely in one place as in another; four times as many
+on one half of it bring nine."""
 _ON_A_LINE = 0.004
 _FLATTER = 4.0
 _FLAT_SHARE = 0.02
@@ -179,13 +183,27 @@ def check_scan(points: FloatArray, profile: ScanProfile | None) -> CheckedScan:
         return CheckedScan(kept, alone, notes, reason)
     if 0 < spacing < _THIN * profile.spacing:
         thin = np.zeros(len(points), np.bool_)
-        thin[np.flatnonzero(kept)[voxel_downsample(body, _THINNED * profile.spacing)]] = True
+        thin[np.flatnonzero(kept)[_drawn(body, profile.spacing)]] = True
         note = (
             f"Its points lie {_times(spacing / profile.spacing)} as far apart as those of the good "
             f"scans: {thin.sum():,} of {len(points):,} were judged, the others take their scores."
         )
         return CheckedScan(thin, alone, (*notes, note))
     return CheckedScan(kept, alone, notes)
+
+
+def _drawn(points: FloatArray, spacing: float) -> IntArray:
+    """Points as far apart as usual: drawn as they come, or evenly where they come very unevenly."""
+    cells = voxel_downsample(points, _THINNED * spacing)
+    pool = np.arange(len(points))
+    if len(cells) > _AROUND:
+        index = NeighbourIndex(points[cells])
+        numbers = np.bincount(index.query(points, 1)[1][:, 0], minlength=len(cells))
+        around = numbers[index.query(points[cells], _AROUND)[1]].mean(1)
+        if np.quantile(around, 0.9) > _UNEVEN * np.quantile(around, 0.1):
+            pool = cells
+    number = max(round(_DRAWN * len(cells)), 1)
+    return pool[random_subsample(len(pool), number, np.random.default_rng(0))]
 
 
 def _nothing_there(points: FloatArray) -> str:
