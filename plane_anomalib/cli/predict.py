@@ -201,7 +201,7 @@ def _ending(summary: Summary, arguments: Namespace) -> list[str]:
             f"Stopped after {done} of {done + len(summary.left)} files: repeat the command with "
             f"--resume to do the other {len(summary.left)}."
         )
-    elif summary.clouds and "npz" in arguments.formats:
+    elif any("npz" in cloud.files for cloud in summary.clouds):
         lines.append(f"Look at them: plane-anomalib view {arguments.out}")
     return lines
 

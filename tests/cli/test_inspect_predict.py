@@ -103,7 +103,12 @@ def test_scores_are_those_of_the_detector_in_python(
         ("scans/bent.ply --fail-on anomaly", 3),
         ("scans/fine.ply --fail-on anomaly error", 0),
         ("scans/fine.ply scans/bad.ply", 0),
-        ("scans/fine.ply scans/bad.ply --fail-on anomaly", 0),
+        ("scans/fine.ply scans/bad.ply --fail-on anomaly", 4),
+        ("scans/fine.ply scans/bad.ply --fail-on anomaly-only", 0),
+        ("scans/fine.ply scans/few.ply --fail-on not-judged", 4),
+        ("scans/bent.ply scans/few.ply --fail-on not-judged", 4),
+        ("scans/bent.ply scans/few.ply --fail-on anomaly", 3),
+        ("scans/few.ply", 0),
         ("scans/fine.ply scans/bad.ply --fail-on error", 1),
         ("scans/bent.ply scans/bad.ply --fail-on error anomaly", 3),
         ("scans/bad.ply", 1),
@@ -113,11 +118,16 @@ def test_exit_codes(
     predict: Predict, here: Path, line: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (here / "scans/bad.ply").write_text("no cloud\n")
+    write_points(here / "scans/few.ply", good_cloud(7)[:9])
     assert predict(line) == code
     if "bad.ply" in line:
         printed = capsys.readouterr().out
-        assert "not judged: scans/bad.ply: " in printed
-        assert "1 could not be judged" in printed
+        assert "not read: scans/bad.ply: " in printed
+        assert "1 could not be read" in printed
+    if "few.ply" in line:
+        printed = capsys.readouterr().out
+        assert "not judged  It has 9 points, which show no surface" in printed
+        assert "1 not judged" in printed
 
 
 @pytest.mark.parametrize(
@@ -188,7 +198,7 @@ def test_a_name_that_is_no_text_stops_nothing(
 ) -> None:
     (here / "scans" / os.fsdecode(b"St\xfcck.ply")).write_text("no cloud\n")
     assert predict("scans") == 0
-    assert "not judged: scans/St\\udcfcck.ply: " in capsys.readouterr().out
+    assert "not read: scans/St\\udcfcck.ply: " in capsys.readouterr().out
     assert len(Summary.read(here / "out").clouds) == 2
 
 

@@ -16,15 +16,15 @@ from tests.support.trees import surface
 
 ANOMALIB = ("anomalib", "lightning", "pytorch_lightning", "torchvision")
 HEAVY = (*ANOMALIB, "numpy", "torch", "pandas", "scipy")
-#: Runs the command line and then says, on the last line, which of the packages are loaded.
+#: Runs the command line and says at exit, on the last line, which of the packages are loaded. The
+#: command line ends the process by `os._exit` after it has run what is registered with atexit: code
+#: after `main()` would not run.
 PROGRAM = """
-import sys
+import atexit, sys
+wanted = {wanted!r}
+atexit.register(lambda: print("\\nloaded:", *[n for n in wanted if n in sys.modules], flush=True))
 from plane_anomalib.cli import main
-try:
-    main()
-finally:
-    wanted = {wanted!r}
-    print("\\nloaded:", *[name for name in wanted if name in sys.modules])
+main()
 """
 SERVED = """
 import sys
@@ -49,7 +49,9 @@ def loaded(program: str, wanted: Sequence[str], *arguments: str | Path, code: in
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert run.returncode == code, run.stdout + run.stderr
-    return set(run.stdout.rstrip().rpartition("loaded:")[2].split())
+    last = run.stdout.rstrip().rpartition("\n")[2]
+    assert last.startswith("loaded:"), f"the program did not say what it loaded: {run.stdout}"
+    return set(last.removeprefix("loaded:").split())
 
 
 @pytest.mark.parametrize(
