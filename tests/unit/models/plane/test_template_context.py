@@ -118,7 +118,7 @@ def test_channels_survive_saving(tmp_path: Path) -> None:
 def test_a_cloud_of_an_unknown_category_is_measured_as_what_it_resembles(tmp_path: Path) -> None:
     context = TemplateContext()
     with pytest.raises(ConfigurationError, match="train it first"):
-        context.channels(np.zeros((5, 3), np.float32), "cup0")
+        context.measured(np.zeros((5, 3), np.float32), "cup0")
     root = tree(tmp_path)
     generator = np.random.default_rng(2)
     for k in range(3):
